@@ -1,0 +1,31 @@
+#pragma once
+
+#include "base/result.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nacre::apk {
+
+/// What .PKGINFO says (spec 1.3), in the order in which it is written.
+struct PackageInfo {
+  std::string name, version, arch;     ///< version is VERSION-rEPOCH.
+  std::uint64_t installed_bytes = 0;   ///< size
+  std::string origin, description, url, commit, maintainer;
+  std::int64_t build_date = 0;         ///< 0: left out.
+  std::vector<std::string> licenses;
+  std::vector<std::string> depends, provides, replaces;  ///< depends and provides are written sorted and unique.
+  std::uint64_t provider_priority = 0, replaces_priority = 0;
+  std::vector<std::string> install_if, triggers;
+  std::string data_hash;               ///< Hex SHA-256 of the compressed data segment.
+};
+
+std::string write_package_info(const PackageInfo& info);
+
+/// Reads .PKGINFO as apk-tools does: `key = value` lines, '#' comments, unknown keys skipped. Values with control
+/// characters, and numbers that are none, are kInvalid with the line.
+Result<PackageInfo> parse_package_info(std::string_view text, std::string_view source);
+
+}  // namespace nacre::apk

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "base/result.h"
+
+#include <compare>
+#include <string>
+#include <string_view>
+
+namespace nacre::apk {
+
+/// Order of two versions as apk-tools has it (spec 3.2). Works on invalid ones too, as apk does.
+std::weak_ordering compare_versions(std::string_view a, std::string_view b);
+
+/// Whether apk-tools would call it a version: digits{.digits}{letter}{_suffix{digits}}{~hex}{-rN}.
+bool is_valid_version(std::string_view text);
+
+/// Whether `version` matches `pattern` fuzzily (`~`): the pattern is a prefix by tokens.
+bool fuzzy_match(std::string_view version, std::string_view pattern);
+
+/// A full package version: VERSION-rEPOCH.
+std::string full_version(std::string_view version, std::uint64_t epoch);
+
+}  // namespace nacre::apk

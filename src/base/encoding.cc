@@ -1,0 +1,88 @@
+#include "base/encoding.h"
+
+#include <array>
+#include <cstdint>
+
+namespace nacre {
+namespace {
+
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+constexpr std::string_view kBase64Digits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+unsigned byte_at(std::string_view bytes, std::size_t i) {
+  return static_cast<unsigned char>(bytes[i]);
+}
+
+}  // namespace
+
+std::string to_hex(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size() * 2);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    out += kHexDigits[byte_at(bytes, i) >> 4];
+    out += kHexDigits[byte_at(bytes, i) & 15];
+  }
+  return out;
+}
+
+Result<std::string> from_hex(std::string_view text) {
+  if (text.size() % 2 != 0)
+    return Error::make(ErrorKind::kInvalid, "hexadecimal text has an odd length, {}", text.size());
+  std::string out;
+  out.reserve(text.size() / 2);
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    const int high = hex_value(text[i]), low = hex_value(text[i + 1]);
+    if (high < 0 || low < 0)
+      return Error::make(ErrorKind::kInvalid, "'{}' is not hexadecimal", text.substr(i, 2));
+    out += static_cast<char>(high * 16 + low);
+  }
+  return out;
+}
+
+std::string to_base64(std::string_view bytes) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
+    const unsigned word = byte_at(bytes, i) << 16 | (have > 1 ? byte_at(bytes, i + 1) << 8 : 0) |
+                          (have > 2 ? byte_at(bytes, i + 2) : 0);
+    out += kBase64Digits[word >> 18 & 63];
+    out += kBase64Digits[word >> 12 & 63];
+    out += have > 1 ? kBase64Digits[word >> 6 & 63] : '=';
+    out += have > 2 ? kBase64Digits[word & 63] : '=';
+  }
+  return out;
+}
+
+Result<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0)
+    return Error::make(ErrorKind::kInvalid, "base64 text has length {}, not a multiple of 4",
+                       text.size());
+  std::string out;
+  out.reserve(text.size() / 4 * 3);
+  for (std::size_t i = 0; i < text.size(); i += 4) {
+    const bool last = i + 4 == text.size();
+    const std::size_t padding = !last || text[i + 3] != '=' ? 0 : text[i + 2] == '=' ? 2 : 1;
+    unsigned word = 0;
+    for (std::size_t k = 0; k < 4 - padding; ++k) {
+      const std::size_t digit = kBase64Digits.find(text[i + k]);
+      if (digit == std::string_view::npos)
+        return Error::make(ErrorKind::kInvalid, "'{}' is not base64", text.substr(i, 4));
+      word |= static_cast<unsigned>(digit) << (18 - 6 * k);
+    }
+    out += static_cast<char>(word >> 16 & 255);
+    if (padding < 2) out += static_cast<char>(word >> 8 & 255);
+    if (padding < 1) out += static_cast<char>(word & 255);
+  }
+  return out;
+}
+
+}  // namespace nacre

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "base/result.h"
+#include "codec/tar.h"
+
+#include <filesystem>
+#include <functional>
+#include <string_view>
+
+namespace nacre::codec {
+
+/// Reads a foreign archive (tar in any compression, zip, ar/.deb members) through libarchive, entry by entry.
+/// on_data is called with the content of regular files. Paths come as written: callers turn them into TreePath,
+/// which refuses what leads outside. kInvalid for anything malformed or over the limits.
+Result<> read_archive(const std::filesystem::path& file, const TarReader::Visitor& visitor,
+                      const TarLimits& limits = {});
+
+/// The same for bytes in memory.
+Result<> read_archive_bytes(std::string_view bytes, std::string_view source,
+                            const TarReader::Visitor& visitor, const TarLimits& limits = {});
+
+}  // namespace nacre::codec

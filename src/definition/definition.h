@@ -1,0 +1,160 @@
+#pragma once
+
+#include "base/arch.h"
+#include "base/result.h"
+#include "codec/json.h"
+#include "codec/yaml.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace nacre::definition {
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;  ///< In the text's order.
+
+/// One step of a pipeline after compiling: no `uses` left to resolve, no ${{…}} left to replace.
+struct Step {
+  std::string name, uses, runs, if_condition, working_directory, label;
+  Pairs with;                      ///< Inputs after defaults and substitution.
+  Pairs environment;
+  std::vector<std::string> needs;  ///< Packages.
+  std::vector<Step> pipeline;      ///< Children (of a `uses`, or nested).
+  int required_steps = 0;          ///< assertions.required-steps; 0: none.
+  Place place;
+  bool enabled = true;             ///< `if` evaluated for the architecture asked.
+};
+
+struct Dependencies {
+  std::vector<std::string> runtime, provides, replaces;
+  std::uint64_t provider_priority = 0, replaces_priority = 0;
+};
+
+struct PackageOptions {
+  bool no_provides = false, no_depends = false, no_commands = false, no_versioned_shlib_deps = false;
+};
+
+struct Scriptlets {
+  std::string pre_install, post_install, pre_deinstall, post_deinstall, pre_upgrade, post_upgrade;
+  std::string trigger_script;
+  std::vector<std::string> trigger_paths;
+};
+
+struct Copyright {
+  std::string license, license_path, attestation;
+  std::vector<std::string> paths;
+};
+
+struct Account { std::string name; unsigned uid = 0, gid = 0; std::string shell, home; };
+struct AccountGroup { std::string name; unsigned gid = 0; std::vector<std::string> members; };
+
+/// `environment:` of a build or a test.
+struct Environment {
+  std::vector<std::string> packages, repositories, keyring;
+  Pairs variables;
+  std::vector<Account> users;
+  std::vector<AccountGroup> groups;
+  std::string run_as;
+};
+
+struct Test {
+  Environment environment;
+  std::vector<Step> pipeline;
+};
+
+struct Subpackage {
+  std::string name, description, url;
+  Dependencies dependencies;
+  PackageOptions options;
+  Scriptlets scriptlets;
+  std::vector<Step> pipeline;
+  Test test;
+  Pairs annotations;
+  std::vector<std::string> disabled_checks;
+  Place place;
+};
+
+struct Resources { std::string cpu, memory, disk, cpu_model; };
+
+/// How to learn of newer upstream releases (the `update:` block), in every form the field uses.
+struct Update {
+  bool present = false, enabled = false, manual = false, shared = false, require_sequential = false,
+       enable_prerelease_tags = false;
+  std::string exclude_reason, version_separator, schedule_period, schedule_reason;
+  struct GitHub {
+    std::string identifier, strip_prefix, strip_suffix, tag_filter, tag_filter_prefix, tag_filter_contains;
+    bool use_tag = false;
+  };
+  struct Git { std::string strip_prefix, strip_suffix, tag_filter_prefix, tag_filter_contains; };
+  struct ReleaseMonitor { std::string identifier, strip_prefix, strip_suffix, version_filter_prefix, version_filter_contains; };
+  std::vector<GitHub> github;                    ///< 0 or 1.
+  std::vector<Git> git;
+  std::vector<ReleaseMonitor> release_monitor;
+  std::vector<std::string> ignore_regex_patterns;
+  struct Transform { std::string match, replace; };
+  std::vector<Transform> version_transform;
+};
+
+/// A source that a `fetch` (or git-checkout) step names; found by walking the compiled steps.
+struct Source {
+  enum class Kind { kFetch, kGit } kind = Kind::kFetch;
+  std::string uri, sha256, sha512;             ///< kFetch
+  std::string repository, tag, branch, commit; ///< kGit
+  Place place;
+};
+
+/// A definition, validated and compiled for one architecture.
+struct Definition {
+  std::string file;                  ///< As the user wrote it.
+  std::string name, version, description, url, commit;
+  std::uint64_t epoch = 0;
+  std::vector<std::string> target_architecture;
+  std::vector<Copyright> copyright;
+  Dependencies dependencies;
+  PackageOptions options;
+  Scriptlets scriptlets;
+  Resources resources;
+  Pairs annotations;
+  std::vector<std::string> disabled_checks;
+  std::string cpe_vendor, cpe_product;
+  std::vector<std::string> capabilities_add;  ///< `capabilities.add` of the definition.
+  Environment environment;           ///< packages include what the steps need.
+  std::vector<Step> pipeline;
+  std::vector<Subpackage> subpackages;
+  Test test;
+  Update update;
+  std::vector<Source> sources;       ///< Of main and subpackage pipelines, in order.
+  std::shared_ptr<const codec::YamlTree> yaml;  ///< The text, for messages and edits.
+  codec::Json compiled;              ///< The reference's JSON form (`nacre compile`), also embedded in packages as .melange.yaml.
+
+  std::string full_version() const;  ///< VERSION-rEPOCH
+};
+
+struct CompileOptions {
+  Arch arch = host_arch();
+  std::vector<std::string> pipeline_dirs;     ///< Looked up in order.
+  Pairs vars;                                 ///< --vars-file, over the definition's own.
+  std::vector<std::string> enabled_options;   ///< --build-option
+};
+
+/// Reads texts of pipelines by name; the caller does the I/O (definition does none). nullptr: there is none.
+/// Implementations keep what they parsed.
+class PipelineSource {
+ public:
+  virtual ~PipelineSource() = default;
+  /// `name` is "autoconf/make"; the tree of the first directory that has it. kNotFound lists near names.
+  virtual Result<std::shared_ptr<const codec::YamlTree>> pipeline(std::string_view name) = 0;
+};
+
+/// YAML -> Definition. kInvalid with file:line:column and hint for everything that the reference refuses (spec 4.1) and for unknown fields.
+Result<Definition> read_definition(std::shared_ptr<const codec::YamlTree> yaml, PipelineSource& pipelines,
+                                   const CompileOptions& options);
+
+/// The shell text that runs one step, with the prologue of spec 4.4 (`set -eo pipefail`, `cd`), without children.
+std::string step_script(const Step& step, std::string_view workspace);
+
+}  // namespace nacre::definition

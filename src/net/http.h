@@ -1,0 +1,75 @@
+#pragma once
+
+#include "base/result.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nacre::net {
+
+struct Request {
+  std::string method = "GET";
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  std::filesystem::path body_file;      ///< Sent instead of `body` when set; streamed.
+  std::uint64_t body_offset = 0, body_size = 0;  ///< Part of body_file; size 0: to its end.
+  std::uint64_t max_bytes = 64u << 20;  ///< Of the answer; more is kInvalid.
+  double timeout_seconds = 60;          ///< Without any byte moving.
+  int max_redirects = 5;
+  /// When set, the answer's bytes go here instead of into Response::body.
+  std::function<Result<>(std::string_view)> sink;
+  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
+};
+
+struct Response {
+  int status = 0;
+  std::map<std::string, std::string> headers;  ///< Names in lower case; the last of several wins.
+  std::string body;
+  std::string final_url;
+  const std::string& header(const std::string& lower_name) const;
+};
+
+/// Sends requests. Any status is a Response; Errors are about not getting one:
+/// kUnavailable (name, connection, TLS, timeout), kInvalid (too long, redirect loop, bad address).
+class Http {
+ public:
+  virtual ~Http() = default;
+  virtual Result<Response> send(const Request& request, std::stop_token stop = {}) = 0;
+};
+
+/// libcurl: HTTP/1.1 and 2, TLS, proxies from the environment, netrc off. Thread-safe.
+class CurlHttp final : public Http {
+ public:
+  explicit CurlHttp(std::string user_agent);
+  Result<Response> send(const Request& request, std::stop_token stop = {}) override;
+
+ private:
+  std::string user_agent_;
+};
+
+/// Answers from a table of recorded exchanges; an unknown request is kUnavailable naming it. For tests.
+class RecordedHttp final : public Http {
+ public:
+  void add(std::string method, std::string url, Response answer);
+  Result<Response> send(const Request& request, std::stop_token stop = {}) override;
+  const std::vector<Request>& sent() const { return sent_; }
+
+ private:
+  std::map<std::pair<std::string, std::string>, Response> table_;
+  std::vector<Request> sent_;
+};
+
+/// send(), tried again (up to 4 times, 0.2 s doubling) on kUnavailable, 429, 502, 503 and 504.
+Result<Response> send_with_retry(Http& http, const Request& request, std::stop_token stop = {});
+
+/// kNotFound for 404/410, kDenied for 401/403, kUnavailable for 429 and 5xx, kInvalid for other non-2xx; nothing for 2xx.
+Result<> expect_success(const Response& response, std::string_view url);
+
+}  // namespace nacre::net

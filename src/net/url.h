@@ -1,0 +1,22 @@
+#pragma once
+
+#include "base/result.h"
+
+#include <string>
+#include <string_view>
+
+namespace nacre::net {
+
+/// An absolute address, split. Only http, https and file schemes are known.
+struct Url {
+  std::string scheme, user, password, host, path, query;
+  int port = 0;  ///< 0: the scheme's own.
+  std::string str() const;
+  /// str() without user and password: for messages and records.
+  std::string safe() const;
+};
+
+Result<Url> parse_url(std::string_view text);
+std::string url_encode(std::string_view text);  ///< Percent-encodes all but unreserved characters.
+
+}  // namespace nacre::net

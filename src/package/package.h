@@ -1,0 +1,57 @@
+#pragma once
+
+#include "apk/package_file.h"
+#include "base/edition.h"
+#include "base/env.h"
+#include "build/build.h"
+
+#include <string>
+#include <vector>
+
+namespace nacre::package {
+
+/// What goes into one .apk besides the tree: made by rooms above (attest) and handed down.
+struct Extra {
+  std::string package;       ///< Name of the package it belongs to.
+  TreePath path;             ///< "var/lib/db/sbom/zlib-1.3.2-r0.spdx.json"
+  std::string content;
+};
+
+/// What scanning a tree found (spec 3.6), before merging with the definition's own.
+struct Scan {
+  std::vector<std::string> depends, provides, vendored;
+};
+/// `siblings` are the other packages of the same build: their library directories count.
+Result<Scan> scan_tree(const os::Path& tree, const std::vector<os::Path>& siblings,
+                       const definition::Definition& definition, std::string_view package);
+
+/// One finding of a linter or gate.
+struct Finding {
+  std::string rule;      ///< "usrmerge", "hardening/relro", …
+  std::string package;
+  TreePath path;
+  std::string text;
+  bool fatal = false;
+};
+/// All linters of spec 4.9 that need only the tree, with the reference's defaults and the definition's `checks.disabled`.
+Result<std::vector<Finding>> lint_tree(const os::Path& tree, const definition::Definition& definition,
+                                       std::string_view package);
+/// ELF hardening: PIE, full RELRO, NX, stack protector, FORTIFY, CET where the crt files have it, no RPATH outside, no TEXTREL.
+/// Exceptions are named in the gate's table, one reason each.
+Result<std::vector<Finding>> check_hardening(const os::Path& tree, std::string_view package);
+
+/// BuiltTree -> signed .apk files in `out_dir` (NAME-VERSION.apk), main first. Runs scan, lint and hardening; a fatal finding is kDenied
+/// and lists all of them.
+struct PackageRequest {
+  const definition::Definition* definition = nullptr;
+  Arch arch = host_arch();
+  const build::BuiltTree* built = nullptr;
+  std::vector<Extra> extras;
+  std::string commit;
+  std::int64_t source_date_epoch = 0;
+  apk::SegmentSigner signer;
+  os::Path out_dir;
+};
+Result<std::vector<apk::PackageFile>> make_packages(const PackageRequest& request, Env& env);
+
+}  // namespace nacre::package

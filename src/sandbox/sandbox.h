@@ -1,0 +1,89 @@
+#pragma once
+
+#include "base/result.h"
+#include "base/tree_path.h"
+#include "os/process.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace nacre::sandbox {
+
+using os::Path;
+
+/// A root made of a stack of read-only trees (design, decision 4) plus one writable upper directory.
+struct RootSpec {
+  std::vector<Path> lower;   ///< Package trees; a later one wins over an earlier.
+  Path upper;                ///< Writable; keeps what the commands change. Made if absent, with a work directory beside it.
+};
+
+struct Bind {
+  Path host;
+  TreePath inside;           ///< Made in the upper directory when the root lacks it.
+  bool writable = false;
+};
+
+/// What a command may use. Anything not named here is not there.
+struct Limits {
+  std::uint64_t memory_bytes = 0;    ///< 0: no limit. cgroup v1 or v2, whichever the machine has; else RLIMIT_AS is not used and a warning says so.
+  std::uint64_t max_pids = 4096;
+  double cpus = 0;                   ///< 0: all.
+  double timeout_seconds = 0;
+};
+
+struct SandboxCommand {
+  RootSpec root;
+  std::vector<Bind> binds;
+  std::vector<std::string> argv;     ///< Looked up inside the root.
+  std::vector<std::string> env;      ///< Exactly this.
+  std::string working_dir = "/";
+  unsigned uid = 0, gid = 0;         ///< Inside the sandbox.
+  bool network = false;              ///< false: a new network namespace with loopback only.
+  std::string hostname = "nacre-build";
+  Limits limits;
+  std::vector<std::string> keep_capabilities;  ///< "CAP_NET_BIND_SERVICE"; all others are dropped from the bounding set.
+  std::function<void(std::string_view line)> on_line;
+  bool interactive = false;          ///< Connects the caller's terminal (nacre shell).
+};
+
+/// Runs one command in a sandbox: new user (65,536 ids mapped when started by root: lower trees by idmapped mounts; one id when
+/// rootless), mount, pid, net, uts, ipc namespaces; overlay root by the new mount API; pivot_root; /proc, tmpfs /tmp and /dev with
+/// null zero full random urandom tty; no_new_privs; seccomp filter (no mount, ptrace of others, kexec, bpf, keyctl, userfaultfd, new user
+/// namespaces, …); Landlock is not needed on top of the private root. Nothing of the host's file system but the binds is reachable; no
+/// abstract unix sockets of the host (own net namespace); killed as a whole when nacre dies.
+class Sandbox {
+ public:
+  virtual ~Sandbox() = default;
+  virtual Result<os::Exit> run(const SandboxCommand& command, std::stop_token stop = {}) = 0;
+};
+
+/// The Linux one. Works as root and rootless; `doctor` says what a machine lacks.
+class LinuxSandbox final : public Sandbox {
+ public:
+  Result<os::Exit> run(const SandboxCommand& command, std::stop_token stop = {}) override;
+};
+
+/// Answers from a function; for tests of rooms above.
+class FakeSandbox final : public Sandbox {
+ public:
+  std::function<Result<os::Exit>(const SandboxCommand&)> answer;
+  std::vector<SandboxCommand> asked;
+  Result<os::Exit> run(const SandboxCommand& command, std::stop_token stop = {}) override {
+    asked.push_back(command);
+    return answer ? answer(command) : Result<os::Exit>(os::Exit{});
+  }
+};
+
+/// One line for each thing that the sandbox needs and whether the machine has it, with the command that mends it.
+struct Finding {
+  std::string what;
+  bool ok = false;
+  std::string mend;
+};
+std::vector<Finding> examine_machine();
+
+}  // namespace nacre::sandbox

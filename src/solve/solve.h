@@ -1,0 +1,38 @@
+#pragma once
+
+#include "apk/dependency.h"
+#include "apk/index_record.h"
+#include "base/edition.h"
+#include "base/result.h"
+
+#include <string>
+#include <vector>
+
+namespace nacre::solve {
+
+/// A package that may be chosen.
+struct Candidate {
+  const apk::IndexRecord* record = nullptr;  ///< Not owned; outlives the solving.
+  std::string repository;                    ///< Name for messages.
+  Edition edition = Edition::kCommunity;
+  int preference = 0;                        ///< Lower wins before versions are looked at (ours 0, stage0 1).
+};
+
+struct World {
+  std::vector<std::string> atoms;   ///< "nginx", "zlib>=1.3", "!foo"; as the user wrote them.
+  std::vector<Place> places;        ///< Where each was written; may be empty.
+};
+
+struct Options {
+  /// kSingle refuses (kDenied) a solution that holds packages of two editions: images, locks. kBuildRoot lets stage0 in
+  /// beside one other edition, never two others.
+  enum class Mixing { kSingle, kBuildRoot } mixing = Mixing::kSingle;
+};
+
+/// Which packages satisfy the world: apko's choice rules (spec 3.4) over `candidates`, in install order (dependencies before
+/// dependents). kConflict with the shortest chain of reasons in words: who asked for what, and why nothing fits; kNotFound with
+/// the nearest name when nothing of that name exists.
+Result<std::vector<Candidate>> solve(const World& world, const std::vector<Candidate>& candidates,
+                                     const Options& options = {});
+
+}  // namespace nacre::solve

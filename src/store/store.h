@@ -1,0 +1,65 @@
+#pragma once
+
+#include "base/result.h"
+#include "base/sha256.h"
+#include "os/file.h"
+#include "store/state.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace nacre::store {
+
+using os::Path;
+
+/// The content-addressed store under NACRE_HOME (design, decisions 2 and 15):
+///   blobs/sha256/ab/abcd…   regular files, 0444, named by their SHA-256, arrived by rename
+///   trees/KEY/              unpacked package trees, named by a key, arrived by rename
+///   partial/                downloads and unpackings under way
+///   quarantine/             bytes that did not have the digest they should have, kept for inspection
+///   locks/                  one file for each lease
+///   state.db                SQLite (store/state.h)
+/// Many processes may use one store at once. Full disk is kUnavailable naming the path.
+class Store {
+ public:
+  static Result<std::unique_ptr<Store>> open(const Path& home);
+  virtual ~Store() = default;
+
+  const Path& home() const { return home_; }
+  Path work_dir() const { return home_ / "work"; }  ///< Build workspaces, logs of failed steps, containers.
+
+  Result<Sha256> put_bytes(std::string_view bytes);
+  /// Hashes once and takes the file in: kMove renames (same file system) or copies, kCopy copies (reflink where it can).
+  enum class Take { kCopy, kMove };
+  Result<Sha256> put_file(const Path& file, Take take);
+
+  bool has(const Sha256& digest) const;
+  Path blob_path(const Sha256& digest) const;
+  Result<std::string> read(const Sha256& digest, std::uint64_t max_bytes = os::kMaxTextBytes) const;
+  Result<std::uint64_t> size(const Sha256& digest) const;
+  /// Hashes the stored bytes again. kDenied when they are not what the name says.
+  Result<> check(const Sha256& digest) const;
+
+  /// Moves bytes that failed a check to quarantine/; returns where they are.
+  Result<Path> quarantine(const Path& file, std::string_view why);
+
+  /// The tree called `key`, made by `make` (into an empty directory) unless it is there. Of several processes that
+  /// ask at once one makes it and all share it; a crash leaves nothing under the final name.
+  Result<Path> tree(const Sha256& key, const std::function<Result<>(const Path& folder)>& make);
+  bool has_tree(const Sha256& key) const;
+  Path tree_path(const Sha256& key) const;
+
+  /// Exclusive among all processes of this store until destroyed: "build/zlib", "publish/community".
+  Result<os::FileLock> lease(std::string_view name, os::FileLock::Wait wait = os::FileLock::Wait::kYes);
+
+  State& state() { return *state_; }
+
+ private:
+  explicit Store(Path home) : home_(std::move(home)) {}
+  Path home_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace nacre::store
