@@ -72,7 +72,7 @@ class FakeSandbox final : public Sandbox {
  public:
   std::function<Result<os::Exit>(const SandboxCommand&)> answer;
   std::vector<SandboxCommand> asked;
-  Result<os::Exit> run(const SandboxCommand& command, std::stop_token stop = {}) override {
+  Result<os::Exit> run(const SandboxCommand& command, std::stop_token = {}) override {
     asked.push_back(command);
     return answer ? answer(command) : Result<os::Exit>(os::Exit{});
   }

@@ -1,0 +1,78 @@
+#include "base/text.h"
+#include "package/stage0.h"
+
+#include <array>
+
+namespace nacre::package {
+namespace {
+
+using codec::YamlKind;
+using codec::YamlNode;
+using codec::YamlTree;
+
+const std::vector<std::string> kFields = {"name", "debs", "depends", "provides", "links", "files"};
+
+Result<std::vector<std::string>> strings_of(const YamlTree& yaml, const YamlNode& node) {
+  if (node.kind != YamlKind::kSequence)
+    return Error::make(ErrorKind::kInvalid, "expected a list of names").at(yaml.place(node.span));
+  std::vector<std::string> out;
+  for (const YamlNode& item : node.items) {
+    if (item.kind != YamlKind::kScalar)
+      return Error::make(ErrorKind::kInvalid, "expected a name").at(yaml.place(item.span));
+    out.push_back(item.text);
+  }
+  return out;
+}
+
+Result<std::vector<std::pair<TreePath, std::string>>> paths_of(const YamlTree& yaml, const YamlNode& node) {
+  if (node.kind != YamlKind::kMapping)
+    return Error::make(ErrorKind::kInvalid, "expected a mapping of paths").at(yaml.place(node.span));
+  std::vector<std::pair<TreePath, std::string>> out;
+  for (const YamlNode::Entry& entry : node.entries) {
+    auto path = TreePath::parse(entry.key);
+    if (!path) return std::move(path).error().at(yaml.place(entry.key_span));
+    out.emplace_back(*std::move(path), entry.value.text);
+  }
+  return out;
+}
+
+Result<Stage0Entry> entry_of(const YamlTree& yaml, const YamlNode& node) {
+  if (node.kind != YamlKind::kMapping)
+    return Error::make(ErrorKind::kInvalid, "expected a package with a name").at(yaml.place(node.span));
+  Stage0Entry out;
+  for (const YamlNode::Entry& field : node.entries) {
+    if (field.key == "name") out.name = field.value.text;
+    else if (field.key == "debs") out.debs = TRY(strings_of(yaml, field.value));
+    else if (field.key == "depends") out.depends = TRY(strings_of(yaml, field.value));
+    else if (field.key == "provides") out.provides = TRY(strings_of(yaml, field.value));
+    else if (field.key == "links") out.links = TRY(paths_of(yaml, field.value));
+    else if (field.key == "files") out.files = TRY(paths_of(yaml, field.value));
+    else
+      return Error::make(ErrorKind::kInvalid, "unknown field '{}'", field.key)
+          .at(yaml.place(field.key_span))
+          .hint(nearest_hint(field.key, kFields));
+  }
+  if (out.name.empty())
+    return Error::make(ErrorKind::kInvalid, "a package needs a name").at(yaml.place(node.span));
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<Stage0Entry>> parse_stage0(const YamlTree& yaml) {
+  const YamlNode* packages = yaml.root.find("packages");
+  if (packages == nullptr || packages->kind != YamlKind::kSequence)
+    return Error::make(ErrorKind::kInvalid, "expected a list under 'packages'").at({yaml.file, 0, 0});
+  std::vector<Stage0Entry> out;
+  for (const YamlNode& node : packages->items) {
+    Stage0Entry entry = TRY(entry_of(yaml, node));
+    for (const Stage0Entry& other : out)
+      if (other.name == entry.name)
+        return Error::make(ErrorKind::kInvalid, "package '{}' is listed twice", entry.name)
+            .at(yaml.place(node.span));
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+}  // namespace nacre::package
