@@ -1,0 +1,122 @@
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/process.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace nacre::os {
+namespace {
+
+TempDir scratch() {
+  auto dir = TempDir::create(std::filesystem::temp_directory_path());
+  EXPECT_TRUE(dir) << dir.error().render();
+  return *std::move(dir);
+}
+
+TEST(Files, AreReplacedWhole) {
+  const TempDir dir = scratch();
+  const Path file = dir.path() / "a";
+  ASSERT_TRUE(write_file(file, "one"));
+  { auto half = AtomicFile::create(file); ASSERT_TRUE(half); ASSERT_TRUE(half->write("tw")); }
+  EXPECT_EQ(*read_file(file), "one");
+  EXPECT_EQ(walk_tree(dir.path())->size(), 1u) << "the unfinished file is gone";
+  const auto large = read_file(file, 2);
+  EXPECT_EQ(large.error().render(), "'" + file.string() + "' has 3 bytes, more than the limit of 2");
+}
+
+TEST(Walk, IsDepthFirstBytewiseAndDoesNotFollowLinks) {
+  const TempDir dir = scratch();
+  ASSERT_TRUE(make_dirs(dir.path() / "a"));
+  ASSERT_TRUE(write_file(dir.path() / "a/x", ""));
+  ASSERT_TRUE(write_file(dir.path() / "a-b", ""));
+  std::filesystem::create_symlink("/etc", dir.path() / "link");
+  std::vector<std::string> seen;
+  const auto entries = walk_tree(dir.path());
+  for (const TreeEntry& entry : *entries) seen.push_back(entry.path.str());
+  EXPECT_EQ(seen, (std::vector<std::string>{"a", "a/x", "a-b", "link"}));
+}
+
+TEST(RemoveTree, TakesReadOnlyFoldersAndLeavesWhatLinksPointTo) {
+  const TempDir dir = scratch();
+  const Path kept = dir.path() / "kept", gone = dir.path() / "gone";
+  ASSERT_TRUE(make_dirs(kept));
+  ASSERT_TRUE(write_file(kept / "f", "x"));
+  ASSERT_TRUE(make_dirs(gone / "sub"));
+  ASSERT_TRUE(write_file(gone / "sub/f", "x"));
+  std::filesystem::create_directory_symlink(kept, gone / "link");
+  std::filesystem::permissions(gone / "sub", std::filesystem::perms(0500));
+  ASSERT_TRUE(remove_tree(gone));
+  EXPECT_FALSE(os::exists(gone));
+  EXPECT_TRUE(os::exists(kept / "f"));
+  EXPECT_TRUE(remove_tree(gone)) << "absent is fine";
+}
+
+TEST(OpenBeneath, RefusesLinksThatLeadOut) {
+  const TempDir dir = scratch();
+  std::filesystem::create_symlink("/etc", dir.path() / "etc");
+  EXPECT_FALSE(read_beneath(dir.path(), TreePath::literal("etc/passwd")));
+}
+
+TEST(FileLock, IsExclusive) {
+  const TempDir dir = scratch();
+  auto first = FileLock::take(dir.path() / "lock");
+  ASSERT_TRUE(first);
+  const auto second = FileLock::take(dir.path() / "lock", FileLock::Wait::kNo);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind(), ErrorKind::kConflict);
+}
+
+Result<Exit> shell(const std::string& text, double timeout = 0, std::stop_token stop = {}) {
+  SystemProcesses processes;
+  Command command;
+  command.argv = {"/bin/sh", "-c", text};
+  command.timeout_seconds = timeout;
+  return processes.run(command, stop);
+}
+
+TEST(Processes, CaptureStreamsAndStatus) {
+  const auto exit = shell("echo out; echo err >&2; exit 3");
+  ASSERT_TRUE(exit) << exit.error().render();
+  EXPECT_EQ(exit->out, "out\n");
+  EXPECT_EQ(exit->err, "err\n");
+  EXPECT_EQ(exit->code, 3);
+  EXPECT_EQ(shell("kill -9 $$")->signal, 9);
+}
+
+TEST(Processes, InheritNothingUnlessAsked) { EXPECT_EQ(shell("echo ${HOME:-none}")->out, "none\n"); }
+
+TEST(Processes, FeedStdinAndSplitLines) {
+  SystemProcesses processes;
+  Command command;
+  command.argv = {"cat"};
+  command.stdin_bytes = "one\ntwo";
+  std::vector<std::string> lines;
+  command.on_line = [&](std::string_view line) { lines.emplace_back(line); };
+  ASSERT_TRUE(processes.run(command));
+  EXPECT_EQ(lines, (std::vector<std::string>{"one", "two"}));
+}
+
+TEST(Processes, EndWhenTimeIsOverOrSomebodyStopsThem) {
+  EXPECT_TRUE(shell("sleep 60", 0.2)->timed_out);
+  std::stop_source source;
+  std::jthread stopper([&] { source.request_stop(); });
+  const auto exit = shell("sleep 60", 0, source.get_token());
+  ASSERT_FALSE(exit);
+  EXPECT_EQ(exit.error().render(), "interrupted");
+}
+
+TEST(Processes, NameWhatCannotBeRun) {
+  SystemProcesses processes;
+  Command command;
+  command.argv = {"nacre-no-such-program"};
+  const auto exit = processes.run(command);
+  ASSERT_FALSE(exit);
+  EXPECT_EQ(exit.error().kind(), ErrorKind::kNotFound);
+}
+
+TEST(Clock, WritesRfc3339) { EXPECT_EQ(rfc3339(1'700'000'000), "2023-11-14T22:13:20Z"); }
+
+}  // namespace
+}  // namespace nacre::os
