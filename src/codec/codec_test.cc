@@ -1,0 +1,155 @@
+#include "base/encoding.h"
+#include "codec/digest.h"
+#include "codec/gzip.h"
+#include "codec/json.h"
+#include "codec/tar.h"
+
+#include <gtest/gtest.h>
+
+namespace nacre::codec {
+namespace {
+
+std::string noise(std::size_t size) {
+  std::string out;
+  unsigned state = 1;
+  while (out.size() < size) {
+    state = state * 1664525 + 1013904223;
+    out += static_cast<char>(state >> 24);
+    if (state % 7 == 0) out += "the same words again and again ";
+  }
+  out.resize(size);
+  return out;
+}
+
+TEST(Digest, KnownValues) {
+  EXPECT_EQ(sha256("abc").hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(to_hex(sha1("abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
+std::string pieces(const std::string& text, std::size_t step, int threads) {
+  std::string out;
+  GzipWriter::Options options;
+  options.threads = threads;
+  GzipWriter writer([&](std::string_view bytes) -> Result<> { out.append(bytes); return {}; }, options);
+  for (std::size_t at = 0; at < text.size(); at += step)
+    EXPECT_TRUE(writer.write(std::string_view(text).substr(at, step)));
+  EXPECT_TRUE(writer.finish());
+  return out;
+}
+
+TEST(Gzip, BytesDependOnInputAlone) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{1} << 20, (std::size_t{3} << 20) + 17}) {
+    const std::string text = noise(size);
+    const std::string whole = pieces(text, size + 1, 1);
+    EXPECT_EQ(whole, pieces(text, 4097, 4)) << size;
+    EXPECT_EQ(*gunzip(whole, size), text);
+  }
+}
+
+TEST(Gzip, SaysWhereMembersEnd) {
+  const std::string first = *gzip("one"), second = *gzip("two");
+  std::vector<std::uint64_t> ends;
+  GzipReader reader({{}, [&](std::size_t, std::uint64_t end) -> Result<> { ends.push_back(end); return {}; }}, 100);
+  const std::string both = first + second;
+  for (const char c : both) ASSERT_TRUE(reader.push({&c, 1}));
+  ASSERT_TRUE(reader.finish());
+  EXPECT_EQ(ends, (std::vector<std::uint64_t>{first.size(), first.size() + second.size()}));
+}
+
+TEST(Gzip, RefusesBombsAndBrokenStreams) {
+  const std::string bomb = *gzip(std::string(1 << 20, 'x'));
+  EXPECT_EQ(gunzip(bomb, 1000).error().render(), "gzip stream inflates to more than 1000 bytes");
+  EXPECT_EQ(gunzip(bomb.substr(0, bomb.size() - 3), 1 << 20).error().render(), "gzip stream stops inside member 0");
+  EXPECT_EQ(gunzip("plain text", 100).error().render(), "gzip member 0 is broken: incorrect header check");
+  EXPECT_EQ(gunzip("", 100).error().render(), "gzip stream stops inside member 0");
+}
+
+struct Seen {
+  std::vector<TarHeader> headers;
+  std::vector<std::string> contents;
+};
+
+Result<Seen> read_tar(const std::string& bytes, TarLimits limits = {}) {
+  Seen seen;
+  TarReader reader({[&](const TarHeader& header) -> Result<> {
+                      seen.headers.push_back(header);
+                      seen.contents.emplace_back();
+                      return {};
+                    },
+                    [&](std::string_view piece) -> Result<> {
+                      seen.contents.back().append(piece);
+                      return {};
+                    }},
+                   limits);
+  for (std::size_t at = 0; at < bytes.size(); at += 7) TRY(reader.push(std::string_view(bytes).substr(at, 7)));
+  TRY(reader.finish());
+  return seen;
+}
+
+std::string entry(const TarHeader& header, const std::string& content = {}) {
+  TarHeader sized = header;
+  sized.size = content.size();
+  return *tar_header(sized) + content + std::string(tar_padding(content.size()), '\0');
+}
+
+TEST(Tar, WhatIsWrittenIsRead) {
+  const std::string deep = std::string(90, 'a') + "/" + std::string(90, 'b');
+  const std::string very_deep = std::string(200, 'c') + "/" + std::string(120, 'd');
+  const std::string bytes = entry({.path = "usr", .type = '5', .mode = 0755}) +
+                            entry({.path = deep, .mode = 04755, .uname = "root", .mtime = 7,
+                                   .pax = {{"APK-TOOLS.checksum.SHA1", "ab"}}}, "content") +
+                            entry({.path = "link", .type = '2', .link = std::string(150, 'l')}) +
+                            entry({.path = very_deep + "é"}, "x") + std::string(tar_end());
+  const auto seen = read_tar(bytes);
+  ASSERT_TRUE(seen) << seen.error().render();
+  ASSERT_EQ(seen->headers.size(), 4u);
+  EXPECT_EQ(seen->headers[1].path, deep);
+  EXPECT_EQ(seen->headers[1].mode, 04755u);
+  EXPECT_EQ(seen->headers[1].pax.at("APK-TOOLS.checksum.SHA1"), "ab");
+  EXPECT_EQ(seen->contents[1], "content");
+  EXPECT_EQ(seen->headers[2].link, std::string(150, 'l'));
+  EXPECT_EQ(seen->headers[3].path, very_deep + "é");
+}
+
+TEST(Tar, RefusesWhatIsBroken) {
+  std::string bytes = entry({.path = "a"}, "content");
+  EXPECT_EQ(read_tar(bytes.substr(0, 600)).error().render(), "tar stops inside entry 1");
+  std::string flipped = bytes;
+  flipped[0] = 'b';
+  EXPECT_EQ(read_tar(flipped).error().render(), "tar header 1 has a wrong checksum");
+  TarLimits limits;
+  limits.max_total_bytes = 3;
+  EXPECT_EQ(read_tar(bytes, limits).error().render(), "tar holds more than 3 bytes");
+  const std::string pax = entry({.path = "x", .type = 'x'}, "99 path=a\n");
+  EXPECT_EQ(read_tar(pax + bytes).error().render(), "tar has a malformed PAX record");
+}
+
+TEST(Json, KeepsOrderAndGoesBothWays) {
+  const std::string text = R"({"b":[1,-2.5,true,null,"ä\n"],"a":{"x":""}})";
+  const auto json = parse_json(text, "t");
+  ASSERT_TRUE(json) << json.error().render();
+  EXPECT_EQ(to_json(*json), text);
+  EXPECT_EQ(to_canonical_json(*json), R"({"a":{"x":""},"b":[1,-2.5,true,null,"ä\n"]})");
+  EXPECT_EQ(to_pretty_json(Json().set("k", Json::array({1})), 2), "{\n  \"k\": [\n    1\n  ]\n}\n");
+  EXPECT_EQ((*json)["b"].items().size(), 5u);
+}
+
+struct Fault {
+  const char* text;
+  const char* message;
+};
+class JsonFault : public testing::TestWithParam<Fault> {};
+TEST_P(JsonFault, SaysWhereAndWhat) {
+  const auto json = parse_json(GetParam().text, "f.json", {.max_bytes = 100, .max_depth = 3, .max_values = 5});
+  ASSERT_FALSE(json);
+  EXPECT_TRUE(json.error().render().find(GetParam().message) != std::string::npos) << json.error().render();
+}
+INSTANTIATE_TEST_SUITE_P(, JsonFault,
+                         testing::Values(Fault{"{\"a\":1,\"a\":2}", "duplicate key 'a'"},
+                                         Fault{"[[[[1]]]]", "nested deeper than 3"},
+                                         Fault{"[1,2,3,4,5,6]", "more than 5 values"},
+                                         Fault{"{\n\"a\": x}", "f.json:2:6: "}, Fault{"", "f.json"},
+                                         Fault{"1 2", "f.json:1:"}));
+
+}  // namespace
+}  // namespace nacre::codec
