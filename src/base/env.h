@@ -14,7 +14,7 @@ namespace crypto { class Signer; }
 /// global and never stored in a value. A room uses only the members that it needs.
 ///
 /// File system access is direct (os/file.h) on paths that callers hand in: tests give a TempDir,
-/// which is faster to read and truer than a fake (docs/decisions/0002-real-files-in-tests.md).
+/// which is faster to read and truer than a fake (docs/decisions/0001-real-files-in-tests.md).
 struct Env {
   os::Processes& processes;
   os::Clock& clock;

@@ -1,0 +1,193 @@
+#include "cli/command.h"
+
+#include "base/text.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+namespace nacre::cli {
+namespace {
+
+constexpr std::string_view kVersion = "0.1.0";
+
+std::vector<Option> with_common(const Verb& verb) {
+  std::vector<Option> out = verb.options;
+  out.push_back({"--json", OptionType::kFlag, "", "", "print the answer as JSON", Completion::kNone});
+  out.push_back({"--quiet", OptionType::kFlag, "", "", "no progress on stderr", Completion::kNone});
+  out.push_back({"--help", OptionType::kFlag, "", "", "show this page", Completion::kNone});
+  return out;
+}
+
+/// The verb that the first one or two words name, and how many words that took.
+std::pair<const Verb*, std::size_t> find_verb(const std::vector<std::string>& words) {
+  const Verb* found = nullptr;
+  std::size_t taken = 0;
+  for (const Verb& verb : all_verbs()) {
+    const std::vector<std::string> parts = split(verb.name, ' ');
+    if (parts.size() > words.size() || parts.size() <= taken) continue;
+    if (!std::equal(parts.begin(), parts.end(), words.begin())) continue;
+    found = &verb;
+    taken = parts.size();
+  }
+  return {found, taken};
+}
+
+Error unknown_verb(const std::string& word) {
+  std::vector<std::string> names;
+  for (const Verb& verb : all_verbs()) names.push_back(verb.name);
+  std::string hint = nearest_hint(word, names);
+  return Error::make(ErrorKind::kInvalid, "unknown command '{}'", word)
+      .hint(hint.empty() ? "`nacre help` lists all commands" : std::move(hint));
+}
+
+Error unknown_option(const std::string& word, const Verb& verb, const std::vector<Option>& options) {
+  std::vector<std::string> names;
+  for (const Option& option : options) names.push_back(option.name);
+  std::string hint = nearest_hint(word, names);
+  return Error::make(ErrorKind::kInvalid, "`nacre {}` has no option '{}'", verb.name, word)
+      .hint(hint.empty() ? fmt::format("see `nacre {} --help`", verb.name) : std::move(hint));
+}
+
+/// Reads one option at `at`; moves `at` past it.
+Result<> read_option(const Verb& verb, const std::vector<Option>& options, const std::vector<std::string>& words,
+                     std::size_t& at, Arguments& out) {
+  std::string name = words[at++];
+  const std::size_t equals = name.find('=');
+  const bool inline_value = equals != std::string::npos;
+  std::string value = inline_value ? name.substr(equals + 1) : std::string();
+  name = name.substr(0, equals);
+  const auto option = std::find_if(options.begin(), options.end(), [&](const Option& o) { return o.name == name; });
+  if (option == options.end()) return unknown_option(name, verb, options);
+  if (option->type == OptionType::kFlag) {
+    if (inline_value) return Error::make(ErrorKind::kInvalid, "option '{}' takes no value", name);
+    out.values[name] = {"true"};
+    return {};
+  }
+  if (!inline_value) {
+    if (at >= words.size())
+      return Error::make(ErrorKind::kInvalid, "option '{}' needs a value {}", name, option->value_name);
+    value = words[at++];
+  }
+  if (option->type == OptionType::kNumber && (value.empty() || value.find_first_not_of("0123456789") != std::string::npos))
+    return Error::make(ErrorKind::kInvalid, "option '{}' needs a number, got '{}'", name, value);
+  if (option->type == OptionType::kList)
+    out.values[name].push_back(value);
+  else
+    out.values[name] = {value};
+  return {};
+}
+
+Result<> place_arguments(const Verb& verb, const std::vector<std::string>& words, Arguments& out) {
+  std::size_t at = 0;
+  for (const Argument& argument : verb.arguments) {
+    if (argument.repeated) {
+      for (; at < words.size(); ++at) out.values[argument.name].push_back(words[at]);
+    } else if (at < words.size()) {
+      out.values[argument.name] = {words[at++]};
+    }
+    if (argument.required && out.values[argument.name].empty())
+      return Error::make(ErrorKind::kInvalid, "`nacre {}` needs {}: {}", verb.name, argument.name, argument.help)
+          .hint(fmt::format("see `nacre {} --help`", verb.name));
+  }
+  if (at < words.size())
+    return Error::make(ErrorKind::kInvalid, "`nacre {}` takes no further argument, got '{}'", verb.name, words[at]);
+  return {};
+}
+
+std::string overview() {
+  std::string out =
+      "nacre: a minimal, hardened, container-native Linux distribution and the factory that builds it\n\n"
+      "usage: nacre COMMAND [OPTION …] [ARGUMENT …]\n\ncommands:\n";
+  for (const Verb& verb : all_verbs()) out += fmt::format("  {:<16} {}\n", verb.name, verb.summary);
+  return out + "\n`nacre COMMAND --help` says more. Exit codes: 2 invalid input, 3 not found, 4 conflict, "
+               "5 unavailable, 6 denied, 70 a bug in nacre.";
+}
+
+}  // namespace
+
+bool Arguments::flag(const std::string& name) const {
+  const auto found = values.find(name);
+  return found != values.end() && !found->second.empty();
+}
+
+std::string Arguments::text(const std::string& name) const {
+  const auto found = values.find(name);
+  return found == values.end() || found->second.empty() ? std::string() : found->second.back();
+}
+
+std::vector<std::string> Arguments::list(const std::string& name) const {
+  const auto found = values.find(name);
+  return found == values.end() ? std::vector<std::string>() : found->second;
+}
+
+long Arguments::number(const std::string& name) const {
+  const std::string value = text(name);
+  long out = 0;
+  std::from_chars(value.data(), value.data() + value.size(), out);
+  return out;
+}
+
+void Session::print(std::string_view text) const {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (!text.ends_with('\n')) std::fputc('\n', stdout);
+  std::fflush(stdout);
+}
+
+std::string help_of(const Verb* verb) {
+  if (verb == nullptr) return overview();
+  std::string out = fmt::format("nacre {}: {}\n\nusage: nacre {} [OPTION …]", verb->name, verb->summary, verb->name);
+  for (const Argument& argument : verb->arguments)
+    out += fmt::format(argument.required ? " {}{}" : " [{}{}]", argument.name, argument.repeated ? " …" : "");
+  out += '\n';
+  for (const Argument& argument : verb->arguments) out += fmt::format("  {:<24} {}\n", argument.name, argument.help);
+  out += "options:\n";
+  for (const Option& option : with_common(*verb)) {
+    const std::string left = option.value_name.empty() ? option.name : option.name + " " + option.value_name;
+    out += fmt::format("  {:<24} {}", left, option.help);
+    if (!option.fallback.empty()) out += fmt::format(" (default: {})", option.fallback);
+    out += '\n';
+  }
+  return out;
+}
+
+Result<Call> parse_command_line(const std::vector<std::string>& words) {
+  Call call;
+  if (words.empty() || words[0] == "help" || words[0] == "--help" || words[0] == "-h") {
+    const auto [verb, taken] = words.size() > 1 ? find_verb({words.begin() + 1, words.end()})
+                                                : std::pair<const Verb*, std::size_t>(nullptr, 0);
+    call.message = help_of(verb);
+    return call;
+  }
+  if (words[0] == "version" || words[0] == "--version") {
+    call.message = fmt::format("nacre {}", kVersion);
+    return call;
+  }
+  const auto [verb, taken] = find_verb(words);
+  if (verb == nullptr) return unknown_verb(words[0]);
+  const std::vector<Option> options = with_common(*verb);
+  std::vector<std::string> plain;
+  for (std::size_t at = taken; at < words.size();) {
+    if (words[at] == "--") {
+      plain.insert(plain.end(), words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words.end());
+      break;
+    }
+    if (words[at].size() > 1 && words[at][0] == '-')
+      TRY(read_option(*verb, options, words, at, call.arguments));
+    else
+      plain.push_back(words[at++]);
+  }
+  if (call.arguments.flag("--help")) {
+    call.message = help_of(verb);
+    return call;
+  }
+  for (const Option& option : options)
+    if (!option.fallback.empty()) call.arguments.values.try_emplace(option.name, std::vector{option.fallback});
+  TRY(place_arguments(*verb, plain, call.arguments));
+  call.verb = verb;
+  call.json = call.arguments.flag("--json");
+  call.quiet = call.arguments.flag("--quiet");
+  return call;
+}
+
+}  // namespace nacre::cli

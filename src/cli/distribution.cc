@@ -1,0 +1,162 @@
+#include "cli/distribution.h"
+
+#include "apk/package_file.h"
+#include "base/text.h"
+#include "codec/digest.h"
+#include "definition/load.h"
+#include "store/store.h"
+
+#include <algorithm>
+#include <set>
+
+namespace nacre::cli {
+namespace {
+
+
+Result<std::vector<Path>> yaml_files(const Path& folder) {
+  std::vector<Path> out;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    if (entry.path().extension() == ".yaml") out.push_back(entry.path());
+  if (error)
+    return Error::make(ErrorKind::kNotFound, "no definitions in '{}'", folder.string())
+        .hint("name the distribution's directory with --os-dir, or run in its checkout");
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace
+
+const definition::Definition* Distribution::find(std::string_view name) const {
+  for (const definition::Definition& definition : definitions)
+    if (definition.name == name) return &definition;
+  return nullptr;
+}
+
+const definition::Definition* Distribution::maker_of(std::string_view package) const {
+  for (const definition::Definition& definition : definitions) {
+    if (definition.name == package) return &definition;
+    for (const definition::Subpackage& sub : definition.subpackages)
+      if (sub.name == package) return &definition;
+  }
+  return nullptr;
+}
+
+Result<Distribution> load_distribution(const Path& folder, const Arch& arch) {
+  Distribution out;
+  out.folder = folder;
+  out.arch = arch;
+  definition::PipelineFolders pipelines({folder / "pipelines"});
+  definition::CompileOptions options;
+  options.arch = arch;
+  std::vector<std::string> faults;
+  const std::vector<Path> files = TRY(yaml_files(folder / "packages"));
+  for (const Path& file : files) {
+    auto definition = definition::load_definition(file, pipelines, options);
+    if (definition)
+      out.definitions.push_back(*std::move(definition));
+    else if (files.size() == 1)
+      return std::move(definition).error();
+    else
+      faults.push_back(definition.error().render());
+  }
+  if (!faults.empty())
+    return Error::make(ErrorKind::kInvalid, "{} of {} definitions are faulty:\n{}", faults.size(), files.size(),
+                       join(faults, "\n"));
+  const Path lock = folder / "sources.lock";
+  if (os::exists(lock)) out.sources = TRY(build::parse_sources_lock(TRY(os::read_file(lock)), lock.string()));
+  std::sort(out.definitions.begin(), out.definitions.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  return out;
+}
+
+std::vector<std::string> package_names(const definition::Definition& definition) {
+  std::vector<std::string> out = {definition.name};
+  for (const definition::Subpackage& sub : definition.subpackages) out.push_back(sub.name);
+  return out;
+}
+
+void Shelf::add(Edition edition, const index::SerialPackage& package) {
+  by_name_[edition][package.record.name] = package;
+}
+
+void Shelf::remove(std::string_view name, Edition edition) { by_name_[edition].erase(std::string(name)); }
+
+std::vector<solve::Candidate> Shelf::candidates(const std::vector<std::string>& atoms,
+                                                const std::vector<std::string>& always, bool ours) const {
+  std::set<std::string> chosen;
+  std::vector<solve::Candidate> out;
+  const auto shelf = by_name_.find(Edition::kCommunity);
+  if (ours && shelf != by_name_.end()) {
+    std::vector<std::string> open = atoms;
+    open.insert(open.end(), always.begin(), always.end());
+    while (!open.empty()) {
+      const auto atom = apk::parse_dependency(open.back());
+      open.pop_back();
+      if (!atom || atom->conflict) continue;
+      for (const auto& [name, package] : shelf->second) {
+        const auto& provides = package.record.provides;
+        const bool gives = name == atom->name ||
+                           std::any_of(provides.begin(), provides.end(), [&](const std::string& text) {
+                             return apk::parse_provide(text).name == atom->name;
+                           });
+        if (!gives || !chosen.insert(name).second) continue;
+        out.push_back({&package.record, "community", Edition::kCommunity, 0});
+        open.insert(open.end(), package.record.depends.begin(), package.record.depends.end());
+      }
+    }
+  }
+  const auto stage0 = by_name_.find(Edition::kStage0);
+  if (stage0 == by_name_.end()) return out;
+  for (const auto& [name, package] : stage0->second)
+    if (!chosen.contains(name)) out.push_back({&package.record, "stage0", Edition::kStage0, 1});
+  return out;
+}
+
+Result<build::RootPackage> Shelf::unpack(const index::SerialPackage& package, Edition edition) {
+  build::RootPackage out;
+  out.name = package.record.name;
+  out.version = package.record.version;
+  out.edition = std::string(name_of(edition));
+  out.content = package.apk;
+  const Sha256 key = codec::sha256("tree of " + package.apk.hex());
+  out.tree = TRY(env_.store.tree(key,
+                                 [&](const Path& folder) {
+                                   return apk::unpack_package(env_.store.blob_path(package.apk), folder,
+                                                              apk::Owners::kKeep);
+                                 }),
+                 "unpacking '{}-{}'", out.name, out.version);
+  return out;
+}
+
+Result<std::vector<build::RootPackage>> Shelf::root_for(const std::vector<std::string>& atoms,
+                                                        const std::vector<std::string>& always, bool ours) {
+  solve::World world;
+  world.atoms = atoms;
+  for (const std::string& name : always) {
+    const auto& shelf = by_name_[Edition::kCommunity];
+    if (ours && shelf.contains(name)) world.atoms.push_back(name);
+  }
+  solve::Options options;
+  options.mixing = solve::Options::Mixing::kBuildRoot;
+  const std::vector<solve::Candidate> pool = candidates(atoms, always, ours);
+  const std::vector<solve::Candidate> chosen = TRY(solve::solve(world, pool, options));
+  std::vector<build::RootPackage> out;
+  for (const solve::Candidate& candidate : chosen) {
+    const index::SerialPackage& package = by_name_[candidate.edition].at(candidate.record->name);
+    out.push_back(TRY(unpack(package, candidate.edition)));
+  }
+  return out;
+}
+
+Result<std::vector<index::SerialPackage>> Shelf::closure(const solve::World& world, Edition edition) {
+  std::vector<solve::Candidate> pool;
+  for (const auto& [name, package] : by_name_[edition])
+    pool.push_back({&package.record, std::string(name_of(edition)), edition, 0});
+  const std::vector<solve::Candidate> chosen = TRY(solve::solve(world, pool));
+  std::vector<index::SerialPackage> out;
+  for (const solve::Candidate& candidate : chosen) out.push_back(by_name_[edition].at(candidate.record->name));
+  return out;
+}
+
+}  // namespace nacre::cli

@@ -1,0 +1,61 @@
+#pragma once
+
+#include "base/arch.h"
+#include "base/env.h"
+#include "build/build.h"
+#include "build/fetch.h"
+#include "definition/definition.h"
+#include "index/index.h"
+#include "solve/solve.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace nacre::cli {
+
+using os::Path;
+
+/// The distribution as its directory holds it: definitions, lock of sources, side files.
+struct Distribution {
+  Path folder;                                      ///< os/
+  std::vector<definition::Definition> definitions;  ///< Ordered by name.
+  std::vector<build::LockedSource> sources;
+  Arch arch = host_arch();
+
+  const definition::Definition* find(std::string_view name) const;        ///< By definition name; nullptr.
+  const definition::Definition* maker_of(std::string_view package) const; ///< By main or subpackage name; nullptr.
+};
+
+/// Reads packages/*.yaml (compiled with pipelines/), and sources.lock. Every faulty definition is reported, not only the first.
+Result<Distribution> load_distribution(const Path& folder, const Arch& arch);
+
+/// Names of the packages that a definition makes, main first.
+std::vector<std::string> package_names(const definition::Definition& definition);
+
+/// Packages that may stand in a build or test root: ours, as far as they are made, and stage0.
+class Shelf {
+ public:
+  explicit Shelf(Env& env) : env_(env) {}
+
+  void add(Edition edition, const index::SerialPackage& package);
+  void remove(std::string_view name, Edition edition);
+
+  /// Solves `atoms` for a build root: packages that the atoms name, what those need, and `always` come from our edition when
+  /// we make that name; everything else from stage0; ours replaces stage0's of the same name. `ours` false: stage0 alone.
+  Result<std::vector<build::RootPackage>> root_for(const std::vector<std::string>& atoms,
+                                                   const std::vector<std::string>& always, bool ours);
+
+  /// Solves `atoms` among packages of one edition alone, in install order: for images.
+  Result<std::vector<index::SerialPackage>> closure(const solve::World& world, Edition edition);
+
+ private:
+  std::vector<solve::Candidate> candidates(const std::vector<std::string>& atoms,
+                                           const std::vector<std::string>& always, bool ours) const;
+  Result<build::RootPackage> unpack(const index::SerialPackage& package, Edition edition);
+
+  Env& env_;
+  std::map<Edition, std::map<std::string, index::SerialPackage>> by_name_;
+};
+
+}  // namespace nacre::cli
