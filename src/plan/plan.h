@@ -1,0 +1,56 @@
+#pragma once
+
+#include "base/result.h"
+#include "base/sha256.h"
+#include "definition/definition.h"
+
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace nacre::plan {
+
+/// What a definition was last built from, by kind of input; kept beside its packages.
+struct BuiltFrom {
+  Sha256 recipe;                              ///< recipe_digest() at that time.
+  std::set<std::string> sources;              ///< Digests.
+  std::map<std::string, std::string> root;    ///< Package name -> content digest, of the build root.
+};
+
+enum class Action {
+  kKeep,   ///< Nothing that it depends on changes.
+  kBuild,  ///< Certain.
+  kMaybe,  ///< Only if a package that it is built with comes out with other bytes.
+};
+
+/// One definition in the plan.
+struct PlannedStep {
+  std::string name;
+  Action action = Action::kKeep;
+  std::vector<std::string> why;     ///< "never built", "the definition changed", "zlib-dev may change".
+  std::vector<std::string> after;   ///< Definitions of ours whose packages stand in its build root.
+  bool from_stage0_alone = false;   ///< Part of a cycle that stage 0 breaks (the C library).
+};
+
+/// Definitions in an order in which each comes after what it is built with. A value; no I/O.
+struct Plan {
+  std::vector<PlannedStep> steps;
+};
+
+struct PlanInput {
+  std::span<const definition::Definition> definitions;
+  std::vector<std::string> always;            ///< Ours in every build root, once made: the C library.
+  std::map<std::string, BuiltFrom> built;     ///< By definition name.
+  std::map<std::string, std::string> contents;  ///< Package name -> content digest now, ours and stage 0's.
+  std::vector<std::string> only;              ///< Empty: all; else these and what they need.
+};
+
+/// kConflict names the definitions of a cycle that stage 0 cannot break.
+Result<Plan> make_plan(const PlanInput& input);
+
+/// Digest of what a definition says about building: compiled steps, environment, outputs. Not tests, update policy, comments.
+Sha256 recipe_digest(const definition::Definition& definition);
+
+}  // namespace nacre::plan

@@ -1,0 +1,59 @@
+#pragma once
+
+#include "base/env.h"
+#include "base/result.h"
+#include "base/sha256.h"
+#include "codec/json.h"
+#include "index/index.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nacre::publish {
+
+/// "127.0.0.1:5000/nacre/nginx:1.28.0", "…@sha256:HEX", split.
+struct Reference {
+  std::string host, repository, tag;
+  std::string digest;     ///< "sha256:HEX" or empty.
+  bool plain_http = false;  ///< For loopback hosts and when asked.
+  std::string str() const;
+};
+/// kInvalid with what is wrong. "nginx", "nginx:1.28" (no host) gives an empty host: the local store.
+Result<Reference> parse_reference(std::string_view text);
+
+/// What a push moved.
+struct Receipt {
+  std::string name;              ///< "host/repository"
+  Sha256 digest;                 ///< Of the index.
+  std::vector<std::string> tags;
+  std::uint64_t bytes_sent = 0, bytes_present = 0;  ///< Present: the registry had them (HEAD) or mounted them.
+  int blobs_sent = 0, blobs_present = 0;
+  bool referrers_api = false;    ///< The registry answered OCI-Subject; else the fallback tag was written.
+};
+
+/// A client of the OCI distribution protocol: anonymous, basic or bearer-token authentication (credentials from
+/// NACRE_REGISTRY_AUTH or the docker configuration file).
+class Registry {
+ public:
+  Registry(Env& env, Reference base) : env_(env), base_(std::move(base)) {}
+
+  /// Pushes blobs (upload, digest checked by the registry), manifests by digest, evidence (referrers, legacy tags), and tags last, so that a killed
+  /// push leaves every tag as it was. Blobs that are there are not sent again; from another repository of the same host they are mounted.
+  Result<Receipt> push(const index::SerialImage& image);
+
+  Result<std::string> blob(const Sha256& digest, std::uint64_t max_bytes);
+  /// Manifest bytes and digest by tag or digest. kDenied when the bytes have another digest than asked.
+  Result<std::pair<std::string, Sha256>> manifest(const std::string& tag_or_digest);
+  /// Referrers API, else the fallback tag.
+  Result<codec::Json> referrers(const Sha256& subject);
+  /// Takes an image (all blobs, checked) into the store; returns the index or manifest digest.
+  Result<Sha256> pull(const std::string& tag_or_digest);
+
+ private:
+  Env& env_;
+  Reference base_;
+  std::string token_;
+};
+
+}  // namespace nacre::publish

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "base/env.h"
+#include "base/result.h"
+#include "build/fetch.h"
+#include "definition/definition.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nacre::watch {
+
+/// Where newer releases are looked for.
+enum class FeedKind { kGitHub, kGit, kReleaseMonitor, kDebian, kPyPI, kNpm, kGo, kCrates, kMaven };
+std::string_view name_of(FeedKind kind);
+
+/// One upstream release that a feed names.
+struct Release {
+  std::string version;              ///< After strip-prefix/suffix, transforms and filters.
+  std::string tag;                  ///< As upstream writes it; empty when the feed has none.
+  std::int64_t published = 0;       ///< 0: unknown.
+};
+
+/// Addresses of the feeds, each taken from the ecosystem's own client configuration (apt, pip, npm, go, cargo, maven) or the field's public
+/// default; tests point them at a local server.
+struct Feeds {
+  std::string github_api, release_monitor, pypi, npm, go_proxy, crates, maven;
+  std::vector<std::string> debian_bases;
+  std::vector<std::string> debian_suites = {"trixie", "forky", "sid"};
+  std::string github_token;
+};
+Feeds feeds_of_machine(Env& env);
+
+/// All releases that the definition's `update:` block can see, filtered (ignore-regex, prerelease, tag filters) and transformed, newest first by
+/// apk's version order. Feeds are asked in the block's own form; when that one cannot be reached, Debian's source index (by `source_of`) is the
+/// second opinion, and the report says so. kInvalid names the block's fault; kUnavailable when no feed answered.
+struct Observation {
+  FeedKind feed = FeedKind::kDebian;
+  std::vector<Release> releases;
+  std::vector<std::string> unreachable;   ///< Feeds that did not answer, without addresses.
+};
+Result<Observation> observe(const definition::Definition& definition, const Feeds& feeds, Env& env);
+
+/// A newer release as an edit of the definition.
+struct Proposal {
+  std::string package, file, from, to;
+  FeedKind feed = FeedKind::kDebian;
+  std::string new_text;              ///< The whole definition; only version, epoch and digests differ from the old.
+  std::vector<std::pair<Sha256, Sha256>> digests;  ///< old -> new, of sources that were fetched to learn them.
+  std::optional<build::LockedSource> lock_entry;
+  std::string problem;               ///< Why it cannot be applied by itself ("source not found at …"); empty: it can.
+};
+/// nullopt when the definition is at the newest release or not to be updated (reason in `why_not`).
+Result<std::optional<Proposal>> propose(const definition::Definition& definition,
+                                        const Observation& seen,
+                                        const std::vector<build::LockedSource>& lock,
+                                        const build::FetchPlaces& places, Env& env,
+                                        std::string* why_not = nullptr);
+
+/// Distance from upstream, per definition (`nacre delta`).
+struct Delta {
+  std::string package, version, newest;   ///< newest: empty when unknown.
+  int releases_behind = 0;
+  std::int64_t days_behind = 0;           ///< Since the first newer release; 0 when unknown.
+  std::string source_kind;                ///< "upstream", "repacked", "own"
+  int patches = 0;                        ///< Patch files that the definition applies.
+};
+Result<std::vector<Delta>> measure_delta(const std::vector<definition::Definition>& definitions,
+                                         const std::vector<build::LockedSource>& lock,
+                                         const std::vector<std::pair<std::string, Observation>>& seen);
+
+}  // namespace nacre::watch
