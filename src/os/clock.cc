@@ -8,7 +8,8 @@
 namespace nacre::os {
 
 std::int64_t SystemClock::now_seconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(since_1970).count();
 }
 
 double SystemClock::monotonic_seconds() {

@@ -67,7 +67,8 @@ Result<std::string> read_all(int fd, std::uint64_t max_bytes, std::string_view n
     if (got < 0) return system_error(errno, fmt::format("read '{}'", name));
     if (got == 0) return out;
     if (out.size() + static_cast<std::size_t>(got) > max_bytes)
-      return Error::make(ErrorKind::kInvalid, "'{}' has more than the limit of {} bytes", name, max_bytes);
+      return Error::make(ErrorKind::kInvalid, "'{}' has more than the limit of {} bytes", name,
+                         max_bytes);
     out.append(buffer, static_cast<std::size_t>(got));
   }
 }
@@ -81,6 +82,14 @@ std::string unique_suffix() {
 
 /// Removes what `name` in the open directory `parent` is, tree or file.
 Result<> remove_at(int parent, const char* name, const Path& shown);
+
+/// Opens a directory in `parent`; EXDEV when something is mounted on it, a bind mount included.
+Fd open_folder_at(int parent, const char* name) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS;
+  return Fd(static_cast<int>(::syscall(SYS_openat2, parent, name, &how, sizeof how)));
+}
 
 Result<> remove_children(int folder, const Path& shown) {
   Fd copy(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -102,11 +111,14 @@ Result<> remove_at(int parent, const char* name, const Path& shown) {
   if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return {};
   if (errno != EISDIR && errno != EPERM)
     return system_error(errno, fmt::format("remove '{}'", shown.string()));
-  Fd folder(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  Fd folder = open_folder_at(parent, name);
   if (!folder && errno == EACCES) {
-    ::fchmodat(parent, name, 0700, 0);
-    folder = Fd(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    ::fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW);
+    folder = open_folder_at(parent, name);
   }
+  if (!folder && errno == EXDEV)
+    return Error::make(ErrorKind::kConflict, "cannot remove '{}': something is mounted on it",
+                       shown.string());
   if (!folder) return system_error(errno, fmt::format("open '{}'", shown.string()));
   ::fchmod(folder.get(), 0700);
   TRY(remove_children(folder.get(), shown));
@@ -118,9 +130,11 @@ Result<> remove_at(int parent, const char* name, const Path& shown) {
 }  // namespace
 
 Error system_error(int error_number, std::string_view what) {
-  Error error = Error::make(kind_of(error_number), "cannot {}: {}", what, lower_first(std::strerror(error_number)));
+  Error error = Error::make(kind_of(error_number), "cannot {}: {}", what,
+                            lower_first(std::strerror(error_number)));
   if (error_number == ENOSPC)
-    return std::move(error).hint("free some space and run the same command again: finished work is kept");
+    return std::move(error).hint(
+        "free some space and run the same command again: finished work is kept");
   return error;
 }
 
@@ -157,11 +171,13 @@ Result<> rename(const Path& from, const Path& to) {
 
 Result<> sync_dir(const Path& folder) {
   const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return system_error(errno, fmt::format("sync '{}'", folder.string()));
+  if (!fd || ::fsync(fd.get()) != 0)
+    return system_error(errno, fmt::format("sync '{}'", folder.string()));
   return {};
 }
 
-Result<> remove_tree(const Path& path) {
+Result<> remove_tree(const Path& tree) {
+  const Path path = tree.has_filename() ? tree : tree.parent_path();  // "a/" means "a"
   const Path parent = path.has_parent_path() ? path.parent_path() : Path(".");
   const Fd folder(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) {
@@ -174,7 +190,9 @@ Result<> remove_tree(const Path& path) {
 AtomicFile::AtomicFile(Path path, Path temporary, Fd fd)
     : path_(std::move(path)), temporary_(std::move(temporary)), fd_(std::move(fd)) {}
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-    : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})), fd_(std::move(other.fd_)) {}
+    : path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      fd_(std::move(other.fd_)) {}
 AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(temporary_, other.temporary_);
@@ -186,7 +204,8 @@ AtomicFile::~AtomicFile() {
 }
 
 Result<AtomicFile> AtomicFile::create(const Path& path, unsigned mode) {
-  const Path temporary = path.parent_path() / fmt::format(".{}.{}", path.filename().string(), unique_suffix());
+  const std::string name = path.filename().string().substr(0, 180);
+  const Path temporary = path.parent_path() / fmt::format(".{}.{}", name, unique_suffix());
   Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (!fd) return system_error(errno, fmt::format("create '{}'", path.string()));
   ::fchmod(fd.get(), mode);
@@ -200,7 +219,8 @@ Result<> AtomicFile::commit(Sync sync) {
     return system_error(errno, fmt::format("sync '{}'", path_.string()));
   TRY(os::rename(temporary_, path_));
   temporary_.clear();
-  if (sync == Sync::kYes) return sync_dir(path_.parent_path().empty() ? Path(".") : path_.parent_path());
+  if (sync == Sync::kYes)
+    return sync_dir(path_.has_parent_path() ? path_.parent_path() : Path("."));
   return {};
 }
 
@@ -229,8 +249,14 @@ Result<Fd> open_beneath(const Path& root, const TreePath& path) {
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
   const std::string text = path.is_root() ? "." : path.str();
   const long fd = ::syscall(SYS_openat2, folder.get(), text.c_str(), &how, sizeof how);
-  if (fd < 0) return system_error(errno, fmt::format("open '{}' beneath '{}'", text, root.string()));
-  return Fd(static_cast<int>(fd));
+  if (fd < 0)
+    return system_error(errno, fmt::format("open '{}' beneath '{}'", text, root.string()));
+  Fd file(static_cast<int>(fd));
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
+    return Error::make(ErrorKind::kInvalid, "'{}' beneath '{}' is not a regular file", text,
+                       root.string());
+  return file;
 }
 
 Result<std::string> read_beneath(const Path& root, const TreePath& path, std::uint64_t max_bytes) {
@@ -245,7 +271,8 @@ Result<FileLock> FileLock::take(const Path& path, Wait wait) {
   while (::flock(fd.get(), LOCK_EX | (wait == Wait::kNo ? LOCK_NB : 0)) != 0) {
     if (errno == EINTR) continue;
     if (errno == EWOULDBLOCK)
-      return Error::make(ErrorKind::kConflict, "another process holds '{}'", path.filename().string());
+      return Error::make(ErrorKind::kConflict, "another process holds '{}'",
+                         path.filename().string());
     return system_error(errno, fmt::format("lock '{}'", path.string()));
   }
   return FileLock(std::move(fd));

@@ -4,6 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
 #include <thread>
 
 namespace nacre::os {
@@ -23,7 +28,8 @@ TEST(Files, AreReplacedWhole) {
   EXPECT_EQ(*read_file(file), "one");
   EXPECT_EQ(walk_tree(dir.path())->size(), 1u) << "the unfinished file is gone";
   const auto large = read_file(file, 2);
-  EXPECT_EQ(large.error().render(), "'" + file.string() + "' has 3 bytes, more than the limit of 2");
+  EXPECT_EQ(large.error().render(),
+            "'" + file.string() + "' has 3 bytes, more than the limit of 2");
 }
 
 TEST(Walk, IsDepthFirstBytewiseAndDoesNotFollowLinks) {
@@ -51,6 +57,38 @@ TEST(RemoveTree, TakesReadOnlyFoldersAndLeavesWhatLinksPointTo) {
   EXPECT_FALSE(os::exists(gone));
   EXPECT_TRUE(os::exists(kept / "f"));
   EXPECT_TRUE(remove_tree(gone)) << "absent is fine";
+}
+
+/// 0: refused and the file behind the mount is there still; 77: mounting is not allowed here.
+int remove_a_tree_with_a_mount(const Path& tree, const Path& behind) {
+  if (::unshare(CLONE_NEWNS) != 0) return 77;
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 77;
+  if (::mount(behind.c_str(), (tree / "sub").c_str(), nullptr, MS_BIND, nullptr) != 0) return 77;
+  const auto removed = remove_tree(tree);
+  if (removed || removed.error().kind() != ErrorKind::kConflict) return 1;
+  return os::exists(behind / "f") ? 0 : 2;
+}
+
+TEST(RemoveTree, StopsAtMounts) {
+  const TempDir dir = scratch();
+  ASSERT_TRUE(make_dirs(dir.path() / "behind"));
+  ASSERT_TRUE(make_dirs(dir.path() / "tree/sub"));
+  ASSERT_TRUE(write_file(dir.path() / "behind/f", "x"));
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(remove_a_tree_with_a_mount(dir.path() / "tree", dir.path() / "behind"));
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "mounting is not allowed here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(OpenBeneath, RefusesWhatIsNoRegularFile) {
+  const TempDir dir = scratch();
+  ASSERT_EQ(::mkfifo((dir.path() / "pipe").c_str(), 0600), 0);
+  const auto read = read_beneath(dir.path(), TreePath::literal("pipe"));
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().render(),
+            "'pipe' beneath '" + dir.path().string() + "' is not a regular file");
 }
 
 TEST(OpenBeneath, RefusesLinksThatLeadOut) {
@@ -85,7 +123,9 @@ TEST(Processes, CaptureStreamsAndStatus) {
   EXPECT_EQ(shell("kill -9 $$")->signal, 9);
 }
 
-TEST(Processes, InheritNothingUnlessAsked) { EXPECT_EQ(shell("echo ${HOME:-none}")->out, "none\n"); }
+TEST(Processes, InheritNothingUnlessAsked) {
+  EXPECT_EQ(shell("echo ${HOME:-none}")->out, "none\n");
+}
 
 TEST(Processes, FeedStdinAndSplitLines) {
   SystemProcesses processes;

@@ -49,7 +49,7 @@ std::vector<std::string> environment_of(const Command& command) {
 Result<std::string> find_program(const std::string& name) {
   if (name.find('/') != std::string::npos) return name;
   const char* path = std::getenv("PATH");
-  const std::string folders = path != nullptr ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  const std::string folders = path != nullptr ? path : "/usr/sbin:/usr/bin:/sbin:/bin";
   for (const std::string& folder : split(folders, ':')) {
     const std::string candidate = folder + "/" + name;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
@@ -65,18 +65,23 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return out;
 }
 
-/// What the child does between fork and exec; only async-signal-safe calls. Writes errno to `report` when it fails.
+/// What the child does between fork and exec; only async-signal-safe calls. Writes errno to
+/// `report` when it fails.
 [[noreturn]] void become(const Command& command, const char* program, char** argv, char** env,
-                         const Pipe& in, const Pipe& out, const Pipe& err, int report) {
+                         const Pipe& in, const Pipe& out, const Pipe& err, int report,
+                         pid_t parent) {
   ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
-  bool ok = ::dup2(in.read.get(), 0) >= 0 && ::dup2(out.write.get(), 1) >= 0 && ::dup2(err.write.get(), 2) >= 0;
+  bool ok = ::dup2(in.read.get(), 0) >= 0 && ::dup2(out.write.get(), 1) >= 0 &&
+            ::dup2(err.write.get(), 2) >= 0;
   if (ok && command.gid) ok = ::setgroups(0, nullptr) == 0 && ::setgid(*command.gid) == 0;
   if (ok && command.uid) ok = ::setuid(*command.uid) == 0;
+  // After the change of user, which clears it; a parent that died before is noticed by hand.
+  if (ok) ok = ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+  if (::getppid() != parent) ::_exit(127);
   if (ok && !command.working_dir.empty()) ok = ::chdir(command.working_dir.c_str()) == 0;
   if (ok) ::execve(program, argv, env);
   const int failure = errno;
@@ -128,7 +133,8 @@ class Conversation {
     while (out_ || err_ || !reaped_) {
       if (stop.stop_requested()) stopped = true;
       const double gone = std::chrono::duration<double>(Steady::now() - start).count();
-      if (command_.timeout_seconds > 0 && gone > command_.timeout_seconds && !reaped_) exit_.timed_out = true;
+      if (command_.timeout_seconds > 0 && gone > command_.timeout_seconds && !reaped_)
+        exit_.timed_out = true;
       if (stopped || exit_.timed_out || too_much) ::kill(-pid_, SIGKILL);
       pollfd fds[4] = {{out_.get(), POLLIN, 0}, {err_.get(), POLLIN, 0}, {in_.get(), POLLOUT, 0},
                        {reaped_ ? -1 : pidfd.get(), POLLIN, 0}};
@@ -136,7 +142,7 @@ class Conversation {
       if (fds[0].revents != 0) too_much |= !pump(out_, out_lines_);
       if (fds[1].revents != 0) too_much |= !pump(err_, err_lines_);
       if (fds[2].revents != 0) feed();
-      if (fds[3].revents != 0 || exit_.timed_out || stopped) reap();
+      if (fds[3].revents != 0 || !pidfd || exit_.timed_out || stopped) reap();
       if (reaped_ && !drain_started_) {
         drain_started_ = true;
         drain_until_ = Steady::now() + std::chrono::seconds(2);
@@ -150,8 +156,8 @@ class Conversation {
     }
     if (stopped) return Error::make(ErrorKind::kUnavailable, "interrupted");
     if (too_much)
-      return Error::make(ErrorKind::kUnavailable, "'{}' printed more than {} bytes", command_.argv[0],
-                         command_.max_output_bytes);
+      return Error::make(ErrorKind::kUnavailable, "'{}' printed more than {} bytes",
+                         command_.argv[0], command_.max_output_bytes);
     return std::move(exit_);
   }
 
@@ -167,7 +173,8 @@ class Conversation {
     const std::string_view rest = std::string_view(command_.stdin_bytes).substr(fed_);
     const ssize_t written = rest.empty() ? 0 : ::write(in_.get(), rest.data(), rest.size());
     if (written > 0) fed_ += static_cast<std::size_t>(written);
-    if (fed_ == command_.stdin_bytes.size() || (written < 0 && errno != EAGAIN && errno != EINTR)) in_.reset();
+    const bool broken = written < 0 && errno != EAGAIN && errno != EINTR;
+    if (broken || fed_ == command_.stdin_bytes.size()) in_.reset();
   }
   void reap() {
     int status = 0;
@@ -201,9 +208,11 @@ Result<Exit> SystemProcesses::run(const Command& command, std::stop_token stop) 
   static const bool no_sigpipe = (::signal(SIGPIPE, SIG_IGN), true);
   (void)no_sigpipe;
 
+  const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return system_error(errno, "start a process");
-  if (pid == 0) become(command, program.c_str(), argv.data(), env.data(), in, out, err, report.write.get());
+  if (pid == 0) become(command, program.c_str(), argv.data(), env.data(), in, out, err,
+                       report.write.get(), parent);
   ::setpgid(pid, pid);
   in.read.reset();
   out.write.reset();
@@ -225,16 +234,19 @@ Result<Exit> FakeProcesses::run(const Command& command, std::stop_token) {
   asked_.push_back(command);
   for (const auto& [argv, answer] : answers_)
     if (argv == command.argv) return answer;
-  return Error::make(ErrorKind::kNotFound, "no answer was expected for '{}'", join(command.argv, " "));
+  return Error::make(ErrorKind::kNotFound, "no answer was expected for '{}'",
+                     join(command.argv, " "));
 }
 
-Result<std::string> run_or_fail(Processes& processes, const Command& command, std::stop_token stop) {
+Result<std::string> run_or_fail(Processes& processes, const Command& command,
+                                std::stop_token stop) {
   Exit exit = TRY(processes.run(command, stop));
   if (exit.ok()) return std::move(exit.out);
   std::vector<std::string> lines = split(trim(exit.err.empty() ? exit.out : exit.err), '\n');
   if (lines.size() > 12) lines.erase(lines.begin(), lines.end() - 12);
-  return Error::make(ErrorKind::kUnavailable, "'{}' {}:\n    {}", command.argv[0],
-                     exit.timed_out ? "ran out of time" : fmt::format("ended with exit code {}", exit.code),
+  const std::string how =
+      exit.timed_out ? "ran out of time" : fmt::format("ended with exit code {}", exit.code);
+  return Error::make(ErrorKind::kUnavailable, "'{}' {}:\n    {}", command.argv[0], how,
                      join(lines, "\n    "));
 }
 
