@@ -32,4 +32,8 @@ codec::Json bundle_of_signature(std::string_view raw_sha256, std::string_view si
 /// The envelope inside a bundle. kInvalid when there is none.
 Result<codec::Json> envelope_of_bundle(const codec::Json& bundle);
 
+/// The signature inside a bundle of bundle_of_signature(), to be verified over the file's bytes. kInvalid when
+/// there is none, kDenied when the bundle is about another file.
+Result<std::string> signature_of_bundle(const codec::Json& bundle, std::string_view raw_sha256);
+
 }  // namespace nacre::crypto

@@ -13,7 +13,7 @@ enum class KeyKind {
   kEcdsaP256,  ///< Attestations and images: ECDSA over SHA-256, ASN.1 DER.
 };
 
-/// The public half. Value type; cheap to copy.
+/// The public half. Value type; cheap to copy. RSA keys of others may have 2048 to 8192 bits.
 class PublicKey {
  public:
   /// Reads a PEM "PUBLIC KEY" (PKIX). kInvalid for anything else or a kind that we do not use.
