@@ -44,10 +44,17 @@ struct PlanInput {
   std::vector<std::string> always;            ///< Ours in every build root, once made: the C library.
   std::map<std::string, BuiltFrom> built;     ///< By definition name.
   std::map<std::string, std::string> contents;  ///< Package name -> content digest now, ours and stage 0's.
-  std::vector<std::string> only;              ///< Empty: all; else these and what they need.
+  /// The same of stage 0 alone: what a definition that is built from it alone is compared with. A name that `contents`
+  /// gives to ours is not compared for such a definition when this lacks it.
+  std::map<std::string, std::string> stage0;
+  std::vector<std::string> only;              ///< Empty: all; else these (definitions or packages) and what they need.
 };
 
-/// kConflict names the definitions of a cycle that stage 0 cannot break.
+/// The same input gives the same plan whatever the order of `definitions`; ties go by name.
+/// What a definition's last build root really held (BuiltFrom::root) counts besides what its text declares: libraries that
+/// scanning found never stand in a definition.
+/// kConflict names the definitions of a cycle that stage 0 cannot break, or two makers of one package; kNotFound an unknown
+/// name in `only`; kInvalid an atom that is none.
 Result<Plan> make_plan(const PlanInput& input);
 
 /// Digest of what a definition says about building: compiled steps, environment, outputs. Not tests, update policy, comments.
