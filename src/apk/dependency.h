@@ -19,7 +19,8 @@ struct Dependency {
   std::string version;   ///< Empty when op is kAny.
 
   std::string str() const;
-  /// Whether a thing called `name` in `version` (empty: an unversioned provide) satisfies this.
+  /// Whether a thing called `name` in `version` (empty: an unversioned provide) satisfies this. Whether it was written with
+  /// '!' plays no part, and the content constraint `name><Q1…` is met by no version.
   bool accepts(std::string_view version) const;
 };
 
@@ -31,5 +32,9 @@ struct Provide {
   std::string name, version;
 };
 Provide parse_provide(std::string_view text);
+
+/// The version by which things called `name` are ordered: that of a "so:" name that is no package version (no -rN) gets
+/// "0." in front, so that library versions sort below package versions.
+std::string comparable_version(std::string_view name, std::string_view version);
 
 }  // namespace nacre::apk

@@ -70,6 +70,8 @@ struct ReadLimits {
   std::uint64_t max_control_bytes = 16u << 20;
   std::uint64_t max_data_bytes = std::uint64_t{32} << 30;
   std::uint64_t max_entries = 2'000'000;
+  /// "Q1…" that an index gives for this package; when set, another control segment is kDenied.
+  std::string expected_checksum;
 };
 
 /// Reads and checks a whole .apk: segments, .PKGINFO, datahash, checksums of files. `visit`, when given, gets every
@@ -79,16 +81,23 @@ Result<PackageFile> read_package(const std::filesystem::path& path,
                                  const codec::TarReader::Visitor* visit = nullptr,
                                  const ReadLimits& limits = {});
 
-/// Only signature and control segments: fast, does not check the data segment.
+/// Only signature and control segments: fast, does not check the data segment. `data_sha256` is then what .PKGINFO
+/// states; `data_diff_id` and `file_sha256` stay zero.
 Result<PackageFile> read_package_header(const std::filesystem::path& path,
                                         const ReadLimits& limits = {});
+
+/// The compressed bytes of one segment: what a signature covers is read_segment(file.path, file.control).
+Result<std::string> read_segment(const std::filesystem::path& path, const Segment& segment,
+                                 const ReadLimits& limits = {});
 
 /// Control files (".PKGINFO", ".melange.yaml", scripts) of a package.
 Result<std::vector<std::pair<std::string, std::string>>> read_control_files(
     const std::filesystem::path& path, const ReadLimits& limits = {});
 
 /// Unpacks the data segment into the empty directory `folder`, beneath it only (openat2): files, directories,
-/// symlinks, hard links; owner as given when `owners` is kKeep (root only). Device nodes are skipped.
+/// symlinks, hard links; owner as given when `owners` is kKeep (root only). Device nodes are skipped. kIgnore also drops
+/// the setuid and setgid bits, which mean something only together with the owner. Checks all that read_package() checks;
+/// after an error the folder holds a part.
 enum class Owners { kKeep, kIgnore };
 Result<> unpack_package(const std::filesystem::path& path, const std::filesystem::path& folder,
                         Owners owners, const ReadLimits& limits = {});

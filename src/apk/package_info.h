@@ -20,12 +20,18 @@ struct PackageInfo {
   std::uint64_t provider_priority = 0, replaces_priority = 0;
   std::vector<std::string> install_if, triggers;
   std::string data_hash;               ///< Hex SHA-256 of the compressed data segment.
+
+  bool operator==(const PackageInfo&) const = default;
 };
 
+/// Control characters inside a value become blanks, so that no value can pose as another line.
 std::string write_package_info(const PackageInfo& info);
 
 /// Reads .PKGINFO as apk-tools does: `key = value` lines, '#' comments, unknown keys skipped. Values with control
-/// characters, and numbers that are none, are kInvalid with the line.
+/// characters, and numbers that are none, are kInvalid with the line. So is what check_package_info() refuses.
 Result<PackageInfo> parse_package_info(std::string_view text, std::string_view source);
+
+/// kInvalid unless name, version and architecture are fit to be parts of a file name and of an index line.
+Result<> check_package_info(const PackageInfo& info);
 
 }  // namespace nacre::apk

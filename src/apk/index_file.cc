@@ -1,0 +1,128 @@
+#include "apk/index_file.h"
+
+#include "apk/segment.h"
+#include "base/text.h"
+#include "codec/gzip.h"
+
+#include <algorithm>
+
+namespace nacre::apk {
+namespace {
+
+constexpr std::uint64_t kMaxIndexBytes = 300u << 20;  ///< Inflated; as the field's readers have it.
+constexpr std::size_t kMaxSignatureBytes = 64u << 10;
+
+/// "K:value"; control characters become blanks, so that no value can pose as another line.
+void add_line(std::string& out, char key, std::string_view value) {
+  out += key;
+  out += ':';
+  const std::size_t from = out.size();
+  out += value;
+  std::replace_if(out.begin() + static_cast<std::ptrdiff_t>(from), out.end(),
+                  [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+  out += '\n';
+}
+
+void add_text(std::string& out, char key, std::string_view value) {
+  if (!value.empty()) add_line(out, key, value);
+}
+
+void add_number(std::string& out, char key, std::uint64_t value) {
+  if (value != 0) add_line(out, key, std::to_string(value));
+}
+
+/// Cuts the stream into its first member, when that is a signature, and the rest.
+struct Parts {
+  std::string first, rest;        ///< Inflated.
+  std::uint64_t first_end = 0;    ///< Compressed.
+};
+Result<Parts> inflate_parts(std::string_view bytes) {
+  Parts out;
+  bool in_first = true;
+  codec::GzipReader reader({[&](std::string_view piece) -> Result<> {
+                              (in_first ? out.first : out.rest).append(piece);
+                              return {};
+                            },
+                            [&](std::size_t member, std::uint64_t end) -> Result<> {
+                              if (member == 0) out.first_end = end;
+                              in_first = false;
+                              return {};
+                            }},
+                           kMaxIndexBytes);
+  TRY(reader.push(bytes));
+  TRY(reader.finish());
+  return out;
+}
+
+Result<IndexFile> read_parts(std::string_view bytes, std::string_view source) {
+  IndexFile out;
+  Parts parts = TRY(inflate_parts(bytes));
+  // The name of the first entry stands at the very beginning of a tar.
+  if (is_signature_name(std::string_view(parts.first).substr(0, 100))) {
+    if (parts.first.size() > kMaxSignatureBytes)
+      return Error::make(ErrorKind::kInvalid, "the signature segment has {} bytes", parts.first.size());
+    const std::vector<SmallFile> files = TRY(read_files(parts.first));
+    SignatureFile signature = TRY(choose_signature(files));
+    out.key_name = std::move(signature.key_name);
+    out.signature_kind = std::move(signature.kind);
+    out.signature_bytes = std::move(signature.bytes);
+    out.signed_bytes = bytes.substr(parts.first_end);
+  } else {
+    out.signed_bytes = bytes;
+    parts.rest.insert(0, parts.first);
+  }
+  std::vector<SmallFile> files = TRY(read_files(parts.rest));
+  const SmallFile* index = nullptr;
+  for (const SmallFile& file : files) {
+    if (file.name == "APKINDEX") index = &file;
+    else if (file.name == "DESCRIPTION") out.description = file.content;
+    else return Error::make(ErrorKind::kInvalid, "'{}' has no place in an index", file.name);
+  }
+  if (index == nullptr) return Error::make(ErrorKind::kInvalid, "the archive holds no APKINDEX");
+  out.records = TRY(parse_index(index->content, source));
+  return out;
+}
+
+}  // namespace
+
+std::string write_index(const std::vector<IndexRecord>& records) {
+  std::string out;
+  for (const IndexRecord& record : records) {
+    add_line(out, 'C', record.checksum);
+    add_line(out, 'P', record.name);
+    add_line(out, 'V', record.version);
+    add_text(out, 'A', record.arch);
+    add_number(out, 'S', record.size_bytes);
+    add_number(out, 'I', record.installed_bytes);
+    add_line(out, 'T', record.description);
+    add_text(out, 'U', record.url);
+    add_text(out, 'L', record.license);
+    add_text(out, 'o', record.origin);
+    add_text(out, 'm', record.maintainer);
+    add_line(out, 't', std::to_string(record.built_at));
+    add_text(out, 'c', record.commit);
+    add_text(out, 'D', join(record.depends, " "));
+    add_text(out, 'i', join(record.install_if, " "));
+    add_text(out, 'p', join(record.provides, " "));
+    add_number(out, 'k', record.provider_priority);
+    out += '\n';
+  }
+  return out;
+}
+
+Result<std::string> pack_index(const std::vector<IndexRecord>& records, std::string_view description,
+                               const SegmentSigner& signer) {
+  const std::string body = TRY(pack_files(
+      {{"APKINDEX", write_index(records)}, {"DESCRIPTION", std::string(description)}}, 0, "", Ending::kZeroBlocks));
+  if (!signer) return body;
+  const SegmentSignature signature = TRY(signer(body), "signing the index");
+  const std::string head = TRY(pack_signature(signature, 0));
+  return head + body;
+}
+
+Result<IndexFile> read_index(std::string_view bytes, std::string_view source) {
+  IndexFile out = TRY(read_parts(bytes, source), "reading the index '{}'", source);
+  return out;
+}
+
+}  // namespace nacre::apk
