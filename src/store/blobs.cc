@@ -1,0 +1,190 @@
+#include "codec/digest.h"
+#include "store/layout.h"
+#include "store/store.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+
+namespace nacre::store {
+namespace {
+
+constexpr unsigned kBlobMode = 0444;
+
+using OnPiece = std::function<Result<>(std::string_view piece)>;
+
+/// Reads a file from its start to its end, in pieces.
+Result<> read_pieces(int fd, const Path& shown, const OnPiece& on_piece) {
+  std::string buffer(1u << 20, '\0');
+  off_t offset = 0;
+  while (true) {
+    const ssize_t got = ::pread(fd, buffer.data(), buffer.size(), offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return os::system_error(errno, fmt::format("read '{}'", shown.string()));
+    if (got == 0) return {};
+    offset += got;
+    TRY(on_piece(std::string_view(buffer).substr(0, static_cast<std::size_t>(got))));
+  }
+}
+
+Result<Sha256> hash_file(int fd, const Path& shown) {
+  codec::Hasher hasher;
+  TRY(read_pieces(fd, shown, [&](std::string_view piece) -> Result<> {
+    hasher.update(piece);
+    return {};
+  }));
+  return hasher.finish_sha256();
+}
+
+/// Opens a regular file to read; nothing else can become a blob, and a fifo would block.
+Result<os::Fd> open_regular(const Path& file, struct stat& status) {
+  os::Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd || ::fstat(fd.get(), &status) != 0)
+    return os::system_error(errno, fmt::format("open '{}'", file.string()));
+  if (!S_ISREG(status.st_mode))
+    return Error::make(ErrorKind::kInvalid, "'{}' is not a regular file", file.string());
+  return fd;
+}
+
+std::optional<std::uint64_t> size_of(const Path& file) {
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+/// Writes out the name of a blob: the entry in its folder, and the folder's own.
+Result<> sync_name(const Path& blob) {
+  TRY(os::sync_dir(blob.parent_path()));
+  return os::sync_dir(blob.parent_path().parent_path());
+}
+
+/// Makes sure of a blob that is there already: young again for the collector, its name on disk before this
+/// returns (whoever renamed it may not have come to that). False when it is absent or of another length,
+/// which a crash of the disk can leave; such bytes go to quarantine.
+Result<bool> reuse(Store& store, const Path& blob, std::uint64_t size) {
+  if (!size_of(blob)) return false;
+  const os::Fd folder = TRY(lock_folder(blob.parent_path(), FolderLock::kShared));
+  const std::optional<std::uint64_t> there = size_of(blob);
+  if (!there) return false;
+  if (*there != size) {
+    TRY(store.quarantine(blob, fmt::format("expected {} bytes, found {}", size, *there)));
+    return false;
+  }
+  touch(blob);
+  TRY(sync_name(blob));
+  return true;
+}
+
+/// Gives a finished file its name. Content reaches the disk before the name, and the name before this returns:
+/// a record written afterwards never names a blob that a crash took away.
+Result<> settle(int fd, const Path& from, const Path& blob) {
+  if (::fchmod(fd, kBlobMode) != 0 || ::futimens(fd, nullptr) != 0 || ::fsync(fd) != 0)
+    return os::system_error(errno, fmt::format("sync '{}'", from.string()));
+  TRY(os::make_dirs(blob.parent_path()));
+  const os::Fd folder = TRY(lock_folder(blob.parent_path(), FolderLock::kShared));
+  TRY(os::rename(from, blob));
+  return sync_name(blob);
+}
+
+/// Copies `from` into `out` and returns the digest of what was copied. Shares the blocks where the file
+/// system can, and then hashes the clone, which no writer of the original can change any more.
+Result<Sha256> copy_hashed(int from, const Path& shown, os::AtomicFile& out) {
+  if (::ioctl(out.fd(), FICLONE, from) == 0) {
+    const os::Fd clone(::open(out.temporary_path().c_str(), O_RDONLY | O_CLOEXEC));
+    if (!clone) return os::system_error(errno, fmt::format("open '{}'", shown.string()));
+    return hash_file(clone.get(), shown);
+  }
+  codec::Hasher hasher;
+  TRY(read_pieces(from, shown, [&](std::string_view piece) -> Result<> {
+    hasher.update(piece);
+    return out.write(piece);
+  }));
+  return hasher.finish_sha256();
+}
+
+Error absent(const Sha256& digest, const Path& home) {
+  return Error::make(ErrorKind::kNotFound, "blob {} is not in the store '{}'", digest.oci(),
+                     home.string());
+}
+
+}  // namespace
+
+Path Store::blob_path(const Sha256& digest) const {
+  const std::string hex = digest.hex();
+  return home_ / "blobs" / "sha256" / hex.substr(0, 2) / hex;
+}
+
+bool Store::has(const Sha256& digest) const { return size_of(blob_path(digest)).has_value(); }
+
+Result<Sha256> Store::put_bytes(std::string_view bytes) {
+  const Sha256 digest = codec::sha256(bytes);
+  const Path blob = blob_path(digest);
+  const bool there = TRY(reuse(*this, blob, bytes.size()));
+  if (there) return digest;
+  os::AtomicFile file = TRY(os::AtomicFile::create(home_ / "partial" / "blob", kBlobMode));
+  TRY(file.write(bytes));
+  TRY(settle(file.fd(), file.temporary_path(), blob));
+  return digest;
+}
+
+Result<Sha256> Store::put_file(const Path& file, Take take) {
+  struct stat status {};
+  const os::Fd source = TRY(open_regular(file, status));
+  // A file with another name or owner could still be changed through them: it is copied.
+  struct stat inside {};
+  const bool movable = take == Take::kMove && status.st_nlink == 1 &&
+                       status.st_uid == ::geteuid() && ::stat(home_.c_str(), &inside) == 0 &&
+                       inside.st_dev == status.st_dev && !std::filesystem::is_symlink(file);
+  if (movable) {
+    const Sha256 digest = TRY(hash_file(source.get(), file));
+    const Path blob = blob_path(digest);
+    const bool there = TRY(reuse(*this, blob, static_cast<std::uint64_t>(status.st_size)));
+    if (there)
+      TRY(os::remove_tree(file));
+    else
+      TRY(settle(source.get(), file, blob));
+    return digest;
+  }
+  os::AtomicFile copy = TRY(os::AtomicFile::create(home_ / "partial" / "blob", kBlobMode));
+  const Sha256 digest = TRY(copy_hashed(source.get(), file, copy));
+  struct stat copied {};
+  if (::fstat(copy.fd(), &copied) != 0)
+    return os::system_error(errno, fmt::format("stat '{}'", file.string()));
+  const Path blob = blob_path(digest);
+  const bool there = TRY(reuse(*this, blob, static_cast<std::uint64_t>(copied.st_size)));
+  if (!there) TRY(settle(copy.fd(), copy.temporary_path(), blob));
+  if (take == Take::kMove) TRY(os::remove_tree(file));
+  return digest;
+}
+
+Result<std::string> Store::read(const Sha256& digest, std::uint64_t max_bytes) const {
+  Result<std::string> bytes = os::read_file(blob_path(digest), max_bytes);
+  if (!bytes && bytes.error().kind() == ErrorKind::kNotFound) return absent(digest, home_);
+  return bytes;
+}
+
+Result<std::uint64_t> Store::size(const Sha256& digest) const {
+  const std::optional<std::uint64_t> size = size_of(blob_path(digest));
+  if (!size) return absent(digest, home_);
+  return *size;
+}
+
+Result<> Store::check(const Sha256& digest) const {
+  const Path blob = blob_path(digest);
+  struct stat status {};
+  Result<os::Fd> fd = open_regular(blob, status);
+  if (!fd && fd.error().kind() == ErrorKind::kNotFound) return absent(digest, home_);
+  if (!fd) return std::move(fd).error();
+  const Sha256 found = TRY(hash_file(fd->get(), blob));
+  if (found == digest) return {};
+  return Error::make(ErrorKind::kDenied, "blob '{}' is damaged: expected digest {}, found {}",
+                     blob.string(), digest.hex(), found.hex())
+      .hint("quarantine it and fetch or build it again");
+}
+
+}  // namespace nacre::store

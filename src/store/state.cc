@@ -1,0 +1,202 @@
+#include "store/state.h"
+
+#include <sqlite3.h>
+
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+namespace nacre::store {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+constexpr std::chrono::seconds kPatience{30};
+
+constexpr const char* kSchema =
+    "CREATE TABLE IF NOT EXISTS records ("
+    " kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
+    " PRIMARY KEY (kind, key)) WITHOUT ROWID";
+
+/// An SQLite result code as one of our errors. `what` is "read 'serial' 'x'".
+Error database_error(sqlite3* db, int code, std::string_view what, const os::Path& file) {
+  const std::string name = file.string();
+  switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+      return Error::make(ErrorKind::kUnavailable,
+                         "cannot {} in '{}': another process held the database for {} s", what,
+                         name, kPatience.count())
+          .hint("see what other nacre processes do, and run the same command again");
+    case SQLITE_FULL:
+      return Error::make(ErrorKind::kUnavailable, "cannot {} in '{}': no space left on device",
+                         what, name)
+          .hint("free some space and run the same command again: finished work is kept");
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY:
+      return Error::make(ErrorKind::kDenied, "cannot {} in '{}': {}", what, name,
+                         sqlite3_errmsg(db))
+          .hint("the file and its directory must be writable for this user");
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+      return Error::make(ErrorKind::kInvalid, "cannot {}: '{}' is not a sound SQLite database ({})",
+                         what, name, sqlite3_errmsg(db))
+          .hint("restore it from a copy; blobs and trees beside it are not affected");
+    case SQLITE_IOERR:
+    case SQLITE_NOMEM:
+      return Error::make(ErrorKind::kUnavailable, "cannot {} in '{}': {}", what, name,
+                         sqlite3_errmsg(db));
+    default:
+      return Error::make(ErrorKind::kInternal, "cannot {} in '{}': SQLite says {} ({})", what, name,
+                         sqlite3_errmsg(db), code);
+  }
+}
+
+std::string column(sqlite3_stmt* statement, int index) {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, index));
+  const int size = sqlite3_column_bytes(statement, index);
+  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(size));
+}
+
+}  // namespace
+
+struct State::Impl {
+  /// Returns false to stop; reads columns of the current row.
+  using OnRow = std::function<bool(sqlite3_stmt*)>;
+
+  os::Path file;
+  sqlite3* db = nullptr;
+  std::recursive_mutex mutex;  ///< Recursive: the work of a transaction calls get and put.
+  bool in_transaction = false;
+
+  ~Impl() { sqlite3_close(db); }
+
+  /// Prepares, binds and steps one statement to its end. SQLite answers "busy" at once, without its own
+  /// waiting, where waiting could deadlock (a log in recovery, a mode being changed): outside
+  /// transactions, where nothing was done yet, such an answer is tried again.
+  Result<> run(std::string_view sql, std::initializer_list<std::string_view> values,
+               std::string_view what, const OnRow& on_row = {}) {
+    const auto deadline = Steady::now() + kPatience;
+    bool any_row = false;
+    const OnRow row = [&](sqlite3_stmt* statement) {
+      any_row = true;
+      return !on_row || on_row(statement);
+    };
+    while (true) {
+      const int code = run_once(sql, values, row);
+      if (code == SQLITE_DONE) return {};
+      const bool busy = (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_PROTOCOL;
+      if (!busy || any_row || in_transaction || Steady::now() >= deadline)
+        return database_error(db, code, what, file);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
+  int run_once(std::string_view sql, std::initializer_list<std::string_view> values,
+               const OnRow& on_row) {
+    sqlite3_stmt* statement = nullptr;
+    int code = sqlite3_prepare_v2(db, sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
+    int place = 0;
+    for (const std::string_view value : values) {
+      if (code != SQLITE_OK) break;
+      // A null pointer would bind NULL, and an empty view may hold one.
+      code = sqlite3_bind_text64(statement, ++place, value.empty() ? "" : value.data(), value.size(),
+                                 SQLITE_STATIC, SQLITE_UTF8);
+    }
+    if (code == SQLITE_OK)
+      while ((code = sqlite3_step(statement)) == SQLITE_ROW)
+        if (!on_row(statement)) {
+          code = SQLITE_DONE;
+          break;
+        }
+    sqlite3_finalize(statement);
+    return code;
+  }
+};
+
+State::State(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+State::~State() = default;
+
+Result<std::unique_ptr<State>> State::open(const os::Path& file) {
+  auto impl = std::make_unique<Impl>();
+  impl->file = file;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX |
+                    SQLITE_OPEN_EXRESCODE;
+  const int code = sqlite3_open_v2(file.c_str(), &impl->db, flags, nullptr);
+  if (code != SQLITE_OK) return database_error(impl->db, code, "open the state", file);
+  sqlite3_busy_timeout(impl->db, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
+
+  std::string mode;
+  TRY(impl->run("PRAGMA journal_mode=WAL", {}, "open the state", [&](sqlite3_stmt* row) {
+    mode = column(row, 0);
+    return true;
+  }));
+  if (mode != "wal")
+    return Error::make(ErrorKind::kInvalid,
+                       "cannot keep '{}' in write-ahead mode: SQLite stays in mode '{}'",
+                       file.string(), mode)
+        .hint("put NACRE_HOME on a local file system");
+  TRY(impl->run("PRAGMA synchronous=FULL", {}, "open the state"));
+  TRY(impl->run(kSchema, {}, "open the state"));
+  TRY(os::sync_dir(file.has_parent_path() ? file.parent_path() : os::Path(".")));
+  return std::unique_ptr<State>(new State(std::move(impl)));
+}
+
+Result<std::optional<std::string>> State::get(std::string_view kind, std::string_view key) {
+  const std::lock_guard lock(impl_->mutex);
+  std::optional<std::string> out;
+  TRY(impl_->run("SELECT value FROM records WHERE kind = ?1 AND key = ?2", {kind, key},
+                 fmt::format("read {} '{}'", kind, key), [&](sqlite3_stmt* row) {
+                   out = column(row, 0);
+                   return true;
+                 }));
+  return out;
+}
+
+Result<> State::put(std::string_view kind, std::string_view key, std::string_view value) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->run(
+      "INSERT INTO records (kind, key, value) VALUES (?1, ?2, ?3)"
+      " ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value",
+      {kind, key, value}, fmt::format("write {} '{}'", kind, key));
+}
+
+Result<> State::erase(std::string_view kind, std::string_view key) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->run("DELETE FROM records WHERE kind = ?1 AND key = ?2", {kind, key},
+                    fmt::format("erase {} '{}'", kind, key));
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> State::list(std::string_view kind,
+                                                                     std::string_view prefix) {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<std::pair<std::string, std::string>> out;
+  // Keys are ordered bytewise, so those with the prefix stand together from the prefix itself on.
+  TRY(impl_->run("SELECT key, value FROM records WHERE kind = ?1 AND key >= ?2 ORDER BY key",
+                 {kind, prefix}, fmt::format("list {} '{}'", kind, prefix), [&](sqlite3_stmt* row) {
+                   std::string key = column(row, 0);
+                   if (!key.starts_with(prefix)) return false;
+                   out.emplace_back(std::move(key), column(row, 1));
+                   return true;
+                 }));
+  return out;
+}
+
+Result<> State::transaction(const std::function<Result<>()>& work) {
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->in_transaction)
+    return Error::make(ErrorKind::kInternal, "a transaction began inside another one");
+  TRY(impl_->run("BEGIN IMMEDIATE", {}, "begin a transaction"));
+  impl_->in_transaction = true;
+  Result<> outcome = work();
+  if (outcome) outcome = impl_->run("COMMIT", {}, "commit");
+  impl_->in_transaction = false;
+  // A disk that is full rolls back by itself; nothing is left to do then.
+  if (!outcome && sqlite3_get_autocommit(impl_->db) == 0)
+    (void)impl_->run("ROLLBACK", {}, "roll back");
+  return outcome;
+}
+
+}  // namespace nacre::store
