@@ -37,6 +37,7 @@ struct FetchPlaces {
   std::vector<std::string> debian_bases;   ///< Addresses that the machine's apt configuration names, without trailing '/'.
   bool upstream = true;
 };
+/// Debian's addresses are apt's own (`apt-get indextargets`) and never leave this struct: no message, event or record has them.
 FetchPlaces places_of_machine(Env& env);
 
 /// A source that is in the store, and how it came there.
