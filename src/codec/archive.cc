@@ -22,8 +22,8 @@ Error fault(archive* handle, std::string_view source) {
   return Error::make(ErrorKind::kInvalid, "archive '{}': {}", source, text ? text : "damaged");
 }
 
-/// Only the formats that sources come in. Left out: mtree, which names files of this machine, raw, which
-/// takes anything, and filters that libarchive hands to other programs.
+/// Only the formats that sources come in. Left out: mtree, which names files of this machine, raw,
+/// which takes anything, and filters that libarchive hands to other programs.
 Result<Handle> make_reader() {
   Handle handle(archive_read_new());
   if (!handle) return Error::make(ErrorKind::kUnavailable, "out of memory");
@@ -35,7 +35,8 @@ Result<Handle> make_reader() {
                             archive_read_support_format_tar, archive_read_support_format_zip,
                             archive_read_support_format_ar})
     fine = enable(raw) == ARCHIVE_OK && fine;
-  if (!fine) return Error::make(ErrorKind::kInternal, "this libarchive lacks a format that sources come in");
+  if (!fine)
+    return Error::make(ErrorKind::kInternal, "this libarchive lacks a format that sources come in");
   // Names as bytes, whatever the locale of this process.
   archive_read_set_format_option(raw, "tar", "hdrcharset", "BINARY");
   archive_read_set_format_option(raw, "zip", "hdrcharset", "BINARY");
@@ -53,7 +54,9 @@ Result<char> type_of(archive_entry* entry, const std::string& path, std::string_
     case AE_IFBLK: return '4';
     case AE_IFDIR: return '5';
     case AE_IFIFO: return '6';
-    default: return Error::make(ErrorKind::kInvalid, "archive '{}': '{}' is of no known type", source, path);
+    default:
+      return Error::make(ErrorKind::kInvalid, "archive '{}': '{}' is of no known type", source,
+                         path);
   }
 }
 
@@ -63,13 +66,16 @@ void read_xattrs(archive_entry* entry, TarHeader& header) {
   const void* value = nullptr;
   std::size_t size = 0;
   while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK)
-    if (name) header.pax[fmt::format("SCHILY.xattr.{}", name)].assign(static_cast<const char*>(value), size);
+    if (name)
+      header.pax[fmt::format("SCHILY.xattr.{}", name)].assign(static_cast<const char*>(value),
+                                                              size);
 }
 
 Result<TarHeader> header_of(archive_entry* entry, std::string_view source) {
   TarHeader header;
   const char* path = archive_entry_pathname(entry);
-  if (!path) return Error::make(ErrorKind::kInvalid, "archive '{}': an entry has no readable name", source);
+  if (!path)
+    return Error::make(ErrorKind::kInvalid, "archive '{}': an entry has no readable name", source);
   header.path = path;
   while (header.path.starts_with("./")) header.path.erase(0, 2);
   while (header.path.size() > 1 && header.path.ends_with('/')) header.path.pop_back();
@@ -92,10 +98,12 @@ Result<TarHeader> header_of(archive_entry* entry, std::string_view source) {
   return header;
 }
 
-/// Hands out content in order and fills the holes of sparse files with zeros; counts against the limit.
+/// Hands out content in order and fills the holes of sparse files with zeros; counts against the
+/// limit.
 class Content {
  public:
-  Content(const TarReader::Visitor& visitor, std::uint64_t& left) : visitor_(visitor), left_(left) {}
+  Content(const TarReader::Visitor& visitor, std::uint64_t& left)
+      : visitor_(visitor), left_(left) {}
 
   Result<> up_to(std::uint64_t offset) {
     static const std::string kZeros(64 * 1024, '\0');
@@ -107,7 +115,8 @@ class Content {
   }
 
   Result<> give(std::string_view bytes) {
-    if (bytes.size() > left_) return Error::make(ErrorKind::kInvalid, "more content than the limit allows");
+    if (bytes.size() > left_)
+      return Error::make(ErrorKind::kInvalid, "more content than the limit allows");
     left_ -= bytes.size();
     at_ += bytes.size();
     if (visitor_.on_data && !bytes.empty()) return visitor_.on_data(bytes);
@@ -122,7 +131,8 @@ class Content {
   std::uint64_t at_ = 0;
 };
 
-Result<> read_content(archive* handle, const TarHeader& header, Content& content, std::string_view source) {
+Result<> read_content(archive* handle, const TarHeader& header, Content& content,
+                      std::string_view source) {
   while (true) {
     const void* block = nullptr;
     std::size_t size = 0;
@@ -131,7 +141,8 @@ Result<> read_content(archive* handle, const TarHeader& header, Content& content
     if (status == ARCHIVE_EOF) return content.up_to(header.size);
     if (status != ARCHIVE_OK && status != ARCHIVE_WARN) return fault(handle, source);
     if (offset < 0 || static_cast<std::uint64_t>(offset) < content.at())
-      return Error::make(ErrorKind::kInvalid, "archive '{}': pieces of '{}' overlap", source, header.path);
+      return Error::make(ErrorKind::kInvalid, "archive '{}': pieces of '{}' overlap", source,
+                         header.path);
     TRY(content.up_to(static_cast<std::uint64_t>(offset)));
     TRY(content.give({static_cast<const char*>(block), size}));
   }
@@ -146,14 +157,16 @@ Result<> read_entries(archive* handle, std::string_view source, const TarReader:
     if (status == ARCHIVE_EOF) return {};
     if (status != ARCHIVE_OK && status != ARCHIVE_WARN) return fault(handle, source);
     if (++entries > limits.max_entries)
-      return Error::make(ErrorKind::kInvalid, "archive '{}' has more than {} entries", source, limits.max_entries);
+      return Error::make(ErrorKind::kInvalid, "archive '{}' has more than {} entries", source,
+                         limits.max_entries);
     if (archive_entry_is_encrypted(entry))
       return Error::make(ErrorKind::kInvalid, "archive '{}' is encrypted", source);
     const TarHeader header = TRY(header_of(entry, source));
     if (visitor.on_entry) TRY(visitor.on_entry(header));
     if (header.type != '0') continue;
     Content content(visitor, left);
-    TRY(read_content(handle, header, content, source), "reading '{}' of archive '{}'", header.path, source);
+    TRY(read_content(handle, header, content, source), "reading '{}' of archive '{}'", header.path,
+        source);
   }
 }
 
@@ -165,15 +178,17 @@ Result<> read_archive(const std::filesystem::path& file, const TarReader::Visito
   errno = 0;
   if (archive_read_open_filename(handle.get(), file.c_str(), kBlockBytes) != ARCHIVE_OK) {
     const int why = archive_errno(handle.get());
-    if (why == ENOENT || why == ENOTDIR) return Error::make(ErrorKind::kNotFound, "no archive '{}'", file.string());
-    if (why == EACCES || why == EPERM) return Error::make(ErrorKind::kDenied, "may not read '{}'", file.string());
+    if (why == ENOENT || why == ENOTDIR)
+      return Error::make(ErrorKind::kNotFound, "no archive '{}'", file.string());
+    if (why == EACCES || why == EPERM)
+      return Error::make(ErrorKind::kDenied, "may not read '{}'", file.string());
     return fault(handle.get(), file.string());
   }
   return read_entries(handle.get(), file.string(), visitor, limits);
 }
 
-Result<> read_archive_bytes(std::string_view bytes, std::string_view source, const TarReader::Visitor& visitor,
-                            const TarLimits& limits) {
+Result<> read_archive_bytes(std::string_view bytes, std::string_view source,
+                            const TarReader::Visitor& visitor, const TarLimits& limits) {
   const Handle handle = TRY(make_reader());
   if (archive_read_open_memory(handle.get(), bytes.data(), bytes.size()) != ARCHIVE_OK)
     return fault(handle.get(), source);

@@ -60,10 +60,11 @@ std::string written(int (*format)(archive*), int (*filter)(archive*)) {
 }
 
 TEST(Archive, ReadsEveryKindOfEntry) {
-  const std::string tar = tar_of({{{.path = "./a", .type = '5', .mode = 0755}, ""},
-                                  {{.path = "a/ü", .mode = 04711}, "text"},
-                                  {{.path = "a/hard", .type = '1', .link = "a/ü"}, ""},
-                                  {{.path = "a/soft", .type = '2', .mode = 0777, .link = "../x"}, ""}});
+  const std::string tar =
+      tar_of({{{.path = "./a", .type = '5', .mode = 0755}, ""},
+              {{.path = "a/ü", .mode = 04711}, "text"},
+              {{.path = "a/hard", .type = '1', .link = "a/ü"}, ""},
+              {{.path = "a/soft", .type = '2', .mode = 0777, .link = "../x"}, ""}});
   const std::vector<std::string> expected = {"5 a 755", "0 a/ü 4711 text", "1 a/hard 644 -> a/ü",
                                              "2 a/soft 777 -> ../x"};
   const auto plain = listing(tar);
@@ -74,15 +75,16 @@ TEST(Archive, ReadsEveryKindOfEntry) {
 
 TEST(Archive, ReadsEveryFormatAndCompression) {
   const std::vector<std::string> expected = {"0 file 755 hello"};
-  for (const auto filter : {archive_write_add_filter_none, archive_write_add_filter_gzip, archive_write_add_filter_bzip2,
-                            archive_write_add_filter_xz, archive_write_add_filter_lzma, archive_write_add_filter_lzip,
-                            archive_write_add_filter_zstd}) {
+  for (const auto filter :
+       {archive_write_add_filter_none, archive_write_add_filter_gzip,
+        archive_write_add_filter_bzip2, archive_write_add_filter_xz, archive_write_add_filter_lzma,
+        archive_write_add_filter_lzip, archive_write_add_filter_zstd}) {
     const auto read = listing(written(archive_write_set_format_ustar, filter));
     ASSERT_TRUE(read) << read.error().render();
     EXPECT_EQ(*read, expected);
   }
-  for (const auto format : {archive_write_set_format_zip, archive_write_set_format_pax, archive_write_set_format_gnutar,
-                            archive_write_set_format_ar_svr4}) {
+  for (const auto format : {archive_write_set_format_zip, archive_write_set_format_pax,
+                            archive_write_set_format_gnutar, archive_write_set_format_ar_svr4}) {
     const auto read = listing(written(format, archive_write_add_filter_none));
     ASSERT_TRUE(read) << read.error().render();
     EXPECT_EQ(*read, expected);
@@ -90,23 +92,30 @@ TEST(Archive, ReadsEveryFormatAndCompression) {
 }
 
 TEST(Archive, LeavesPathsToTheCaller) {
-  EXPECT_EQ(listing(tar_of({{{.path = "../../etc/passwd"}, "x"}}))->front(), "0 ../../etc/passwd 644 x");
+  EXPECT_EQ(listing(tar_of({{{.path = "../../etc/passwd"}, "x"}}))->front(),
+            "0 ../../etc/passwd 644 x");
 }
 
 TEST(Archive, RefusesWhatIsBrokenOrTooLarge) {
-  const std::string tar = tar_of({{{.path = "a"}, std::string(1000, 'x')}, {{.path = "b"}, std::string(1000, 'x')}});
-  EXPECT_EQ(listing(tar, {.max_entries = 1}).error().render(), "archive 'test' has more than 1 entries");
+  const std::string tar =
+      tar_of({{{.path = "a"}, std::string(1000, 'x')}, {{.path = "b"}, std::string(1000, 'x')}});
+  EXPECT_EQ(listing(tar, {.max_entries = 1}).error().render(),
+            "archive 'test' has more than 1 entries");
   EXPECT_EQ(listing(tar, {.max_total_bytes = 1500}).error().render(),
             "more content than the limit allows\n  while reading 'b' of archive 'test'");
   EXPECT_EQ(listing(tar.substr(0, 700)).error().kind(), ErrorKind::kInvalid);
-  EXPECT_EQ(listing("nothing of the kind").error().render(), "archive 'test': Unrecognized archive format");
-  EXPECT_EQ(listing("#mtree\n./passwd type=file contents=/etc/passwd\n").error().kind(), ErrorKind::kInvalid);
+  EXPECT_EQ(listing("nothing of the kind").error().render(),
+            "archive 'test': Unrecognized archive format");
+  EXPECT_EQ(listing("#mtree\n./passwd type=file contents=/etc/passwd\n").error().kind(),
+            ErrorKind::kInvalid);
   EXPECT_EQ(read_archive("/nowhere/x.tar", {}).error().render(), "no archive '/nowhere/x.tar'");
 }
 
 TEST(Archive, PassesOnWhatTheVisitorSays) {
   TarReader::Visitor visitor;
-  visitor.on_entry = [](const TarHeader&) -> Result<> { return Error::make(ErrorKind::kDenied, "not this one"); };
+  visitor.on_entry = [](const TarHeader&) -> Result<> {
+    return Error::make(ErrorKind::kDenied, "not this one");
+  };
   const std::string tar = tar_of({{{.path = "a"}, "x"}});
   EXPECT_EQ(read_archive_bytes(tar, "test", visitor).error().render(), "not this one");
 }

@@ -11,8 +11,8 @@
 namespace nacre::codec {
 namespace {
 
-/// libyaml's marks count characters; spans count bytes. Marks come nearly in order, so a cursor that
-/// walks to the asked character costs little.
+/// libyaml's marks count characters; spans count bytes. Marks come nearly in order, so a cursor
+/// that walks to the asked character costs little.
 class Offsets {
  public:
   explicit Offsets(std::string_view source) : source_(source) {
@@ -41,7 +41,8 @@ class Offsets {
   YamlSpan span(std::size_t begin, std::size_t end) const {
     const auto after = std::upper_bound(lines_.begin(), lines_.end(), begin);
     const std::size_t line_start = *(after - 1);
-    return {begin, end, static_cast<int>(after - lines_.begin()), static_cast<int>(begin - line_start) + 1};
+    return {begin, end, static_cast<int>(after - lines_.begin()),
+            static_cast<int>(begin - line_start) + 1};
   }
 
   YamlSpan span(const yaml_mark_t& from, const yaml_mark_t& to) {
@@ -50,7 +51,9 @@ class Offsets {
   }
 
  private:
-  bool continues(std::size_t at) const { return (static_cast<unsigned char>(source_[at]) & 0xC0) == 0x80; }
+  bool continues(std::size_t at) const {
+    return (static_cast<unsigned char>(source_[at]) & 0xC0) == 0x80;
+  }
 
   std::string_view source_;
   std::size_t start_ = 0, byte_ = 0, index_ = 0;
@@ -97,12 +100,15 @@ struct Event {
 /// Builds the tree from libyaml's events. The recursion is as deep as the limit on nesting.
 class Reader {
  public:
-  Reader(YamlTree& tree, const YamlLimits& limits) : tree_(tree), limits_(limits), offsets_(tree.source) {
+  Reader(YamlTree& tree, const YamlLimits& limits)
+      : tree_(tree), limits_(limits), offsets_(tree.source) {
     ready_ = yaml_parser_initialize(&parser_) == 1;
     if (!ready_) return;
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
-    const std::string_view text = std::string_view(tree.source).substr(offsets_.start());  // without the mark
-    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    const std::string_view text =
+        std::string_view(tree.source).substr(offsets_.start());  // without the mark
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
+                                 text.size());
   }
   ~Reader() {
     if (ready_) yaml_parser_delete(&parser_);
@@ -122,7 +128,8 @@ class Reader {
     TRY(next(end));
     TRY(next(after));
     if (after.raw.type != YAML_STREAM_END_EVENT)
-      return fault(span_of(after.raw), "expected one document, found a second").hint("put it into a file of its own");
+      return fault(span_of(after.raw), "expected one document, found a second")
+          .hint("put it into a file of its own");
     return {};
   }
 
@@ -132,27 +139,35 @@ class Reader {
     return Error::make(ErrorKind::kInvalid, text, std::forward<A>(args)...).at(tree_.place(span));
   }
 
-  YamlSpan span_of(const yaml_event_t& event) { return offsets_.span(event.start_mark, event.end_mark); }
+  YamlSpan span_of(const yaml_event_t& event) {
+    return offsets_.span(event.start_mark, event.end_mark);
+  }
 
   Result<> next(Event& event) {
     if (yaml_parser_parse(&parser_, &event.raw) == 1) return {};
-    if (parser_.error == YAML_MEMORY_ERROR) return Error::make(ErrorKind::kUnavailable, "out of memory");
-    const std::size_t at = parser_.error == YAML_READER_ERROR ? std::min(parser_.problem_offset + offsets_.start(), tree_.source.size())
-                                                              : offsets_.byte_of(parser_.problem_mark.index);
+    if (parser_.error == YAML_MEMORY_ERROR)
+      return Error::make(ErrorKind::kUnavailable, "out of memory");
+    const std::size_t at =
+        parser_.error == YAML_READER_ERROR
+            ? std::min(parser_.problem_offset + offsets_.start(), tree_.source.size())
+            : offsets_.byte_of(parser_.problem_mark.index);
     const std::string problem = parser_.problem ? parser_.problem : "not YAML";
     const std::string context = parser_.context ? fmt::format(" ({})", parser_.context) : "";
     Error error = fault(offsets_.span(at, at), "{}{}", problem, context);
     if (at < tree_.source.size() && tree_.source[at] == '\t')
       return std::move(error).hint("indent with blanks; YAML does not take tabs there");
-    if (at < tree_.source.size() && (tree_.source[at] == '@' || tree_.source[at] == '`' || tree_.source[at] == '%'))
+    if (at < tree_.source.size() &&
+        (tree_.source[at] == '@' || tree_.source[at] == '`' || tree_.source[at] == '%'))
       return std::move(error).hint("put the value in quotes");
     return error;
   }
 
   Result<> node(const yaml_event_t& event, YamlNode& out, int depth) {
     out.span = span_of(event);
-    if (++nodes_ > limits_.max_nodes) return fault(out.span, "more than {} values", limits_.max_nodes);
-    if (depth > limits_.max_depth) return fault(out.span, "nested deeper than {} levels", limits_.max_depth);
+    if (++nodes_ > limits_.max_nodes)
+      return fault(out.span, "more than {} values", limits_.max_nodes);
+    if (depth > limits_.max_depth)
+      return fault(out.span, "nested deeper than {} levels", limits_.max_depth);
     switch (event.type) {
       case YAML_SCALAR_EVENT: return scalar(event, out);
       case YAML_SEQUENCE_START_EVENT: return sequence(event, out, depth);
@@ -164,8 +179,10 @@ class Reader {
     }
   }
 
-  /// Tags would change what a scalar means; the plain kinds of YAML are let through, all else is refused.
-  Result<> check_tag(std::string_view tag, std::initializer_list<std::string_view> known, const YamlSpan& span) {
+  /// Tags would change what a scalar means; the plain kinds of YAML are let through, all else is
+  /// refused.
+  Result<> check_tag(std::string_view tag, std::initializer_list<std::string_view> known,
+                     const YamlSpan& span) {
     constexpr std::string_view kCore = "tag:yaml.org,2002:";
     if (tag.empty() || tag == "!") return {};
     if (tag.substr(0, kCore.size()) == kCore &&
@@ -180,7 +197,8 @@ class Reader {
     TRY(check_tag(tag, {"str", "int", "float", "bool", "null"}, out.span));
     out.style = style_of(data.style);
     const std::string_view text = text_of(data.value, data.length);
-    const bool null = out.style == ScalarStyle::kPlain && (tag.empty() || tag.ends_with(":null")) && means_null(text);
+    const bool null = out.style == ScalarStyle::kPlain && (tag.empty() || tag.ends_with(":null")) &&
+                      means_null(text);
     out.kind = null ? YamlKind::kNull : YamlKind::kScalar;
     if (!null) out.text = text;
     return {};
@@ -210,7 +228,8 @@ class Reader {
       TRY(next(event));
       if (event.raw.type == YAML_MAPPING_END_EVENT) {
         const bool flow = start.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
-        close(event.raw, flow, out.entries.empty() ? nullptr : &out.entries.back().value.span, out.span);
+        close(event.raw, flow, out.entries.empty() ? nullptr : &out.entries.back().value.span,
+              out.span);
         return {};
       }
       YamlNode::Entry entry;
@@ -228,16 +247,19 @@ class Reader {
   Result<> key(const yaml_event_t& event, YamlNode::Entry& entry) {
     entry.key_span = span_of(event);
     if (event.type != YAML_SCALAR_EVENT) return fault(entry.key_span, "expected a plain key");
-    if (++nodes_ > limits_.max_nodes) return fault(entry.key_span, "more than {} values", limits_.max_nodes);
+    if (++nodes_ > limits_.max_nodes)
+      return fault(entry.key_span, "more than {} values", limits_.max_nodes);
     const auto& data = event.data.scalar;
     TRY(check_tag(text_of(data.tag), {"str", "int", "float", "bool"}, entry.key_span));
     entry.key = text_of(data.value, data.length);
     if (entry.key == "<<" && data.style == YAML_PLAIN_SCALAR_STYLE)
-      return fault(entry.key_span, "merge keys ('<<') are not read").hint("write the fields out in each place");
+      return fault(entry.key_span, "merge keys ('<<') are not read")
+          .hint("write the fields out in each place");
     return {};
   }
 
-  /// The end event of a block stands at the next token, behind comments: a block ends with its last child.
+  /// The end event of a block stands at the next token, behind comments: a block ends with its last
+  /// child.
   void close(const yaml_event_t& end, bool flow, const YamlSpan* last, YamlSpan& span) {
     if (flow) span.end = offsets_.byte_of(end.end_mark.index);
     else if (last) span.end = std::max(span.begin, last->end);
@@ -263,8 +285,8 @@ const YamlNode* YamlNode::find(std::string_view key) const {
 Result<YamlTree> parse_yaml(std::string text, std::string file, const YamlLimits& limits) {
   YamlTree tree{std::move(file), std::move(text), {}};
   if (tree.source.size() > limits.max_bytes)
-    return Error::make(ErrorKind::kInvalid, "{} bytes of YAML, more than the limit of {}", tree.source.size(),
-                       limits.max_bytes)
+    return Error::make(ErrorKind::kInvalid, "{} bytes of YAML, more than the limit of {}",
+                       tree.source.size(), limits.max_bytes)
         .at(Place{tree.file, 0, 0});
   TRY(Reader(tree, limits).read());
   return tree;

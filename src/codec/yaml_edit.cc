@@ -22,8 +22,9 @@ bool fits_plain(std::string_view text) {
   const bool dash = text[0] == '-' || text[0] == '?' || text[0] == ':';
   if (dash && (text.size() == 1 || text[1] == ' ')) return false;
   if (text.starts_with("--- ") || text.starts_with("... ")) return false;
-  return text.find_first_of(",[]{}") == std::string_view::npos && text.find(": ") == std::string_view::npos &&
-         text.find(" #") == std::string_view::npos && text.back() != ':';
+  return text.find_first_of(",[]{}") == std::string_view::npos &&
+         text.find(": ") == std::string_view::npos && text.find(" #") == std::string_view::npos &&
+         text.back() != ':';
 }
 
 std::string in_double_quotes(std::string_view text) {
@@ -61,7 +62,8 @@ std::string as_literal(std::string_view block, std::string_view text) {
   const std::string_view body = text.substr(0, text.find_last_not_of('\n') + 1);
   const std::size_t breaks = text.size() - body.size();
   if (indent == std::string_view::npos || indent == 0 || body.empty() || breaks > 1) return {};
-  if (body.find_first_of("\r\n \t") == 0 || has_control(replace_all(std::string(body), "\n", ""))) return {};
+  if (body.find_first_of("\r\n \t") == 0 || has_control(replace_all(std::string(body), "\n", "")))
+    return {};
   std::string out = breaks == 0 ? "|-\n" : "|\n";
   for (const std::string& line : split(body, '\n'))
     out += line.empty() ? "\n" : std::string(indent, ' ') + line + "\n";
@@ -100,7 +102,8 @@ std::string replace_scalar(const YamlTree& tree, const YamlNode& scalar, std::st
     written = " " + (fits_plain(text) ? std::string(text) : in_double_quotes(text));
   } else if (scalar.style == ScalarStyle::kLiteral || scalar.style == ScalarStyle::kFolded) {
     end = content_end(tree.source, span);
-    const std::string_view block = std::string_view(tree.source).substr(span.begin, end - span.begin);
+    const std::string_view block =
+        std::string_view(tree.source).substr(span.begin, end - span.begin);
     if (scalar.style == ScalarStyle::kLiteral) written = as_literal(block, text);
     if (written.empty()) written = in_double_quotes(text) + "\n";
     if (!block.ends_with('\n')) written.pop_back();
@@ -130,11 +133,13 @@ std::string render_with_source(const Error& error, std::string_view source) {
     // Bytes that continue a character take no room on the screen.
     const auto wide = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
     const std::string_view before = std::string_view(line).substr(0, std::min(at, line.size()));
-    const std::string_view word = std::string_view(line).substr(before.size(), word_length(line, at));
+    const std::string_view word =
+        std::string_view(line).substr(before.size(), word_length(line, at));
     const auto blanks = static_cast<std::size_t>(std::count_if(before.begin(), before.end(), wide));
-    const auto marks = std::max<std::size_t>(1, static_cast<std::size_t>(std::count_if(word.begin(), word.end(), wide)));
-    shown += fmt::format("\n  {} | {}^{}", std::string(std::to_string(number).size(), ' '), std::string(blanks, ' '),
-                         std::string(marks - 1, '~'));
+    const auto marks = std::max<std::size_t>(
+        1, static_cast<std::size_t>(std::count_if(word.begin(), word.end(), wide)));
+    shown += fmt::format("\n  {} | {}^{}", std::string(std::to_string(number).size(), ' '),
+                         std::string(blanks, ' '), std::string(marks - 1, '~'));
   }
   std::size_t cut = std::min(plain.find("\n  while "), plain.find("\n  hint: "));
   if (cut == std::string::npos) cut = plain.size();

@@ -22,13 +22,15 @@ std::string shown(const YamlTree& tree, const YamlNode& node) {
 
 TEST(Yaml, ScalarsKeepTheirText) {
   const YamlTree tree = tree_of(
-      "version: 1.10\nmode: 0755\nyes: no\nquoted: 'it''s'\nempty:\ntilde: ~\nword: null\nstring: \"null\"\n"
+      "version: 1.10\nmode: 0755\nyes: no\nquoted: 'it''s'\nempty:\ntilde: ~\nword: null\nstring: "
+      "\"null\"\n"
       "block: |\n  one\n   two\nlist: [a, 1.0]\n");
   EXPECT_EQ(tree.root.find("version")->text, "1.10");
   EXPECT_EQ(tree.root.find("mode")->text, "0755");
   EXPECT_EQ(tree.root.find("yes")->text, "no");
   EXPECT_EQ(tree.root.find("quoted")->text, "it's");
-  for (const char* key : {"empty", "tilde", "word"}) EXPECT_EQ(tree.root.find(key)->kind, YamlKind::kNull) << key;
+  for (const char* key : {"empty", "tilde", "word"})
+    EXPECT_EQ(tree.root.find(key)->kind, YamlKind::kNull) << key;
   EXPECT_EQ(tree.root.find("string")->kind, YamlKind::kScalar);
   EXPECT_EQ(tree.root.find("block")->text, "one\n two\n");
   EXPECT_EQ(tree.root.find("block")->style, ScalarStyle::kLiteral);
@@ -38,7 +40,9 @@ TEST(Yaml, ScalarsKeepTheirText) {
 }
 
 TEST(Yaml, SpansCountBytesAlsoBehindOtherLetters) {
-  const YamlTree tree = tree_of("\xEF\xBB\xBFname: é ü\r\nä: [ 'ö', x ]\nlist:\n  - one # first\n  - two\n\n# end\nlast: 1\n");
+  const YamlTree tree = tree_of(
+      "\xEF\xBB\xBFname: é ü\r\nä: [ 'ö', x ]\nlist:\n  - one # first\n  - two\n\n# end\nlast: "
+      "1\n");
   EXPECT_EQ(shown(tree, *tree.root.find("name")), "é ü");
   const YamlNode& flow = *tree.root.find("ä");
   EXPECT_EQ(shown(tree, flow), "[ 'ö', x ]");
@@ -50,18 +54,29 @@ TEST(Yaml, SpansCountBytesAlsoBehindOtherLetters) {
 }
 
 TEST(Yaml, SaysWhatItRefuses) {
-  const struct { const char *text, *error; } cases[] = {
-      {"a: 1\nb:\n  c: 2\na: 3\n", "a.yaml:4:1: 'a' is given twice\n  hint: the first is in line 1"},
-      {"a: &x 1\nb: *x\n", "a.yaml:2:4: aliases are not read: '*x'\n  hint: write the value out in each place"},
-      {"a:\n  <<: {b: 1}\n", "a.yaml:2:3: merge keys ('<<') are not read\n  hint: write the fields out in each place"},
-      {"a: 1\n---\nb: 2\n", "a.yaml:2:1: expected one document, found a second\n  hint: put it into a file of its own"},
+  const struct {
+    const char *text, *error;
+  } cases[] = {
+      {"a: 1\nb:\n  c: 2\na: 3\n",
+       "a.yaml:4:1: 'a' is given twice\n  hint: the first is in line 1"},
+      {"a: &x 1\nb: *x\n",
+       "a.yaml:2:4: aliases are not read: '*x'\n  hint: write the value out in each place"},
+      {"a:\n  <<: {b: 1}\n",
+       "a.yaml:2:3: merge keys ('<<') are not read\n  hint: write the fields out in each place"},
+      {"a: 1\n---\nb: 2\n",
+       "a.yaml:2:1: expected one document, found a second\n  hint: put it into a file of its own"},
       {"? [a]\n: 1\n", "a.yaml:1:3: expected a plain key"},
       {"a: !thing 1\n", "a.yaml:1:4: unknown tag '!thing'\n  hint: leave the tag out"},
-      {"a:\n\tb: 1\n", "a.yaml:2:1: found character that cannot start any token (while scanning for the next token)\n"
-                      "  hint: indent with blanks; YAML does not take tabs there"},
-      {"a: @b\n", "a.yaml:1:4: found character that cannot start any token (while scanning for the next token)\n"
-                  "  hint: put the value in quotes"},
-      {"a: [1, 2\n", "a.yaml:2:1: did not find expected ',' or ']' (while parsing a flow sequence)"},
+      {"a:\n\tb: 1\n",
+       "a.yaml:2:1: found character that cannot start any token (while scanning for the next "
+       "token)\n"
+       "  hint: indent with blanks; YAML does not take tabs there"},
+      {"a: @b\n",
+       "a.yaml:1:4: found character that cannot start any token (while scanning for the next "
+       "token)\n"
+       "  hint: put the value in quotes"},
+      {"a: [1, 2\n",
+       "a.yaml:2:1: did not find expected ',' or ']' (while parsing a flow sequence)"},
       {"a: b: c\n", "a.yaml:1:5: mapping values are not allowed in this context"},
       {"a: \xff\n", "a.yaml:1:4: invalid leading UTF-8 octet"},
   };
@@ -71,14 +86,16 @@ TEST(Yaml, SaysWhatItRefuses) {
 TEST(Yaml, KeepsToItsLimits) {
   EXPECT_EQ(error_of("[[[[1]]]]", {.max_depth = 3}), "a.yaml:1:5: nested deeper than 3 levels");
   EXPECT_EQ(error_of("[1,2,3]", {.max_nodes = 3}), "a.yaml:1:6: more than 3 values");
-  EXPECT_EQ(error_of("abcdef", {.max_bytes = 5}), "a.yaml: 6 bytes of YAML, more than the limit of 5");
+  EXPECT_EQ(error_of("abcdef", {.max_bytes = 5}),
+            "a.yaml: 6 bytes of YAML, more than the limit of 5");
   EXPECT_EQ(error_of(std::string(100'000, '[')), "a.yaml:1:66: nested deeper than 64 levels");
 }
 
 TEST(Yaml, ShowsTheLineOfAnError) {
   const std::string source = "package:\n  name: zlib\n  enviroment:\n";
   const auto error = [] {
-    return Error::make(ErrorKind::kInvalid, "unknown field 'enviroment'").hint("did you mean 'environment'?");
+    return Error::make(ErrorKind::kInvalid, "unknown field 'enviroment'")
+        .hint("did you mean 'environment'?");
   };
   EXPECT_EQ(render_with_source(error().at({"os/zlib.yaml", 3, 3}), source),
             "os/zlib.yaml:3:3: unknown field 'enviroment'\n"
@@ -87,12 +104,15 @@ TEST(Yaml, ShowsTheLineOfAnError) {
             "  hint: did you mean 'environment'?");
   EXPECT_EQ(render_with_source(error(), source), error().render());
   EXPECT_EQ(render_with_source(error().at({"a", 9, 1}), source), error().at({"a", 9, 1}).render());
-  EXPECT_EQ(render_with_source(Error::make(ErrorKind::kInvalid, "bad").at({"a", 1, 6}), "é: 'ü x' # y"),
-            "a:1:6: bad\n  1 | é: 'ü x' # y\n    |     ^");
+  EXPECT_EQ(
+      render_with_source(Error::make(ErrorKind::kInvalid, "bad").at({"a", 1, 6}), "é: 'ü x' # y"),
+      "a:1:6: bad\n  1 | é: 'ü x' # y\n    |     ^");
 }
 
 TEST(Yaml, ReplacesOneScalarAndNothingElse) {
-  const struct { const char *before, *text, *after; } cases[] = {
+  const struct {
+    const char *before, *text, *after;
+  } cases[] = {
       {"# top\nk:   1.2 # why\nz: 1\n", "1.10", "# top\nk:   1.10 # why\nz: 1\n"},
       {"k: \"1.2\"\n", "a\"b", "k: \"a\\\"b\"\n"},
       {"k: '1.2' # c\n", "it's", "k: 'it''s' # c\n"},
@@ -102,7 +122,8 @@ TEST(Yaml, ReplacesOneScalarAndNothingElse) {
       {"k: x\n", "null", "k: \"null\"\n"},
       {"k: # c\n", "new", "k: new # c\n"},
       {"k: ~\n", "new", "k: new\n"},
-      {"k: |\n  one\n  two\n\n# c\nz: 1\n", "three\n\nfour\n", "k: |\n  three\n\n  four\n\n# c\nz: 1\n"},
+      {"k: |\n  one\n  two\n\n# c\nz: 1\n", "three\n\nfour\n",
+       "k: |\n  three\n\n  four\n\n# c\nz: 1\n"},
       {"k: |\n  one\nz: 1\n", "two", "k: |-\n  two\nz: 1\n"},
       {"k: >\n  one\n  two\nz: 1\n", "three", "k: \"three\"\nz: 1\n"},
       {"k: |\n  one", "two\n", "k: |\n  two"},
@@ -113,13 +134,16 @@ TEST(Yaml, ReplacesOneScalarAndNothingElse) {
     EXPECT_EQ(after, c.after);
   }
   const YamlTree flow = tree_of("k: {a: x, b: y}\n");
-  EXPECT_EQ(replace_scalar(flow, *flow.root.find("k")->find("a"), "1, 2"), "k: {a: \"1, 2\", b: y}\n");
+  EXPECT_EQ(replace_scalar(flow, *flow.root.find("k")->find("a"), "1, 2"),
+            "k: {a: \"1, 2\", b: y}\n");
 }
 
 TEST(Yaml, WhatWasReplacedReadsBack) {
-  for (const char* style : {"k: x", "k: 'x'", "k: \"x\"", "k: |\n  x", "k: >\n  x", "k:", "k: null"})
-    for (const char* text : {"1.10", "", "- a", "a #b", "#", " lead", "trail ", "a\nb\n", "\n", "null", "it's", "\"", "a\tb",
-                             "[x]", "é", "\x01", "a\\n", "? x", "%a", "x:", "---", "a\n\n\nb"}) {
+  for (const char* style :
+       {"k: x", "k: 'x'", "k: \"x\"", "k: |\n  x", "k: >\n  x", "k:", "k: null"})
+    for (const char* text : {"1.10", "",     "- a",  "a #b", "#",    " lead",   "trail ", "a\nb\n",
+                             "\n",   "null", "it's", "\"",   "a\tb", "[x]",     "é",      "\x01",
+                             "a\\n", "? x",  "%a",   "x:",   "---",  "a\n\n\nb"}) {
       const YamlTree before = tree_of(std::string(style) + "\nz: 1\n");
       const YamlTree after = tree_of(replace_scalar(before, *before.root.find("k"), text));
       EXPECT_EQ(after.root.find("k")->text, text) << after.source;

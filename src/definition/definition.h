@@ -21,6 +21,7 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;  ///< In the tex
 struct Step {
   std::string name, uses, runs, if_condition, working_directory, label;
   Pairs with;                      ///< Inputs after defaults and substitution.
+  Pairs given;                     ///< The part of `with` that the step itself gave and that is not the default.
   Pairs environment;
   std::vector<std::string> needs;  ///< Packages.
   std::vector<Step> pipeline;      ///< Children (of a `uses`, or nested).
@@ -31,7 +32,8 @@ struct Step {
 
 struct Dependencies {
   std::vector<std::string> runtime, provides, replaces;
-  std::uint64_t provider_priority = 0, replaces_priority = 0;
+  std::uint64_t provider_priority = 0, replaces_priority = 0;        ///< Negative ones are 0, as readers see them.
+  std::string provider_priority_text, replaces_priority_text;        ///< As written: "-1"; empty when not given.
 };
 
 struct PackageOptions {
@@ -72,7 +74,8 @@ struct Subpackage {
   PackageOptions options;
   Scriptlets scriptlets;
   std::vector<Step> pipeline;
-  Test test;
+  Test test;                         ///< Its environment holds the subpackage itself.
+  bool has_test = false;
   Pairs annotations;
   std::vector<std::string> disabled_checks;
   Place place;
@@ -125,7 +128,8 @@ struct Definition {
   Environment environment;           ///< packages include what the steps need.
   std::vector<Step> pipeline;
   std::vector<Subpackage> subpackages;
-  Test test;
+  Test test;                         ///< Its environment holds the package itself.
+  bool has_test = false;
   Update update;
   std::vector<Source> sources;       ///< Of main and subpackage pipelines, in order.
   std::shared_ptr<const codec::YamlTree> yaml;  ///< The text, for messages and edits.

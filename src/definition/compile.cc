@@ -1,0 +1,265 @@
+#include "definition/compile.h"
+
+#include "definition/condition.h"
+
+#include <algorithm>
+
+namespace nacre::definition {
+namespace {
+
+constexpr int kMaxDepth = 16;
+constexpr std::size_t kMaxSteps = 20'000;
+
+struct Input {
+  std::string fallback;
+  bool required = false;
+  Value where;
+};
+
+Result<std::vector<std::pair<std::string, Input>>> read_inputs(const std::optional<Value>& value) {
+  std::vector<std::pair<std::string, Input>> out;
+  if (!value) return out;
+  if (value->node->kind != codec::YamlKind::kMapping)
+    return value->invalid("expected a mapping for inputs");
+  for (const auto& entry : value->node->entries) {
+    Input input;
+    input.where = {value->tree, &entry.value};
+    Fields fields = TRY(Fields::of(input.where, "input '" + entry.key + "'"));
+    TRY(fields.text("default", input.fallback));
+    TRY(fields.flag("required", input.required));
+    fields.skip({"description"});
+    TRY(fields.done());
+    out.emplace_back(entry.key, std::move(input));
+  }
+  return out;
+}
+
+/// Digests are checked by the name of the input, as the reference does.
+Result<> check_digest(std::string_view name, std::string_view text, const Value& where) {
+  const std::size_t digits = name == "expected-sha256"   ? 64
+                             : name == "expected-sha512" ? 128
+                             : name == "expected-commit" ? 40
+                                                         : 0;
+  if (digits == 0 || text.empty()) return {};
+  const bool hex = std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  });
+  if (hex && text.size() == digits) return {};
+  return where.invalid("{}: expected {} hexadecimal digits, found '{}'", name, digits, text);
+}
+
+/// Where input `name` was written: its value in `with`, else `with` or the step.
+Value place_of_input(const std::optional<Value>& with, std::string_view name,
+                     const Value& otherwise) {
+  if (!with) return otherwise;
+  const codec::YamlNode* node = with->node->find(name);
+  return node ? Value{with->tree, node} : *with;
+}
+
+}  // namespace
+
+Result<> Compiler::count(const Value& where) {
+  if (++steps_ > kMaxSteps) return where.invalid("more than {} steps", kMaxSteps);
+  return {};
+}
+
+Result<> Compiler::read(const Value& value, Kind kind, Written& out) {
+  const bool file = kind == Kind::kPipelineFile;
+  Fields fields = TRY(Fields::of(value, file ? "a pipeline" : "a step"));
+  const auto over = [&](std::string_view key, std::optional<Value>& into) {
+    if (const auto found = fields.find(key)) into = found;
+  };
+  if (file) {
+    fields.skip({"name", "description"});
+  } else {
+    over("name", out.name);
+    over("uses", out.uses);
+    over("with", out.with);
+    fields.skip({"description"});
+  }
+  over("runs", out.runs);
+  over("if", out.condition);
+  over("working-directory", out.directory);
+  over("label", out.label);
+  over("environment", out.environment);
+  over("needs", out.needs);
+  over("assertions", out.assertions);
+  over("pipeline", out.pipeline);
+  over("inputs", out.inputs);
+  return fields.done();
+}
+
+Result<> Compiler::take_pipeline(const Value& uses, Written& out) {
+  const std::string name = TRY(uses.text());
+  const std::vector<std::string> parts = split(name, '/');
+  const bool outside = std::any_of(parts.begin(), parts.end(), [](const std::string& part) {
+    return part.empty() || part == "." || part == "..";
+  });
+  if (outside || name.find('\0') != std::string::npos)
+    return uses.invalid("'{}' cannot be the name of a pipeline", name)
+        .hint("write it like autoconf/make");
+  auto tree = pipelines_.pipeline(name);
+  if (!tree) return std::move(tree).error().at(uses.place());
+  kept_.push_back(*std::move(tree));
+  return read({kept_.back().get(), &kept_.back()->root}, Kind::kPipelineFile, out);
+}
+
+Result<std::string> Compiler::text(const std::optional<Value>& value, const Scope& scope,
+                                   Quoting quoting) {
+  if (!value) return std::string();
+  const std::string written = TRY(value->text());
+  std::string made = TRY(expand(written, scope, *value, quoting));
+  bytes_ += made.size();
+  if (bytes_ > kMaxTotalBytes)
+    return value->invalid("the steps together are longer than {} bytes", kMaxTotalBytes);
+  return made;
+}
+
+Result<> Compiler::fill_inputs(const Written& written, const Scope& scope, Step& out,
+                               Scope& inner) {
+  const auto inputs = TRY(read_inputs(written.inputs));
+  Pairs given;
+  if (written.with) given = TRY(written.with->pairs());
+  const Value step = written.uses.value_or(Value{});
+  for (const auto& [name, value] : given) {
+    const auto known = [&, &key = name](const auto& input) { return input.first == key; };
+    if (std::any_of(inputs.begin(), inputs.end(), known)) continue;
+    std::vector<std::string> names;
+    for (const auto& [input, about] : inputs) names.push_back(input);
+    const std::string hint = nearest_hint(name, names);
+    return place_of_input(written.with, name, step)
+        .invalid("'{}' has no input '{}'", out.uses, name)
+        .hint(!hint.empty()   ? hint
+              : names.empty() ? "it has none"
+                              : "it has: " + join(names, ", "));
+  }
+
+  // Values may name inputs of pipelines around this one, and failing that, of this one.
+  const std::function<Result<std::string>(std::string_view, int)> value_of =
+      [&](std::string_view name, int depth) -> Result<std::string> {
+    const std::string* text = find_pair(given, name);
+    const auto input = std::find_if(inputs.begin(), inputs.end(),
+                                    [&](const auto& item) { return item.first == name; });
+    const bool explicit_text = text && !text->empty();
+    const Value where =
+        explicit_text ? place_of_input(written.with, name, step) : input->second.where;
+    if (depth > 8) return where.invalid("input '{}' is defined by itself", name);
+    const LookUp look_up = [&](std::string_view variable) -> Result<std::string> {
+      if (const std::string* found = scope.find(variable)) return *found;
+      constexpr std::string_view kInputs = "inputs.";
+      const bool own = variable.starts_with(kInputs) &&
+                       std::any_of(inputs.begin(), inputs.end(), [&](const auto& item) {
+                         return item.first == variable.substr(kInputs.size());
+                       });
+      if (own) return value_of(variable.substr(kInputs.size()), depth + 1);
+      return unknown_variable(variable, scope);
+    };
+    return expand_with(explicit_text ? *text : input->second.fallback, look_up, where);
+  };
+
+  for (const auto& [name, input] : inputs) {
+    const std::string* text = find_pair(given, name);
+    const std::string& chosen = text && !text->empty() ? *text : input.fallback;
+    const Value where = place_of_input(written.with, name, step);
+    if (input.required && chosen.empty())
+      return where.invalid("'{}' needs the input '{}'", out.uses, name);
+    std::string value = TRY(value_of(name, 0));
+    TRY(check_digest(name, value, where));
+    inner.set("inputs." + name, value);
+    if (text && !text->empty() && value != input.fallback) out.given.emplace_back(name, value);
+    out.with.emplace_back(name, std::move(value));
+  }
+  return {};
+}
+
+Result<> Compiler::fill(const Written& written, const Scope& scope, const Step* parent, Step& out) {
+  out.runs = TRY(text(written.runs, scope));
+  out.working_directory = TRY(text(written.directory, scope));
+  if (written.label) out.label = TRY(written.label->text());
+  out.if_condition = TRY(text(written.condition, scope, Quoting::kQuoted));
+  auto enabled = evaluate_condition(out.if_condition);
+  if (!enabled) return std::move(enabled).error().at(written.condition->place());
+  out.enabled = *enabled;
+  if (written.environment) {
+    const Pairs own = TRY(written.environment->pairs(), "reading 'environment'");
+    if (parent) out.environment = parent->environment;
+    for (const auto& [name, value] : own) set_pair(out.environment, name, value);
+  } else if (parent) {
+    out.environment = parent->environment;
+  }
+  if (parent && out.working_directory.empty()) out.working_directory = parent->working_directory;
+  if (written.needs) {
+    Fields fields = TRY(Fields::of(*written.needs, "needs"));
+    if (const auto packages = fields.find("packages")) {
+      const std::vector<Value> items = TRY(packages->list(), "reading 'needs'");
+      for (const Value& item : items) {
+        std::string name = TRY(text(item, scope));
+        if (!name.empty()) out.needs.push_back(std::move(name));
+      }
+    }
+    TRY(fields.done());
+  }
+  if (written.assertions) {
+    Fields fields = TRY(Fields::of(*written.assertions, "assertions"));
+    TRY(fields.number("required-steps", out.required_steps));
+    TRY(fields.done());
+  }
+  return {};
+}
+
+Result<Step> Compiler::step(const Value& value, const Scope& scope, const Step* parent, int depth) {
+  TRY(count(value));
+  if (depth > kMaxDepth)
+    return value.invalid("pipelines inside pipelines deeper than {}", kMaxDepth);
+  Written written;
+  TRY(read(value, Kind::kStep, written));
+  if (written.with && !written.uses) return written.with->invalid("'with' without 'uses'");
+  if (written.uses && written.runs)
+    return written.runs->invalid("a step has either 'uses' or 'runs'").hint("make two steps of it");
+
+  Step out;
+  out.place = value.place();
+  if (written.uses) out.uses = TRY(written.uses->text());
+  out.name = TRY(text(written.name, scope));
+  Scope inner(&scope);
+  if (written.uses && !written.pipeline) {
+    TRY(take_pipeline(*written.uses, written));
+    TRY(fill_inputs(written, scope, out, inner), "reading the step that uses '{}'", out.uses);
+  } else if (written.with) {
+    // Compiled before: what it used is written out below it.
+    out.with = TRY(written.with->pairs());
+    out.given = out.with;
+  }
+  TRY(fill(written, inner, parent, out));
+  if (written.pipeline) {
+    const std::vector<Value> children = TRY(written.pipeline->list(), "reading 'pipeline'");
+    for (const Value& child : children) {
+      Step made = TRY(step(child, inner, &out, depth + 1));
+      out.pipeline.push_back(std::move(made));
+    }
+  }
+  return out;
+}
+
+Result<std::vector<Step>> Compiler::steps(const std::optional<Value>& list, const Scope& scope,
+                                          std::vector<std::string>& needs) {
+  std::vector<Step> out;
+  if (!list) return out;
+  const std::vector<Value> items = TRY(list->list(), "reading 'pipeline'");
+  for (const Value& item : items) {
+    Step made = TRY(step(item, scope, nullptr, 0));
+    out.push_back(std::move(made));
+  }
+  gather_needs(out, needs);
+  return out;
+}
+
+void gather_needs(const std::vector<Step>& steps, std::vector<std::string>& out) {
+  for (const Step& step : steps) {
+    if (!step.enabled) continue;
+    for (const std::string& name : step.needs) add_unique(out, name);
+    gather_needs(step.pipeline, out);
+  }
+}
+
+}  // namespace nacre::definition

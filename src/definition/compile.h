@@ -1,0 +1,47 @@
+#pragma once
+
+#include "definition/definition.h"
+#include "definition/fields.h"
+#include "definition/substitute.h"
+
+namespace nacre::definition {
+
+/// Makes steps: looks up `uses`, fills inputs, replaces variables, judges conditions, hands down
+/// directory and environment to children.
+class Compiler {
+ public:
+  explicit Compiler(PipelineSource& pipelines) : pipelines_(pipelines) {}
+
+  /// The steps of `list`. Packages that enabled steps need are added to `needs`.
+  Result<std::vector<Step>> steps(const std::optional<Value>& list, const Scope& scope,
+                                  std::vector<std::string>& needs);
+
+ private:
+  /// The fields of a step as written, then those of the pipeline that it uses over them.
+  struct Written {
+    std::optional<Value> name, uses, runs, condition, directory, label, with, environment, needs,
+        assertions, pipeline, inputs;
+  };
+  enum class Kind { kStep, kPipelineFile };
+
+  Result<Step> step(const Value& value, const Scope& scope, const Step* parent, int depth);
+  static Result<> read(const Value& value, Kind kind, Written& out);
+  Result<> take_pipeline(const Value& uses, Written& out);
+  static Result<> fill_inputs(const Written& written, const Scope& scope, Step& out, Scope& inner);
+  Result<> fill(const Written& written, const Scope& scope, const Step* parent, Step& out);
+  Result<std::string> text(const std::optional<Value>& value, const Scope& scope,
+                           Quoting quoting = Quoting::kNone);
+  Result<> count(const Value& where);
+
+  PipelineSource& pipelines_;
+  std::vector<std::shared_ptr<const codec::YamlTree>> kept_;  ///< What values point into.
+  std::size_t steps_ = 0, bytes_ = 0;
+};
+
+/// The sources that enabled fetch and git-checkout steps name, in order.
+std::vector<Source> find_sources(const Definition& definition);
+
+/// Adds what enabled steps need.
+void gather_needs(const std::vector<Step>& steps, std::vector<std::string>& out);
+
+}  // namespace nacre::definition
