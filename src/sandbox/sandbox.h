@@ -33,6 +33,8 @@ struct Limits {
   std::uint64_t max_pids = 4096;
   double cpus = 0;                   ///< 0: all.
   double timeout_seconds = 0;
+  std::uint64_t tmp_bytes = 4ull << 30;    ///< Size of /tmp, which is memory.
+  std::uint64_t shm_bytes = 256ull << 20;  ///< Size of /dev/shm.
 };
 
 struct SandboxCommand {
@@ -45,9 +47,13 @@ struct SandboxCommand {
   bool network = false;              ///< false: a new network namespace with loopback only.
   std::string hostname = "nacre-build";
   Limits limits;
-  std::vector<std::string> keep_capabilities;  ///< "CAP_NET_BIND_SERVICE"; all others are dropped from the bounding set.
+  /// "CAP_NET_BIND_SERVICE". Uid 0 has, besides, what builds need: chown, dac_override, fowner, fsetid,
+  /// kill, setgid, setuid, setfcap. All others are dropped, from the bounding set too.
+  std::vector<std::string> keep_capabilities;
   std::function<void(std::string_view line)> on_line;
   bool interactive = false;          ///< Connects the caller's terminal (nacre shell).
+  /// What the machine could not give ("no memory limit: …"); without it such notes go to on_line.
+  std::function<void(std::string_view note)> on_note;
 };
 
 /// Runs one command in a sandbox: new user (65,536 ids mapped when started by root: lower trees by idmapped mounts; one id when
@@ -61,10 +67,24 @@ class Sandbox {
   virtual Result<os::Exit> run(const SandboxCommand& command, std::stop_token stop = {}) = 0;
 };
 
+/// How the root is made. Every way gives the command the same view and leaves the same upper directory.
+enum class RootMaking {
+  kOverlayOrCopy,  ///< Overlay; where the machine refuses it, a copy, with a note.
+  kCopy,           ///< Copies the trees beside the upper directory, afterwards moves what changed into it.
+};
+
 /// The Linux one. Works as root and rootless; `doctor` says what a machine lacks.
+///
+/// Owners: started as root, ids inside equal ids on disk, in the upper directory and in binds (idmapped mounts over a range
+/// of 65,536 host ids that nobody else uses). Rootless, the one id inside is the caller's on disk. Deletions in the upper
+/// directory are overlay whiteouts (character device 0:0); "user.overlay.opaque" marks a replaced directory.
 class LinuxSandbox final : public Sandbox {
  public:
+  explicit LinuxSandbox(RootMaking making = RootMaking::kOverlayOrCopy) : making_(making) {}
   Result<os::Exit> run(const SandboxCommand& command, std::stop_token stop = {}) override;
+
+ private:
+  RootMaking making_;
 };
 
 /// Answers from a function; for tests of rooms above.
