@@ -32,7 +32,8 @@ struct SerialImage {
   std::vector<Sha256> blobs;            ///< Everything that the image needs: manifests, configs, layers, attestations.
   std::vector<std::string> packages;    ///< "name=version", sorted.
   Sha256 inputs;                        ///< Key of what it was composed from; equal key: not composed again.
-  codec::Json referrers;                ///< Descriptors of attestations by subject digest: {"sha256:…": [descriptor…]}.
+  codec::Json referrers;                ///< Descriptors of attestations by subject digest: {"sha256:…": [descriptor…]},
+                                        ///< and "tags": {"sha256-….sig": "sha256:…"} for clients that find them by tag.
 };
 
 /// An immutable state of an edition (design, decision 9). A blob of canonical JSON names everything it consists of.
@@ -70,7 +71,15 @@ Result<std::string> make_index(const std::vector<SerialPackage>& packages, Editi
 /// Makes `next` visible as the edition's newest serial in one transaction: kConflict when another process published meanwhile; kConflict when a
 /// (name, version, arch) was published before with other bytes (design, decision 14); kDenied when a package is of another edition.
 /// Fills in number, previous, published. A crash at any point leaves the old head or the new one.
+/// `next.index` says by its signed description which serial it was made for: that must be the one after the head. All
+/// blobs that `next` names must be in the store, and the index must hold exactly its packages (kInvalid). A rollback
+/// holds the packages and images of the serial that it names.
 Result<Serial> publish_serial(Env& env, Serial next);
+
+/// Everything in the store that a serial needs, sorted; not the manifest itself, and not what is all zero (absent).
+std::vector<Sha256> blobs_of(const Serial& serial);
+/// The same for every serial of every edition, and their manifests: nothing of it may be collected (design, decision 9).
+Result<std::vector<Sha256>> published_blobs(Env& env);
 
 /// SegmentSigner that asks `signer` for the edition's package key.
 apk::SegmentSigner segment_signer(crypto::Signer& signer, Edition edition);

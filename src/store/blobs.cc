@@ -63,9 +63,9 @@ Result<> sync_name(const Path& blob) {
   return os::sync_dir(blob.parent_path().parent_path());
 }
 
-/// Makes sure of a blob that is there already: young again for the collector, its name on disk before this
-/// returns (whoever renamed it may not have come to that). False when it is absent or of another length,
-/// which a crash of the disk can leave; such bytes go to quarantine.
+/// Makes sure of a blob that is there already: young again for the collector, its name on disk
+/// before this returns (whoever renamed it may not have come to that). False when it is absent or
+/// of another length, which a crash of the disk can leave; such bytes go to quarantine.
 Result<bool> reuse(Store& store, const Path& blob, std::uint64_t size) {
   if (!size_of(blob)) return false;
   const os::Fd folder = TRY(lock_folder(blob.parent_path(), FolderLock::kShared));
@@ -80,8 +80,8 @@ Result<bool> reuse(Store& store, const Path& blob, std::uint64_t size) {
   return true;
 }
 
-/// Gives a finished file its name. Content reaches the disk before the name, and the name before this returns:
-/// a record written afterwards never names a blob that a crash took away.
+/// Gives a finished file its name. Content reaches the disk before the name, and the name before
+/// this returns: a record written afterwards never names a blob that a crash took away.
 Result<> settle(int fd, const Path& from, const Path& blob) {
   if (::fchmod(fd, kBlobMode) != 0 || ::futimens(fd, nullptr) != 0 || ::fsync(fd) != 0)
     return os::system_error(errno, fmt::format("sync '{}'", from.string()));
@@ -91,8 +91,8 @@ Result<> settle(int fd, const Path& from, const Path& blob) {
   return sync_name(blob);
 }
 
-/// Copies `from` into `out` and returns the digest of what was copied. Shares the blocks where the file
-/// system can, and then hashes the clone, which no writer of the original can change any more.
+/// Copies `from` into `out` and returns the digest of what was copied. Shares the blocks where the
+/// file system can, and then hashes the clone, which no writer of the original can change any more.
 Result<Sha256> copy_hashed(int from, const Path& shown, os::AtomicFile& out) {
   if (::ioctl(out.fd(), FICLONE, from) == 0) {
     const os::Fd clone(::open(out.temporary_path().c_str(), O_RDONLY | O_CLOEXEC));

@@ -39,7 +39,7 @@ Result<std::vector<Path>> children(const Path& folder) {
   return out;
 }
 
-/// Seconds since the file was last written or touched; 0, which is never old enough, when it is gone.
+/// Seconds since the file was last written or touched; 0, never old enough, when it is gone.
 double age_of(const Path& path) {
   struct stat status {};
   timespec now{};
@@ -88,7 +88,7 @@ struct Collector {
     return {};
   }
 
-  /// The lease of a tree is touched by each that asks for it: the tree's own times are the package's.
+  /// The lease of a tree is touched by each that asks for it: a tree's own times are the package's.
   Result<> collect_tree(const Path& tree) {
     const std::string hex = tree.filename().string();
     const auto key = parse_sha256(hex);

@@ -73,8 +73,8 @@ struct State::Impl {
 
   ~Impl() { sqlite3_close(db); }
 
-  /// Prepares, binds and steps one statement to its end. SQLite answers "busy" at once, without its own
-  /// waiting, where waiting could deadlock (a log in recovery, a mode being changed): outside
+  /// Prepares, binds and steps one statement to its end. SQLite answers "busy" at once, without its
+  /// own waiting, where waiting could deadlock (a log in recovery, a mode being changed): outside
   /// transactions, where nothing was done yet, such an answer is tried again.
   Result<> run(std::string_view sql, std::initializer_list<std::string_view> values,
                std::string_view what, const OnRow& on_row = {}) {
@@ -97,13 +97,14 @@ struct State::Impl {
   int run_once(std::string_view sql, std::initializer_list<std::string_view> values,
                const OnRow& on_row) {
     sqlite3_stmt* statement = nullptr;
-    int code = sqlite3_prepare_v2(db, sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
+    const int size = static_cast<int>(sql.size());
+    int code = sqlite3_prepare_v2(db, sql.data(), size, &statement, nullptr);
     int place = 0;
     for (const std::string_view value : values) {
       if (code != SQLITE_OK) break;
       // A null pointer would bind NULL, and an empty view may hold one.
-      code = sqlite3_bind_text64(statement, ++place, value.empty() ? "" : value.data(), value.size(),
-                                 SQLITE_STATIC, SQLITE_UTF8);
+      code = sqlite3_bind_text64(statement, ++place, value.empty() ? "" : value.data(),
+                                 value.size(), SQLITE_STATIC, SQLITE_UTF8);
     }
     if (code == SQLITE_OK)
       while ((code = sqlite3_step(statement)) == SQLITE_ROW)

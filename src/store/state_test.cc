@@ -56,7 +56,8 @@ TEST_F(StateTest, ListsByPrefixBytewise) {
   for (const char* key : {"b", "a/2", "a/10", "a", "A", "a\xff", "a0", "%", "a/%"})
     ASSERT_TRUE(state->put("k", key, key));
   ASSERT_TRUE(state->put("l", "a/3", "other kind"));
-  EXPECT_EQ(state->list("k", "a/").take(), (Pairs{{"a/%", "a/%"}, {"a/10", "a/10"}, {"a/2", "a/2"}}));
+  EXPECT_EQ(state->list("k", "a/").take(),
+            (Pairs{{"a/%", "a/%"}, {"a/10", "a/10"}, {"a/2", "a/2"}}));
   EXPECT_EQ(state->list("k", "a\xff").take(), (Pairs{{"a\xff", "a\xff"}}));
   EXPECT_EQ(state->list("k").take().size(), 9u);
   EXPECT_EQ(state->list("k").take().front().first, "%");

@@ -27,7 +27,7 @@ Result<> make_layout(const Path& home) {
   return {};
 }
 
-/// Writes out what `folder` holds. The whole file system is synced: one call instead of one for each file.
+/// Writes out what `folder` holds. The whole file system is synced: one call, not one per file.
 Result<> sync_tree(const Path& folder) {
   const os::Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || ::syncfs(fd.get()) != 0)
@@ -47,7 +47,8 @@ class PartialTree {
   Path path_;
 };
 
-/// Writes the holder's process id into a lock file: for the message of who finds it held, and as its last use.
+/// Writes the holder's process id into a lock file: for the message of who finds it held, and as
+/// the time of its last use.
 void sign_lock(const Path& file) {
   const os::Fd fd(::open(file.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
   const std::string text = fmt::format("{}\n", ::getpid());
@@ -87,7 +88,8 @@ Result<std::unique_ptr<Store>> Store::open(const Path& home) {
     return Error::make(ErrorKind::kInvalid, "'{}' cannot be the store's directory", home.string());
   std::unique_ptr<Store> store(new Store(absolute));
   TRY(make_layout(absolute), "opening the store '{}'", absolute.string());
-  store->state_ = TRY(State::open(absolute / "state.db"), "opening the store '{}'", absolute.string());
+  store->state_ =
+      TRY(State::open(absolute / "state.db"), "opening the store '{}'", absolute.string());
   return store;
 }
 

@@ -72,7 +72,8 @@ TEST_F(StoreTest, KeepsBytesUnderTheirDigest) {
 
 TEST_F(StoreTest, SaysWhatIsAbsentOrTooLong) {
   const Sha256 absent = codec::sha256("absent");
-  const std::string message = "blob " + absent.oci() + " is not in the store '" + home.string() + "'";
+  const std::string message =
+      "blob " + absent.oci() + " is not in the store '" + home.string() + "'";
   EXPECT_FALSE(store->has(absent));
   EXPECT_EQ(store->read(absent).error().render(), message);
   EXPECT_EQ(store->size(absent).error().render(), message);
@@ -262,11 +263,13 @@ TEST_F(StoreTest, ALeaseIsExclusiveAndNamesItsHolder) {
   EXPECT_FALSE(os::exists(folder.path() / "escape"));
 }
 
-/// Runs `work` on a file system of 2 MiB in a child; its exit status, or nothing where mounting is refused.
+/// Runs `work` on a file system of 2 MiB in a child; its exit status, or nothing where mounting is
+/// refused.
 std::optional<int> on_small_disk(const Path& place, const std::function<int()>& work) {
   const pid_t child = ::fork();
   if (child == 0) {
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         ::mount("tmpfs", place.c_str(), "tmpfs", 0, "size=2m") != 0)
       ::_exit(77);
     ::_exit(work());

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "index/index.h"
+#include "store/state.h"
+
+// Inside this room only: the records in the state database that make serials.
+//   head            EDITION                     -> number of the newest serial
+//   serial/EDITION  number, 20 digits           -> digest of its manifest
+//   name/EDITION    NAME-VERSION.ARCH           -> digest of the .apk that this name means for ever
+namespace nacre::index {
+
+std::string serial_kind(Edition edition);
+std::string serial_key(std::uint64_t number);
+std::string name_kind(Edition edition);
+
+struct Head {
+  std::uint64_t number = 0;
+  Sha256 manifest;
+};
+Result<std::optional<Head>> head_record(store::State& state, Edition edition);
+Result<std::optional<Sha256>> serial_record(store::State& state, Edition edition,
+                                            std::uint64_t number);
+
+}  // namespace nacre::index
