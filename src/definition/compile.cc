@@ -48,6 +48,18 @@ Result<> check_digest(std::string_view name, std::string_view text, const Value&
   return where.invalid("{}: expected {} hexadecimal digits, found '{}'", name, digits, text);
 }
 
+/// Whether a script does nothing: the reference drops comments, and then has none.
+bool only_comments(std::string_view script) {
+  if (script.starts_with("#!")) return false;
+  while (!script.empty()) {
+    const std::size_t end = std::min(script.find('\n'), script.size());
+    const std::string_view line = trim(script.substr(0, end));
+    if (!line.empty() && line[0] != '#') return false;
+    script.remove_prefix(std::min(end + 1, script.size()));
+  }
+  return true;
+}
+
 /// Where input `name` was written: its value in `with`, else `with` or the step.
 Value place_of_input(const std::optional<Value>& with, std::string_view name,
                      const Value& otherwise) {
@@ -115,8 +127,8 @@ Result<std::string> Compiler::text(const std::optional<Value>& value, const Scop
   return made;
 }
 
-Result<> Compiler::fill_inputs(const Written& written, const Scope& scope, Step& out,
-                               Scope& inner) {
+Result<> Compiler::fill_inputs(const Written& written, const Scope& scope, const Step* parent,
+                               Step& out, Scope& inner) {
   const auto inputs = TRY(read_inputs(written.inputs));
   Pairs given;
   if (written.with) given = TRY(written.with->pairs());
@@ -166,7 +178,9 @@ Result<> Compiler::fill_inputs(const Written& written, const Scope& scope, Step&
     std::string value = TRY(value_of(name, 0));
     TRY(check_digest(name, value, where));
     inner.set("inputs." + name, value);
-    if (text && !text->empty() && value != input.fallback) out.given.emplace_back(name, value);
+    // The reference shows what is not the default as written, and shows it only for steps with a
+    // `with`; steps inside others always have one.
+    if ((!given.empty() || parent) && value != input.fallback) out.given.emplace_back(name, value);
     out.with.emplace_back(name, std::move(value));
   }
   return {};
@@ -174,6 +188,7 @@ Result<> Compiler::fill_inputs(const Written& written, const Scope& scope, Step&
 
 Result<> Compiler::fill(const Written& written, const Scope& scope, const Step* parent, Step& out) {
   out.runs = TRY(text(written.runs, scope));
+  if (only_comments(out.runs)) out.runs.clear();
   out.working_directory = TRY(text(written.directory, scope));
   if (written.label) out.label = TRY(written.label->text());
   out.if_condition = TRY(text(written.condition, scope, Quoting::kQuoted));
@@ -220,11 +235,12 @@ Result<Step> Compiler::step(const Value& value, const Scope& scope, const Step* 
   Step out;
   out.place = value.place();
   if (written.uses) out.uses = TRY(written.uses->text());
-  out.name = TRY(text(written.name, scope));
+  if (written.name) out.name = TRY(written.name->text());
   Scope inner(&scope);
   if (written.uses && !written.pipeline) {
     TRY(take_pipeline(*written.uses, written));
-    TRY(fill_inputs(written, scope, out, inner), "reading the step that uses '{}'", out.uses);
+    TRY(fill_inputs(written, scope, parent, out, inner), "reading the step that uses '{}'",
+        out.uses);
   } else if (written.with) {
     // Compiled before: what it used is written out below it.
     out.with = TRY(written.with->pairs());

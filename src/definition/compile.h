@@ -27,7 +27,8 @@ class Compiler {
   Result<Step> step(const Value& value, const Scope& scope, const Step* parent, int depth);
   static Result<> read(const Value& value, Kind kind, Written& out);
   Result<> take_pipeline(const Value& uses, Written& out);
-  static Result<> fill_inputs(const Written& written, const Scope& scope, Step& out, Scope& inner);
+  static Result<> fill_inputs(const Written& written, const Scope& scope, const Step* parent,
+                              Step& out, Scope& inner);
   Result<> fill(const Written& written, const Scope& scope, const Step* parent, Step& out);
   Result<std::string> text(const std::optional<Value>& value, const Scope& scope,
                            Quoting quoting = Quoting::kNone);

@@ -21,7 +21,7 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;  ///< In the tex
 struct Step {
   std::string name, uses, runs, if_condition, working_directory, label;
   Pairs with;                      ///< Inputs after defaults and substitution.
-  Pairs given;                     ///< The part of `with` that the step itself gave and that is not the default.
+  Pairs given;                     ///< What of `with` the compiled form shows: not the defaults as written.
   Pairs environment;
   std::vector<std::string> needs;  ///< Packages.
   std::vector<Step> pipeline;      ///< Children (of a `uses`, or nested).

@@ -72,7 +72,7 @@ Result<Fields> Fields::of(const Value& value, std::string_view what) {
 }
 
 std::optional<Value> Fields::find(std::string_view key) {
-  known_.emplace_back(key);
+  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   const codec::YamlNode* node = value_.node->find(key);
   if (!node || node->kind == codec::YamlKind::kNull) return std::nullopt;
   return Value{value_.tree, node};
