@@ -6,9 +6,11 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace nacre::net {
@@ -23,7 +25,7 @@ struct Request {
   std::uint64_t max_bytes = 64u << 20;  ///< Of the answer; more is kInvalid.
   double timeout_seconds = 60;          ///< Without any byte moving.
   int max_redirects = 5;
-  /// When set, the answer's bytes go here instead of into Response::body.
+  /// When set, the bytes of a 2xx answer go here instead of into Response::body.
   std::function<Result<>(std::string_view)> sink;
   std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
 };
@@ -44,14 +46,18 @@ class Http {
   virtual Result<Response> send(const Request& request, std::stop_token stop = {}) = 0;
 };
 
-/// libcurl: HTTP/1.1 and 2, TLS, proxies from the environment, netrc off. Thread-safe.
+/// libcurl: HTTP/1.1 and 2, TLS, proxies and SSL_CERT_FILE from the environment, netrc off. Thread-safe;
+/// keeps connections for the next request. Redirects lead only to http and https, and credentials do not
+/// follow them to another host.
 class CurlHttp final : public Http {
  public:
   explicit CurlHttp(std::string user_agent);
   Result<Response> send(const Request& request, std::stop_token stop = {}) override;
 
  private:
+  struct State;
   std::string user_agent_;
+  std::shared_ptr<State> state_;
 };
 
 /// Answers from a table of recorded exchanges; an unknown request is kUnavailable naming it. For tests.
@@ -66,7 +72,8 @@ class RecordedHttp final : public Http {
   std::vector<Request> sent_;
 };
 
-/// send(), tried again (up to 4 times, 0.2 s doubling) on kUnavailable, 429, 502, 503 and 504.
+/// send(), tried again (up to 4 times, 0.2 s doubling) on kUnavailable, 429, 502, 503 and 504. Waits longer, up
+/// to 10 s, where Retry-After asks for it. Not tried again once the sink has got bytes.
 Result<Response> send_with_retry(Http& http, const Request& request, std::stop_token stop = {});
 
 /// kNotFound for 404/410, kDenied for 401/403, kUnavailable for 429 and 5xx, kInvalid for other non-2xx; nothing for 2xx.

@@ -8,10 +8,13 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace nacre::net {
 
+/// GET or HEAD; the server itself answers others with 405. `path` is percent-decoded and may hold "..":
+/// give it to TreePath::parse before it names a file. `query` is as sent.
 struct ServerRequest {
   std::string method, path, query;
   std::map<std::string, std::string> headers;  ///< Lower-case names.
@@ -19,7 +22,8 @@ struct ServerRequest {
   std::string remote;
 };
 
-/// What a handler answers. A file is streamed and answers ranges and conditional requests by itself.
+/// What a handler answers. A file is streamed and answers one range (several: the whole file), If-Range and
+/// If-None-Match by itself; its ETag is the handler's, or one of size, time and inode. No such file: 404.
 struct ServerResponse {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
@@ -39,6 +43,7 @@ class Server {
     int threads = 16;
     std::function<void(const ServerRequest&, int status)> on_access;
   };
+  /// kConflict when the port is taken.
   static Result<Server> start(Handler handler, Options options);
   Server(Server&&) noexcept;
   ~Server();  ///< Stops and joins.

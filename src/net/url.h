@@ -7,7 +7,8 @@
 
 namespace nacre::net {
 
-/// An absolute address, split. Only http, https and file schemes are known.
+/// An absolute address, split. Only http, https and file schemes are known. Scheme and host are in lower case;
+/// the other parts stay percent-encoded as written. A fragment is dropped.
 struct Url {
   std::string scheme, user, password, host, path, query;
   int port = 0;  ///< 0: the scheme's own.
@@ -16,6 +17,7 @@ struct Url {
   std::string safe() const;
 };
 
+/// kInvalid for anything else, for bytes outside printable ASCII, and for more than 8,192 bytes.
 Result<Url> parse_url(std::string_view text);
 std::string url_encode(std::string_view text);  ///< Percent-encodes all but unreserved characters.
 
