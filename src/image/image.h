@@ -9,6 +9,7 @@
 #include "codec/yaml.h"
 #include "definition/definition.h"
 #include "index/index.h"
+#include "os/file.h"
 
 #include <cstdint>
 #include <string>

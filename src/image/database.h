@@ -1,0 +1,23 @@
+#pragma once
+
+#include "image/merge.h"
+
+#include <string>
+#include <vector>
+
+namespace nacre::image {
+
+/// apk's record of what is installed (spec 2.2), as apk-tools and scanners read it: records in the order of the
+/// packages, files with owner, mode and checksum. A file that another package took over is listed there only.
+std::string installed_database(const std::vector<PackageContents>& packages, const MergedTree& tree);
+
+/// usr/lib/apk/db/scripts.tar: the scripts of all packages, uncompressed. They do not run while an image is composed.
+Result<std::string> scripts_archive(const std::vector<PackageContents>& packages, std::int64_t mtime);
+
+/// usr/lib/apk/db/triggers: "Q1… PATHS" lines.
+std::string triggers_file(const std::vector<PackageContents>& packages);
+
+/// Files that an installed database lists: path -> "name=version". Lines that are none are skipped.
+std::map<std::string, std::string> parse_installed(std::string_view text);
+
+}  // namespace nacre::image

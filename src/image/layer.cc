@@ -1,0 +1,250 @@
+#include "image/layer.h"
+
+#include "codec/digest.h"
+#include "os/file.h"
+#include "store/store.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+namespace nacre::image {
+namespace {
+
+using codec::Json;
+
+constexpr int kFormat = 1;  ///< Of what piece_of() and make_layer() write; part of the keys.
+constexpr std::uint64_t kMaxUncompressed = std::uint64_t{64} << 30;
+
+/// A package's entries written again as the plan has them, as one gzip member without end blocks.
+class Rewriter {
+ public:
+  Rewriter(const PackageContents& package, const std::vector<EntryPlan>& plans, codec::Sink out)
+      : package_(package), plans_(plans), gzip_(std::move(out)) {}
+
+  Result<> run(const os::Path& apk) {
+    TRY(read_tar_gzip(apk, package_.data(),
+                      {[this](const codec::TarHeader& header) { return on_entry(header); },
+                       [this](std::string_view bytes) { return keep_ ? gzip_.write(bytes) : Result<>{}; }}));
+    TRY(pad());
+    return gzip_.finish();
+  }
+
+ private:
+  Result<> pad() {
+    const std::string zeros(padding_, '\0');
+    padding_ = 0;
+    return gzip_.write(zeros);
+  }
+
+  Result<> on_entry(const codec::TarHeader& header) {
+    TRY(pad());
+    keep_ = false;
+    const TreePath path = TRY(TreePath::parse(header.path));
+    if (path.is_root()) return {};
+    if (next_ >= plans_.size() || package_.entries[next_].path != path.str())
+      return Error::make(ErrorKind::kInternal, "the kept entries of {} are not those of the package", package_.label());
+    const EntryPlan& plan = plans_[next_++];
+    if (!plan.keep) return {};
+    keep_ = true;
+    codec::TarHeader changed = header;
+    changed.path = plan.path;
+    if (header.type == '1') changed.link = plan.link;
+    const std::string block = TRY(codec::tar_header(changed));
+    TRY(gzip_.write(block));
+    padding_ = codec::tar_padding(header.size);
+    return {};
+  }
+
+  const PackageContents& package_;
+  const std::vector<EntryPlan>& plans_;
+  codec::GzipWriter gzip_;
+  std::size_t next_ = 0, padding_ = 0;
+  bool keep_ = false;
+};
+
+/// Names the rewritten segment: the package and all that the plan changes in it.
+Sha256 rewrite_key(const PackageContents& package, const std::vector<EntryPlan>& plans) {
+  Json changes = Json::array();
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const ContentEntry& entry = package.entries[i];
+    const bool link_moved = entry.type == '1' && plans[i].link != entry.link;
+    if (plans[i].keep && plans[i].path == entry.path && !link_moved) continue;
+    changes.push(plans[i].keep ? Json::strings({entry.path, plans[i].path, link_moved ? plans[i].link : ""})
+                               : Json::strings({entry.path}));
+  }
+  Json key = Json::object();
+  key.set("format", kFormat).set("apk", package.apk.hex()).set("changes", std::move(changes));
+  return codec::sha256(codec::to_canonical_json(key));
+}
+
+Result<Piece> rewritten(const PackageContents& package, const std::vector<EntryPlan>& plans, Env& env) {
+  const std::string key = rewrite_key(package, plans).hex();
+  const std::optional<std::string> kept = TRY(env.store.state().get("segment", key));
+  Piece piece;
+  if (kept) {
+    piece.blob = TRY(parse_sha256(*kept));
+    if (env.store.has(piece.blob)) {
+      piece.size = TRY(env.store.size(piece.blob));
+      return piece;
+    }
+  }
+  const os::TempDir folder = TRY(scratch(env));
+  os::AtomicFile file = TRY(os::AtomicFile::create(folder.path() / "segment"));
+  Rewriter rewriter(package, plans, [&](std::string_view bytes) { return file.write(bytes); });
+  TRY(rewriter.run(env.store.blob_path(package.apk)), "rewriting the files of package {}", package.label());
+  TRY(file.commit());
+  piece.blob = TRY(env.store.put_file(folder.path() / "segment", store::Store::Take::kMove));
+  piece.size = TRY(env.store.size(piece.blob));
+  TRY(env.store.state().put("segment", key, piece.blob.hex()));
+  return piece;
+}
+
+/// Copies pieces into a layer file and hashes what they inflate to.
+Result<Layer> write_layer(const std::vector<Piece>& pieces, Env& env) {
+  const os::TempDir folder = TRY(scratch(env));
+  os::AtomicFile file = TRY(os::AtomicFile::create(folder.path() / "layer"));
+  codec::Hasher hasher;
+  codec::GzipReader inflate({[&](std::string_view bytes) {
+                               hasher.update(bytes);
+                               return Result<>{};
+                             },
+                             nullptr},
+                            kMaxUncompressed);
+  const codec::Sink copy = [&](std::string_view bytes) -> Result<> {
+    TRY(file.write(bytes));
+    return inflate.push(bytes);
+  };
+  for (const Piece& piece : pieces)
+    TRY(read_range(env.store.blob_path(piece.blob), piece.offset, piece.size, copy));
+  if (!pieces.back().ends_with_zeros) TRY(copy(codec::gzip_tar_end()));
+  TRY(inflate.finish());
+  TRY(file.commit());
+  Layer layer;
+  layer.diff_id = hasher.finish_sha256();
+  layer.blob.media_type = kLayerType;
+  layer.blob.digest = TRY(env.store.put_file(folder.path() / "layer", store::Store::Take::kMove));
+  layer.blob.size = TRY(env.store.size(layer.blob.digest));
+  return layer;
+}
+
+int magnitude(std::uint64_t size) {
+  int bits = 0;
+  for (; size > 0; size >>= 1) ++bits;
+  return bits;
+}
+
+}  // namespace
+
+Result<os::TempDir> scratch(Env& env) {
+  const os::Path folder = env.store.work_dir() / "image";
+  TRY(os::make_dirs(folder));
+  return os::TempDir::create(folder);
+}
+
+Result<> read_tar_gzip(const os::Path& file, const apk::Segment& range, codec::TarReader::Visitor visitor) {
+  codec::TarReader tar(std::move(visitor));
+  codec::GzipReader gzip({[&](std::string_view bytes) { return tar.push(bytes); }, nullptr}, kMaxUncompressed);
+  TRY(read_range(file, range.offset, range.size, [&](std::string_view bytes) { return gzip.push(bytes); }));
+  TRY(gzip.finish());
+  return tar.finish();
+}
+
+std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageContents>& packages, std::size_t first,
+                                                     int budget) {
+  std::vector<std::size_t> with_files;
+  for (std::size_t i = 0; i < packages.size(); ++i)
+    if (!packages[i].entries.empty()) with_files.push_back(i);
+  const auto room = static_cast<std::size_t>(std::max(budget, 1));
+  std::set<std::size_t> alone(with_files.begin(), with_files.end());
+  const std::size_t groups = with_files.size() <= room ? 0 : std::max<std::size_t>(1, room / 4);
+  if (groups > 0) {
+    std::vector<std::size_t> by_size = with_files;
+    const auto rank = [&](std::size_t i) {
+      return std::tuple(i != first, -magnitude(packages[i].file.info.installed_bytes), packages[i].file.info.name);
+    };
+    std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+    alone = std::set<std::size_t>(by_size.begin(), by_size.begin() + static_cast<std::ptrdiff_t>(room - groups));
+  }
+  std::vector<std::vector<std::size_t>> out;
+  std::map<std::size_t, std::vector<std::size_t>> grouped;
+  if (alone.contains(first)) out.push_back({first});
+  for (const std::size_t i : with_files) {
+    const unsigned char pick = static_cast<unsigned char>(codec::sha256(packages[i].file.info.name).view()[0]);
+    if (!alone.contains(i)) grouped[groups < 2 ? 0 : pick % groups].push_back(i);
+    else if (i != first) out.push_back({i});
+  }
+  for (auto& [number, members] : grouped) {
+    std::sort(members.begin(), members.end(), [&](std::size_t a, std::size_t b) {
+      return packages[a].file.info.name < packages[b].file.info.name;
+    });
+    out.push_back(std::move(members));
+  }
+  return out;
+}
+
+Result<Piece> piece_of(std::size_t package, const std::vector<PackageContents>& packages, const MergedTree& tree,
+                       bool alone, Env& env) {
+  const PackageContents& contents = packages[package];
+  if (tree.needs_rewrite(package, packages) || (contents.ends_with_zeros && !alone)) {
+    Piece piece = TRY(rewritten(contents, tree.plans[package], env));
+    return piece;
+  }
+  const apk::Segment data = contents.data();
+  return Piece{contents.apk, data.offset, data.size, contents.ends_with_zeros};
+}
+
+Result<Layer> make_layer(const std::vector<Piece>& pieces, std::vector<std::string> packages, Env& env) {
+  Json key = Json::array();
+  key.push(kFormat);
+  for (const Piece& piece : pieces) key.push(piece.blob.hex());
+  const std::string name = codec::sha256(codec::to_canonical_json(key)).hex();
+  const std::optional<std::string> kept = TRY(env.store.state().get("layer", name));
+  Layer layer;
+  if (kept) {
+    const Json json = TRY(codec::parse_json(*kept, "kept layer " + name));
+    layer.blob.media_type = kLayerType;
+    layer.blob.digest = TRY(parse_sha256(json["digest"].as_string()));
+    layer.diff_id = TRY(parse_sha256(json["diff_id"].as_string()));
+    layer.blob.size = static_cast<std::uint64_t>(json["size"].as_int());
+    layer.packages = packages;
+    if (env.store.has(layer.blob.digest)) return layer;
+  }
+  layer = TRY(write_layer(pieces, env));
+  Json json = Json::object();
+  json.set("digest", layer.blob.digest.hex()).set("diff_id", layer.diff_id.hex()).set("size", layer.blob.size);
+  TRY(env.store.state().put("layer", name, codec::to_json(json)));
+  layer.packages = std::move(packages);
+  return layer;
+}
+
+Result<std::map<std::string, os::Path>> extract_files(const PackageContents& package, const std::vector<std::string>& paths,
+                                                      const os::Path& folder, Env& env) {
+  const std::set<std::string> wanted(paths.begin(), paths.end());
+  std::map<std::string, os::Path> out;
+  std::optional<os::AtomicFile> file;
+  const auto close = [&]() -> Result<> {
+    if (!file) return {};
+    TRY(file->commit());
+    file.reset();
+    return {};
+  };
+  const auto on_entry = [&](const codec::TarHeader& header) -> Result<> {
+    TRY(close());
+    const TreePath path = TRY(TreePath::parse(header.path));
+    if ((header.type != '0' && header.type != '7') || !wanted.contains(path.str())) return {};
+    const os::Path target = folder / codec::sha256(package.apk.hex() + "/" + path.str()).hex();
+    file = TRY(os::AtomicFile::create(target));
+    out[path.str()] = target;
+    return {};
+  };
+  const auto on_data = [&](std::string_view bytes) { return file ? file->write(bytes) : Result<>{}; };
+  TRY(read_tar_gzip(env.store.blob_path(package.apk), package.data(), {on_entry, on_data}));
+  TRY(close());
+  for (const std::string& path : wanted)
+    if (!out.contains(path))
+      return Error::make(ErrorKind::kInternal, "package {} holds no file '{}'", package.label(), path);
+  return out;
+}
+
+}  // namespace nacre::image

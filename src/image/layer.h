@@ -1,0 +1,42 @@
+#pragma once
+
+#include "image/merge.h"
+
+#include <string>
+#include <vector>
+
+namespace nacre::image {
+
+constexpr std::string_view kLayerType = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// Compressed tar entries, a part of a layer.
+struct Piece {
+  Sha256 blob;                   ///< An .apk, or a rewritten segment.
+  std::uint64_t offset = 0, size = 0;
+  bool ends_with_zeros = false;  ///< Only alone in its layer.
+};
+
+/// Which packages go into one layer, by position: `first` alone, then as many as the budget allows alone, in the given order,
+/// the rest in groups chosen by name. Which packages stand alone depends on their size's magnitude, so that an update
+/// rarely moves a package from one layer to another. Packages without files are in none.
+std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageContents>& packages, std::size_t first,
+                                                     int budget);
+
+/// The segment of a package as its layer needs it: the .apk's own bytes where they can stand, else rewritten once and kept.
+Result<Piece> piece_of(std::size_t package, const std::vector<PackageContents>& packages, const MergedTree& tree,
+                       bool alone, Env& env);
+
+/// The layer made of pieces; known ones (state, by the pieces' digests) are not made again.
+Result<Layer> make_layer(const std::vector<Piece>& pieces, std::vector<std::string> packages, Env& env);
+
+/// Contents of files of a package, each into a file of `folder`: path as the package has it -> file.
+Result<std::map<std::string, os::Path>> extract_files(const PackageContents& package, const std::vector<std::string>& paths,
+                                                      const os::Path& folder, Env& env);
+
+/// Pushes a range of a gzip file through `visitor` as tar entries.
+Result<> read_tar_gzip(const os::Path& file, const apk::Segment& range, codec::TarReader::Visitor visitor);
+
+/// A directory for half-made blobs, on the store's file system.
+Result<os::TempDir> scratch(Env& env);
+
+}  // namespace nacre::image

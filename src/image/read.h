@@ -1,0 +1,34 @@
+#pragma once
+
+#include "image/file_map.h"
+#include "image/image.h"
+#include "os/file.h"
+
+#include <string>
+#include <vector>
+
+namespace nacre::image {
+
+/// What a manifest and its config say.
+struct ImageParts {
+  std::vector<Descriptor> layers;
+  std::vector<Sha256> diff_ids;   ///< One for each layer.
+};
+
+/// A JSON blob, its digest checked.
+Result<codec::Json> read_document(const Sha256& digest, Env& env);
+
+/// kInvalid for layers that are neither tar nor tar+gzip, and for a config that does not fit the manifest.
+Result<ImageParts> read_parts(const Sha256& manifest, Env& env);
+
+enum class Check { kNo, kYes };
+/// Entries of one layer. kDenied when bytes are not what the digest or the diff ID says (Check::kYes).
+Result<> read_layer(const ImageParts& parts, std::size_t layer, Check check, codec::TarReader::Visitor visitor, Env& env);
+
+/// All layers over each other, each checked.
+Result<FileMap> read_file_map(const ImageParts& parts, Env& env);
+
+/// Content of one regular file, or "" when the image has none at `path`.
+Result<std::string> read_image_file(const ImageParts& parts, const FileMap& files, std::string_view path, Env& env);
+
+}  // namespace nacre::image
