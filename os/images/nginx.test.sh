@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Test of the image "nginx". NACRE: the program; IMAGE: the image; IMAGE_OLD, if given: an image that this one replaces.
+# Test of the image "nginx". NACRE: the program; IMAGE: the image; IMAGE_OLD, if given: the one that it replaces.
 set -euo pipefail
 
 work=$(mktemp -d)
@@ -37,8 +37,10 @@ start() {  # IMAGE OPTION…
   name=$("$NACRE" run --detach --publish "$port:8080" --tmpfs /tmp "$@" "$image")
 }
 # What a path answers; waits until the server is there.
-get() { curl -sS --fail-with-body --max-time 5 --retry 50 --retry-delay 0 --retry-max-time 20 --retry-connrefused \
-  "http://127.0.0.1:$port$1" 2> "$work/curl.log"; }
+get() {
+  curl -sS --fail-with-body --max-time 5 --retry 50 --retry-delay 0 --retry-max-time 20 --retry-connrefused \
+    "http://127.0.0.1:$port$1" 2> "$work/curl.log"
+}
 # Waits until `get PATH` answers with a text.
 becomes() {  # PATH TEXT
   local found=
@@ -73,7 +75,10 @@ logged '"GET /none HTTP/1.1" 404'
 stop
 
 # With files and a configuration from outside.
-server() { printf 'server {\n  listen 8080;\n  root /usr/share/nginx/html;\n  location = /who { return 200 "%s"; }\n}\n' "$1"; }
+server() {
+  printf 'server {\n  listen 8080;\n  root /usr/share/nginx/html;\n'
+  printf '  location = /who { return 200 "%s"; }\n}\n' "$1"
+}
 own=(--volume "$work/html:/usr/share/nginx/html" --volume "$work/conf.d:/etc/nginx/conf.d")
 server first > "$work/conf.d/default.conf"
 start "$IMAGE" "${own[@]}"

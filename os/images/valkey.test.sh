@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Test of the image "valkey". NACRE: the program; IMAGE: the image; IMAGE_OLD, if given: an image that this one replaces.
+# Test of the image "valkey". NACRE: the program; IMAGE: the image; IMAGE_OLD, if given: the one that it replaces.
 set -euo pipefail
 
 work=$(mktemp -d)
