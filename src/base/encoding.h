@@ -19,4 +19,7 @@ std::string to_base64(std::string_view bytes);
 /// Bytes of a padded standard base64 text. kInvalid on anything else, blanks included.
 Result<std::string> from_base64(std::string_view text);
 
+/// Percent-encodes all but unreserved characters (RFC 3986, section 2.3).
+std::string percent_encode(std::string_view text);
+
 }  // namespace nacre

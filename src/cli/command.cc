@@ -9,7 +9,7 @@
 namespace nacre::cli {
 namespace {
 
-constexpr std::string_view kVersion = "0.1.0";
+constexpr std::string_view kVersion = NACRE_VERSION;
 
 std::vector<Option> with_common(const Verb& verb) {
   std::vector<Option> out = verb.options;
@@ -106,6 +106,8 @@ std::string overview() {
 
 }  // namespace
 
+std::string_view program_version() { return kVersion; }
+
 bool Arguments::flag(const std::string& name) const {
   const auto found = values.find(name);
   return found != values.end() && !found->second.empty();
@@ -138,7 +140,8 @@ std::string help_of(const Verb* verb) {
   if (verb == nullptr) return overview();
   std::string out = fmt::format("nacre {}: {}\n\nusage: nacre {} [OPTION …]", verb->name, verb->summary, verb->name);
   for (const Argument& argument : verb->arguments)
-    out += fmt::format(argument.required ? " {}{}" : " [{}{}]", argument.name, argument.repeated ? " …" : "");
+    out += fmt::format("{}{}{}{}", argument.required ? " " : " [", argument.name,
+                       argument.repeated ? " …" : "", argument.required ? "" : "]");
   out += '\n';
   for (const Argument& argument : verb->arguments) out += fmt::format("  {:<24} {}\n", argument.name, argument.help);
   out += "options:\n";
@@ -168,8 +171,9 @@ Result<Call> parse_command_line(const std::vector<std::string>& words) {
   const std::vector<Option> options = with_common(*verb);
   std::vector<std::string> plain;
   for (std::size_t at = taken; at < words.size();) {
-    if (words[at] == "--") {
-      plain.insert(plain.end(), words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words.end());
+    const bool mark = words[at] == "--";
+    if (mark || (verb->options_first && !plain.empty())) {
+      plain.insert(plain.end(), words.begin() + static_cast<std::ptrdiff_t>(at) + (mark ? 1 : 0), words.end());
       break;
     }
     if (words[at].size() > 1 && words[at][0] == '-')

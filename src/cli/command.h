@@ -2,14 +2,22 @@
 
 #include "base/env.h"
 #include "base/result.h"
+#include "crypto/signer.h"
 #include "os/file.h"
+#include "sandbox/sandbox.h"
 
 #include <functional>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 namespace nacre::cli {
+
+using os::Path;
+
+/// Of this program, as `nacre version` says it.
+std::string_view program_version();
 
 enum class OptionType { kFlag, kText, kList, kNumber };
 
@@ -45,9 +53,12 @@ class Arguments {
 /// What a verb gets besides its arguments.
 struct Session {
   Env& env;
-  os::Path home;             ///< NACRE_HOME
-  os::Path os_dir;           ///< The distribution: packages/, images/, pipelines/, stage0.yaml.
-  os::Path program;          ///< This executable.
+  crypto::Signer& signer;    ///< Talks to the signer process, which starts at the first signature.
+  sandbox::Sandbox& sandbox;
+  Path home;                 ///< NACRE_HOME
+  Path os_dir;             ///< The distribution: packages/, images/, pipelines/, stage0.yaml.
+  Path program;           ///< This executable.
+  std::string builder_id;    ///< Who builds, for provenance: says whether the signer is a separate user.
   bool json = false;         ///< --json: the answer on stdout is JSON.
 
   void print(std::string_view text) const;  ///< The answer, to stdout, with a final newline.
@@ -59,7 +70,10 @@ struct Verb {
   std::string summary;       ///< One line.
   std::vector<Argument> arguments;
   std::vector<Option> options;
+  bool options_first = false;  ///< The first argument ends the options: what follows belongs to another program.
   std::function<Result<int>(const Arguments&, Session&)> run;  ///< Exit code, or the error.
+  /// Instead of `run`, for verbs that open neither store nor network: the signer, completion.
+  std::function<Result<int>(const Arguments&, std::stop_token)> run_alone;
 };
 
 /// All verbs, in the order of the help page. The list is in verbs.cc.

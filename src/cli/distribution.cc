@@ -64,7 +64,10 @@ Result<Distribution> load_distribution(const Path& folder, const Arch& arch) {
     return Error::make(ErrorKind::kInvalid, "{} of {} definitions are faulty:\n{}", faults.size(), files.size(),
                        join(faults, "\n"));
   const Path lock = folder / "sources.lock";
-  if (os::exists(lock)) out.sources = TRY(build::parse_sources_lock(TRY(os::read_file(lock)), lock.string()));
+  if (os::exists(lock)) {
+    const std::string text = TRY(os::read_file(lock));
+    out.sources = TRY(build::parse_sources_lock(text, lock.string()));
+  }
   std::sort(out.definitions.begin(), out.definitions.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
   return out;

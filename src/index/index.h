@@ -76,6 +76,9 @@ Result<std::string> make_index(const std::vector<SerialPackage>& packages, Editi
 /// holds the packages and images of the serial that it names.
 Result<Serial> publish_serial(Env& env, Serial next);
 
+/// Digest of the .apk that this name, version and architecture mean for ever in an edition; nothing when it was never published.
+Result<std::optional<Sha256>> published_content(Env& env, Edition edition, const apk::IndexRecord& record);
+
 /// Everything in the store that a serial needs, sorted; not the manifest itself, and not what is all zero (absent).
 std::vector<Sha256> blobs_of(const Serial& serial);
 /// The same for every serial of every edition, and their manifests: nothing of it may be collected (design, decision 9).

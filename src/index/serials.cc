@@ -1,5 +1,6 @@
 #include "codec/digest.h"
 #include "index/index.h"
+#include "index/order.h"
 #include "index/records.h"
 #include "store/store.h"
 
@@ -125,6 +126,15 @@ Result<std::vector<Sha256>> published_blobs(Env& env) {
     sort_unique(out);
   }
   return out;
+}
+
+Result<std::optional<Sha256>> published_content(Env& env, Edition edition,
+                                                const apk::IndexRecord& record) {
+  const std::optional<std::string> known =
+      TRY(env.store.state().get(name_kind(edition), identity_of(record)));
+  if (!known) return std::optional<Sha256>();
+  const Sha256 digest = TRY(parse_sha256(*known));
+  return std::optional<Sha256>(digest);
 }
 
 }  // namespace nacre::index

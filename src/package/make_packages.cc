@@ -117,7 +117,7 @@ void add_script(std::vector<std::pair<std::string, std::string>>& files, const c
 std::vector<std::pair<std::string, std::string>> control_files(const Definition& definition,
                                                                const definition::Scriptlets& scripts) {
   std::vector<std::pair<std::string, std::string>> files;
-  files.emplace_back(".melange.yaml", codec::to_pretty_json(definition.compiled));
+  files.emplace_back(".melange.yaml", codec::to_pretty_json(embedded_definition(definition)));
   add_script(files, ".post-deinstall", scripts.post_deinstall);
   add_script(files, ".post-install", scripts.post_install);
   add_script(files, ".post-upgrade", scripts.post_upgrade);
@@ -180,6 +180,26 @@ Result<apk::PackageFile> make_one(const PackageRequest& request, const std::stri
 }
 
 }  // namespace
+
+codec::Json embedded_definition(const definition::Definition& definition) {
+  codec::Json out = codec::Json::object();
+  for (const auto& [key, value] : definition.compiled.members()) {
+    if (key == "test" || key == "update") continue;
+    if (key != "subpackages") {
+      out.set(key, value);
+      continue;
+    }
+    codec::Json subpackages = codec::Json::array();
+    for (const codec::Json& sub : value.items()) {
+      codec::Json kept = codec::Json::object();
+      for (const auto& [name, part] : sub.members())
+        if (name != "test") kept.set(name, part);
+      subpackages.push(std::move(kept));
+    }
+    out.set(key, std::move(subpackages));
+  }
+  return out;
+}
 
 Result<std::vector<apk::PackageFile>> make_packages(const PackageRequest& request, Env& env) {
   Task task(env.events, fmt::format("package {}", request.definition->name));

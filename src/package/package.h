@@ -10,6 +10,13 @@
 
 namespace nacre::package {
 
+/// Part of each package's key: raise it when equal trees would be packed into other bytes.
+constexpr std::string_view kPackagerVersion = "1";
+
+/// The compiled definition as packages carry it in .melange.yaml: without `test` and `update`, which do not change what is built
+/// (docs/decisions/0003-embedded-definition.md).
+codec::Json embedded_definition(const definition::Definition& definition);
+
 /// What goes into one .apk besides the tree: made by rooms above (attest) and handed down.
 struct Extra {
   std::string package;       ///< Name of the package it belongs to.

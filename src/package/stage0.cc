@@ -1,5 +1,6 @@
 #include "package/stage0.h"
 
+#include "apk/version.h"
 #include "base/events.h"
 #include "base/text.h"
 #include "codec/digest.h"
@@ -16,8 +17,6 @@
 namespace nacre::package {
 namespace {
 
-/// Part of each package's key: raise it when the importer would write other bytes.
-constexpr std::string_view kImporterVersion = "1";
 constexpr std::uint64_t kMaxElfBytes = std::uint64_t{1} << 30;
 constexpr std::int64_t kStage0Date = 315532800;  // 1980-01-01: stage0 has no release of its own
 
@@ -178,7 +177,23 @@ Result<> fill(Draft& draft, const Stage0Request& request, const os::Path& work, 
   return scan_libraries(draft, request.arch);
 }
 
-apk::PackageInfo describe(const Draft& draft, const Stage0Request& request) {
+std::string version_of(const Draft& draft) {
+  return draft.debs.empty() ? "1" : apk_version_of(draft.debs.front().file.version);
+}
+
+/// A name means one content for ever (design, decision 14): the n-th content under one name and version gets the epoch n.
+Result<std::uint64_t> epoch_of(const Draft& draft, const Sha256& key, Env& env) {
+  store::State& state = env.store.state();
+  const std::string name = draft.entry.name + " " + version_of(draft);
+  const std::string seen = TRY(state.get("stage0-epochs", name)).value_or("");
+  const std::vector<std::string> keys = split_words(seen);
+  const auto found = std::find(keys.begin(), keys.end(), key.hex());
+  const auto epoch = static_cast<std::uint64_t>(found - keys.begin());
+  if (found == keys.end()) TRY(state.put("stage0-epochs", name, seen + " " + key.hex()));
+  return epoch;
+}
+
+apk::PackageInfo describe(const Draft& draft, std::uint64_t epoch, const Stage0Request& request) {
   apk::PackageInfo info;
   info.name = draft.entry.name;
   info.origin = draft.entry.name;
@@ -189,15 +204,16 @@ apk::PackageInfo describe(const Draft& draft, const Stage0Request& request) {
   for (const DebControl& deb : draft.debs)
     from.push_back(fmt::format("{} {} sha256:{}", deb.file.name, deb.file.version, deb.file.sha256.hex()));
   info.description = from.empty() ? "stage0 meta package" : "Debian: " + join(from, "; ").substr(0, 800);
-  info.version = (draft.debs.empty() ? std::string("1") : apk_version_of(draft.debs.front().file.version)) + "-r0";
+  info.version = apk::full_version(version_of(draft), epoch);
   info.provides = draft.entry.provides;
   for (const std::string& soname : draft.gives) info.provides.push_back("so:" + soname + "=0");
   info.depends.assign(draft.depends.begin(), draft.depends.end());
   return info;
 }
 
-Result<apk::PackageFile> write_draft(const Draft& draft, const Stage0Request& request) {
-  apk::PackageInfo info = describe(draft, request);
+Result<apk::PackageFile> write_draft(const Draft& draft, std::uint64_t epoch,
+                                     const Stage0Request& request) {
+  apk::PackageInfo info = describe(draft, epoch, request);
   std::vector<apk::DataEntry> entries;
   for (const auto& [path, entry] : draft.files) {
     info.installed_bytes += entry.header.size;
@@ -249,7 +265,8 @@ Result<std::vector<Stage0Package>> make_stage0(const Stage0Request& request, Env
     } else {
       const os::TempDir work = TRY(os::TempDir::create(request.out_dir, "stage0-"));
       TRY(fill(draft, request, work.path(), env), "making stage0 package '{}'", draft.entry.name);
-      package.apk = TRY(write_draft(draft, request), "making stage0 package '{}'", draft.entry.name);
+      const std::uint64_t epoch = TRY(epoch_of(draft, key, env));
+      package.apk = TRY(write_draft(draft, epoch, request), "making stage0 package '{}'", draft.entry.name);
       const Sha256 digest = TRY(env.store.put_file(package.apk.path, store::Store::Take::kMove));
       package.apk.path = env.store.blob_path(digest);
       package.apk.file_sha256 = digest;

@@ -4,6 +4,9 @@
 
 namespace nacre::package {
 
+/// Part of each stage0 package's key: raise it when the importer would write other bytes.
+constexpr std::string_view kImporterVersion = "2";
+
 /// One entry of os/stage0.yaml: which Debian packages become which stage0 package.
 struct Stage0Entry {
   std::string name;

@@ -51,6 +51,8 @@ class Registry {
   Result<Sha256> pull(const std::string& tag_or_digest);
 
  private:
+  Result<Sha256> pull_beneath(const std::string& tag_or_digest, int depth);
+
   Env& env_;
   Reference base_;
   std::string token_;

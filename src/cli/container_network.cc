@@ -1,0 +1,124 @@
+#include "cli/container_network.h"
+
+#include "os/file.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <array>
+#include <atomic>
+#include <list>
+#include <thread>
+
+namespace nacre::cli {
+namespace {
+
+using os::Fd;
+
+constexpr int kMaxConnections = 512;
+
+sockaddr_in loopback(int port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+Result<Fd> listen_on(int port) {
+  Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int yes = 1;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  const sockaddr_in address = loopback(port);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return Error::make(errno == EADDRINUSE ? ErrorKind::kConflict : ErrorKind::kUnavailable,
+                       "cannot listen on 127.0.0.1:{}", port)
+        .hint("choose another host port with --publish HOST:CONTAINER");
+  if (::listen(fd.get(), 64) != 0) return os::system_error(errno, "listen");
+  return fd;
+}
+
+/// A socket made by a thread that has entered the container's network belongs to that network for good.
+Fd connect_inside(int network, int port) {
+  if (::setns(network, CLONE_NEWNET) != 0) return {};
+  Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = loopback(port);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
+  return fd;
+}
+
+/// Moves what one side sent; false when that side has ended.
+bool move_bytes(int from, int to) {
+  std::array<char, 65536> buffer;
+  const ssize_t got = ::read(from, buffer.data(), buffer.size());
+  if (got <= 0) return false;
+  for (ssize_t sent = 0; sent < got;) {
+    const ssize_t more = ::send(to, buffer.data() + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL);
+    if (more <= 0) return false;
+    sent += more;
+  }
+  return true;
+}
+
+void pump(Fd outside, int network, int port, const std::stop_token& stop) {
+  const Fd inside = connect_inside(network, port);
+  if (!inside) return;
+  bool out_open = true, in_open = true;
+  while ((out_open || in_open) && !stop.stop_requested()) {
+    pollfd fds[2] = {{out_open ? outside.get() : -1, POLLIN, 0}, {in_open ? inside.get() : -1, POLLIN, 0}};
+    if (::poll(fds, 2, 500) < 0 && errno != EINTR) return;
+    if (fds[0].revents != 0 && !move_bytes(outside.get(), inside.get())) {
+      out_open = false;
+      ::shutdown(inside.get(), SHUT_WR);
+    }
+    if (fds[1].revents != 0 && !move_bytes(inside.get(), outside.get())) {
+      in_open = false;
+      ::shutdown(outside.get(), SHUT_WR);
+    }
+  }
+}
+
+struct Connection {
+  std::atomic<bool> done = false;
+  std::jthread thread;
+};
+
+}  // namespace
+
+Result<> forward_ports(int pid, const std::vector<std::pair<int, int>>& ports, std::stop_token stop) {
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const std::string path = fmt::format("/proc/{}/ns/net", pid);
+  const Fd network(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!process || !network) return os::system_error(errno, fmt::format("enter the network of process {}", pid));
+  std::vector<Fd> listeners;
+  for (const auto& [host, inside] : ports) listeners.push_back(TRY(listen_on(host)));
+
+  std::list<Connection> connections;
+  while (!stop.stop_requested()) {
+    std::vector<pollfd> fds = {{process.get(), POLLIN, 0}};
+    for (const Fd& listener : listeners) fds.push_back({listener.get(), POLLIN, 0});
+    if (::poll(fds.data(), fds.size(), 200) < 0 && errno != EINTR) return os::system_error(errno, "wait for connections");
+    if (fds[0].revents != 0) break;
+    connections.remove_if([](const Connection& connection) { return connection.done.load(); });
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+      if (fds[i + 1].revents == 0) continue;
+      Fd accepted(::accept4(listeners[i].get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (!accepted || connections.size() >= kMaxConnections) continue;
+      Connection& connection = connections.emplace_back();
+      const int port = ports[i].second;
+      connection.thread = std::jthread(
+          [&connection, &network, port, fd = accepted.release()](const std::stop_token& token) {
+            pump(Fd(fd), network.get(), port, token);
+            connection.done = true;
+          });
+    }
+  }
+  return {};
+}
+
+}  // namespace nacre::cli

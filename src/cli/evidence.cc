@@ -1,0 +1,41 @@
+#include "cli/evidence.h"
+
+#include "attest/provenance.h"
+#include "attest/sbom.h"
+#include "os/clock.h"
+#include "store/store.h"
+
+#include <algorithm>
+
+namespace nacre::cli {
+
+Result<index::Serial> publish_with_index(Session& session, index::Serial next) {
+  Env& env = session.env;
+  store::Store& store = env.store;
+  const os::FileLock lease = TRY(store.lease(fmt::format("publish/{}", name_of(next.edition))));
+  const std::optional<index::Serial> newest = TRY(index::head(env, next.edition));
+  const std::uint64_t number = newest ? newest->number + 1 : 1;
+  std::sort(next.packages.begin(), next.packages.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.record.name, a.record.version) < std::tie(b.record.name, b.record.version);
+  });
+  const std::string bytes =
+      TRY(index::make_index(next.packages, next.edition, number,
+                            index::segment_signer(session.signer, next.edition)));
+  next.index = TRY(store.put_bytes(bytes));
+
+  attest::Builder builder;
+  builder.id = session.builder_id;
+  builder.version = std::string(program_version());
+  builder.edition = next.edition;
+  const std::int64_t now = env.clock.now_seconds();
+  const codec::Json statement =
+      attest::statement({{"APKINDEX.tar.gz", next.index}}, attest::kProvenanceType,
+                        attest::index_provenance(next.packages, number, now, builder));
+  next.index_provenance =
+      TRY(attest::sign_statement(statement, next.edition, session.signer, store));
+  const codec::Json sbom = attest::repository_sbom(next.packages, next.edition, number, now);
+  next.index_sbom = TRY(store.put_bytes(codec::to_pretty_json(sbom)));
+  return index::publish_serial(env, std::move(next));
+}
+
+}  // namespace nacre::cli

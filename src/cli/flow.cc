@@ -1,0 +1,304 @@
+#include "cli/flow.h"
+
+#include "base/events.h"
+#include "base/text.h"
+#include "cli/evidence.h"
+#include "definition/edit.h"
+#include "definition/load.h"
+#include "os/clock.h"
+#include "store/store.h"
+
+#include <algorithm>
+#include <map>
+
+namespace nacre::cli {
+namespace {
+
+/// Seconds of each stage, in the order in which they ran.
+class Stopwatch {
+ public:
+  Stopwatch(os::Clock& clock, FlowReport& report)
+      : clock_(clock), report_(report), start_(clock.monotonic_seconds()), lap_(start_) {}
+  void lap(std::string stage) {
+    const double now = clock_.monotonic_seconds();
+    report_.stage_seconds.emplace_back(std::move(stage), now - lap_);
+    lap_ = now;
+    report_.seconds = now - start_;
+  }
+
+ private:
+  os::Clock& clock_;
+  FlowReport& report_;
+  double start_, lap_;
+};
+
+std::map<std::string, Sha256> published_packages(const std::optional<index::Serial>& serial) {
+  std::map<std::string, Sha256> out;
+  if (!serial) return out;
+  for (const index::SerialPackage& package : serial->packages)
+    out[package.record.name + "=" + package.record.version] = package.apk;
+  return out;
+}
+
+/// Whether a package of this build was published before under its full name with other bytes.
+Result<bool> name_is_taken(Workshop& shop, const BuildRecord& record) {
+  for (const index::SerialPackage& package : record.packages) {
+    const std::optional<Sha256> old = TRY(
+        index::published_content(shop.env(), Edition::kCommunity, package.record));
+    if (old && *old != package.apk) return true;
+  }
+  return false;
+}
+
+/// Writes the next epoch into the definition and reads it again.
+Result<> bump_epoch(Workshop& shop, const std::string& name) {
+  for (definition::Definition& definition : shop.os.definitions) {
+    if (definition.name != name) continue;
+    const std::string text =
+        TRY(definition::set_epoch(*definition.yaml, definition.epoch + 1));
+    TRY(os::write_file(definition.file, text), "writing the next epoch of '{}'", name);
+    definition::PipelineFolders pipelines({shop.os.folder / "pipelines"});
+    definition::CompileOptions options;
+    options.arch = shop.os.arch;
+    definition = TRY(definition::load_definition(definition.file, pipelines, options));
+  }
+  return {};
+}
+
+Result<BuiltRow> run_step(Workshop& shop, const plan::PlannedStep& step) {
+  os::Clock& clock = shop.env().clock;
+  const double start = clock.monotonic_seconds();
+  BuiltRow row;
+  row.definition = step.name;
+  BuildOutcome outcome = TRY(build_definition(shop, step));
+  if (TRY(name_is_taken(shop, outcome.record))) {
+    row.bumped_from = outcome.record.version;
+    TRY(bump_epoch(shop, step.name));
+    outcome = TRY(build_definition(shop, step));
+  }
+  row.version = outcome.record.version;
+  row.made = outcome.made;
+  row.why = std::move(outcome.why);
+  row.seconds = clock.monotonic_seconds() - start;
+  return row;
+}
+
+ImageRow row_of(const ComposedImage& image) {
+  ImageRow row;
+  row.name = image.entry.name;
+  row.digest = image.entry.index_digest;
+  row.size_bytes = image.size_bytes;
+  row.composed = image.composed;
+  row.tags = image.entry.tags;
+  return row;
+}
+
+const index::SerialImage* find_image(const std::optional<index::Serial>& serial,
+                                     std::string_view name) {
+  if (!serial) return nullptr;
+  for (const index::SerialImage& image : serial->images)
+    if (image.name == name) return &image;
+  return nullptr;
+}
+
+std::optional<index::SerialImage> copy_of(const index::SerialImage* image) {
+  if (image == nullptr) return std::nullopt;
+  return *image;
+}
+
+bool says_the_same(const index::Serial& a, const std::optional<index::Serial>& b) {
+  if (!b || a.packages.size() != b->packages.size() || a.images.size() != b->images.size())
+    return false;
+  const auto published = published_packages(b);
+  for (const index::SerialPackage& package : a.packages) {
+    const auto found = published.find(package.record.name + "=" + package.record.version);
+    if (found == published.end() || found->second != package.apk) return false;
+  }
+  for (const index::SerialImage& image : a.images) {
+    const index::SerialImage* other = find_image(b, image.name);
+    if (other == nullptr || other->index_digest != image.index_digest) return false;
+  }
+  return true;
+}
+
+std::string reason_of(const FlowReport& report, const std::optional<index::Serial>& before) {
+  if (!before) return "first";
+  std::vector<std::string> parts;
+  for (const BuiltRow& row : report.built)
+    if (row.made == Made::kBuilt) parts.push_back(row.definition + " " + row.version);
+  if (parts.empty())
+    for (const ImageRow& row : report.images)
+      if (row.composed) parts.push_back("image " + row.name);
+  return parts.empty() ? "content changed" : join(parts, ", ");
+}
+
+/// Publishes `next` unless the newest serial already says the same; fills the report.
+Result<> publish(Workshop& shop, index::Serial next, const std::optional<index::Serial>& before,
+                 FlowReport& report) {
+  report.packages = next.packages.size();
+  report.serial = before ? before->number : 0;
+  for (ImageRow& row : report.images) {
+    const index::SerialImage* after = nullptr;
+    for (const index::SerialImage& image : next.images)
+      if (image.name == row.name) after = &image;
+    if (after != nullptr)
+      row.pull = TRY(pull_cost(copy_of(find_image(before, row.name)), *after, shop.os.arch, shop.env()));
+  }
+  if (says_the_same(next, before)) return {};
+  Task task(shop.env().events, fmt::format("publish {}", name_of(next.edition)));
+  index::Serial published = TRY(publish_with_index(shop.session, std::move(next)));
+  task.finish(fmt::format("serial {}", published.number));
+  report.serial = published.number;
+  report.published = std::move(published);
+  return {};
+}
+
+index::Serial next_serial(Edition edition, const Arch& arch,
+                          std::vector<index::SerialPackage> packages,
+                          std::vector<ComposedImage> images) {
+  index::Serial next;
+  next.edition = edition;
+  next.arch = std::string(arch.apk);
+  next.packages = std::move(packages);
+  for (ComposedImage& image : images) next.images.push_back(std::move(image.entry));
+  return next;
+}
+
+/// Packages of the serial before whose definitions this flow did not touch stay.
+void keep_untouched(std::map<std::string, index::SerialPackage>& packages, const Workshop& shop,
+                    const std::optional<index::Serial>& before, const FlowOptions& options) {
+  if (!before || options.only.empty()) return;
+  for (const index::SerialPackage& package : before->packages)
+    if (shop.os.maker_of(package.record.name) != nullptr)
+      packages.try_emplace(package.record.name, package);
+}
+
+}  // namespace
+
+Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
+  FlowReport report;
+  Stopwatch watch(shop.env().clock, report);
+  const std::optional<index::Serial> before = TRY(index::head(shop.env(), Edition::kCommunity));
+  if (before)
+    for (const index::SerialPackage& package : before->packages)
+      if (shop.os.maker_of(package.record.name) != nullptr && !options.only.empty())
+        shop.shelf.add(Edition::kCommunity, package);
+
+  const plan::Plan plan = TRY(plan_builds(shop, options.only));
+  std::map<std::string, index::SerialPackage> packages;
+  for (const plan::PlannedStep& step : plan.steps) {
+    report.built.push_back(TRY(run_step(shop, step), "making '{}'", step.name));
+    const std::optional<BuildRecord> record = TRY(latest_build(shop.env(), step.name));
+    for (const index::SerialPackage& package : record->packages)
+      packages[package.record.name] = package;
+  }
+  watch.lap("build");
+
+  if (options.tests == FlowOptions::Tests::kRun) {
+    for (const plan::PlannedStep& step : plan.steps) {
+      const TestCount count = TRY(test_definition(shop, *shop.os.find(step.name)));
+      report.tests.ran += count.ran;
+      report.tests.known += count.known;
+    }
+    watch.lap("test");
+  }
+
+  keep_untouched(packages, shop, before, options);
+  std::vector<ComposedImage> images =
+      TRY(make_images(shop, Edition::kCommunity, before, options.tests));
+  for (const ComposedImage& image : images) report.images.push_back(row_of(image));
+  watch.lap("images");
+
+  std::vector<index::SerialPackage> list;
+  for (auto& [name, package] : packages) list.push_back(std::move(package));
+  index::Serial next =
+      next_serial(Edition::kCommunity, shop.os.arch, std::move(list), std::move(images));
+  next.reason = options.reason.empty() ? reason_of(report, before) : options.reason;
+  TRY(publish(shop, std::move(next), before, report));
+  watch.lap("publish");
+  return report;
+}
+
+Result<FlowReport> promote(Workshop& shop) {
+  FlowReport report;
+  report.edition = Edition::kProduction;
+  Stopwatch watch(shop.env().clock, report);
+  Env& env = shop.env();
+  const std::optional<index::Serial> from = TRY(index::head(env, Edition::kCommunity));
+  if (!from)
+    return Error::make(ErrorKind::kNotFound, "edition community has no serial to promote")
+        .hint("run `nacre up` first");
+  const std::optional<index::Serial> before = TRY(index::head(env, Edition::kProduction));
+  const auto in_production = published_packages(before);
+  const plan::Plan plan = TRY(plan_builds(shop, {}));
+  std::vector<index::SerialPackage> list;
+  for (const plan::PlannedStep& step : plan.steps) {
+    BuildOutcome outcome = TRY(build_definition(shop, step));  // known: this only fills the shelf
+    BuiltRow row{step.name, outcome.record.version, Made::kKept, {}, 0, {}};
+    const double start = env.clock.monotonic_seconds();
+    std::vector<index::SerialPackage> packages;
+    for (const index::SerialPackage& package : outcome.record.packages) {
+      const std::string name = package.record.name + "=" + package.record.version;
+      if (in_production.contains(name))
+        for (const index::SerialPackage& old : before->packages)
+          if (old.record.name == package.record.name) packages.push_back(old);
+    }
+    if (packages.size() != outcome.record.packages.size()) {
+      packages = TRY(reproduce(shop, outcome.record, step.from_stage0_alone, Edition::kProduction));
+      row.made = Made::kBuilt;
+      row.why = {"a second build gave the same bytes"};
+    }
+    row.seconds = env.clock.monotonic_seconds() - start;
+    report.built.push_back(std::move(row));
+    for (index::SerialPackage& package : packages) {
+      shop.shelf.add(Edition::kProduction, package);
+      list.push_back(std::move(package));
+    }
+  }
+  watch.lap("build again");
+  std::vector<ComposedImage> images =
+      TRY(make_images(shop, Edition::kProduction, before, FlowOptions::Tests::kRun));
+  for (const ComposedImage& image : images) report.images.push_back(row_of(image));
+  watch.lap("images");
+  index::Serial next =
+      next_serial(Edition::kProduction, shop.os.arch, std::move(list), std::move(images));
+  next.reason = fmt::format("promote community serial {}", from->number);
+  TRY(publish(shop, std::move(next), before, report));
+  watch.lap("publish");
+  return report;
+}
+
+Result<index::Serial> roll_back(Session& session, Edition edition, std::uint64_t number) {
+  Env& env = session.env;
+  const std::optional<index::Serial> newest = TRY(index::head(env, edition));
+  if (!newest)
+    return Error::make(ErrorKind::kNotFound, "edition {} has no serial yet", name_of(edition));
+  if (number == 0) number = newest->number > 1 ? newest->number - 1 : 0;
+  if (number == 0)
+    return Error::make(ErrorKind::kNotFound, "serial 1 of edition {} has none before it",
+                       name_of(edition));
+  if (number >= newest->number)
+    return Error::make(ErrorKind::kInvalid, "serial {} is not before the newest, {}", number,
+                       newest->number)
+        .hint("`nacre serials` lists them");
+  index::Serial next = TRY(index::load_serial(env, edition, number));
+  next.reason = fmt::format("rollback to {}", number);
+  next.rolled_back_to = number;
+  return publish_with_index(session, std::move(next));
+}
+
+Result<std::vector<ComposedImage>> make_images(Workshop& shop, Edition edition,
+                                               const std::optional<index::Serial>& before,
+                                               FlowOptions::Tests tests) {
+  const std::vector<image::ImageSpec> specs = TRY(load_image_specs(shop.os.folder, shop.os.arch));
+  std::vector<ComposedImage> out;
+  for (const image::ImageSpec& spec : specs) {
+    ComposedImage image = TRY(compose(shop, spec, edition), "composing image '{}'", spec.name);
+    if (tests == FlowOptions::Tests::kRun)
+      TRY(test_image(shop, image, copy_of(find_image(before, spec.name))));
+    out.push_back(std::move(image));
+  }
+  return out;
+}
+
+}  // namespace nacre::cli

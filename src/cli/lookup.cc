@@ -1,0 +1,108 @@
+#include "cli/lookup.h"
+
+#include "base/text.h"
+#include "store/store.h"
+
+#include <algorithm>
+
+namespace nacre::cli {
+
+const Option kArchOption = {"--arch", OptionType::kText, "ARCH", "host", "architecture", Completion::kArch};
+const Option kEditionOption = {"--edition", OptionType::kText, "EDITION", "community",
+                               "stage0, community or production", Completion::kEdition};
+const Option kSerialOption = {"--serial", OptionType::kNumber, "N", "", "this serial instead of the newest",
+                              Completion::kNone};
+
+Result<Arch> arch_of(const Arguments& arguments) { return find_arch(arguments.text("--arch")); }
+
+Result<Edition> edition_of(const Arguments& arguments) { return parse_edition(arguments.text("--edition")); }
+
+Result<index::Serial> serial_of(const Arguments& arguments, Session& session) {
+  const Edition edition = TRY(edition_of(arguments));
+  if (arguments.number("--serial") > 0)
+    return index::load_serial(session.env, edition, static_cast<std::uint64_t>(arguments.number("--serial")));
+  std::optional<index::Serial> newest = TRY(index::head(session.env, edition));
+  if (newest) return *std::move(newest);
+  return Error::make(ErrorKind::kNotFound, "edition {} has no serial yet", name_of(edition))
+      .hint(edition == Edition::kProduction ? "`nacre promote` makes the first" : "`nacre up` makes the first");
+}
+
+namespace {
+
+const index::SerialImage* image_in(const index::Serial& serial, std::string_view name) {
+  for (const index::SerialImage& image : serial.images)
+    if (image.name == name) return &image;
+  return nullptr;
+}
+
+Result<FoundImage> find_by_digest(const std::string& text, Session& session) {
+  FoundImage out;
+  out.name = text;
+  out.digest = TRY(parse_sha256(text));
+  for (const Edition edition : {Edition::kCommunity, Edition::kProduction}) {
+    const std::vector<index::Serial> serials = TRY(index::list_serials(session.env, edition));
+    for (const index::Serial& serial : serials)
+      for (const index::SerialImage& image : serial.images)
+        if (std::find(image.blobs.begin(), image.blobs.end(), out.digest) != image.blobs.end()) {
+          out.entry = image;
+          out.edition = edition;
+        }
+  }
+  if (!session.env.store.has(out.digest))
+    return Error::make(ErrorKind::kNotFound, "no image {} in the store", text);
+  return out;
+}
+
+Result<FoundImage> find_local(const publish::Reference& reference, Session& session) {
+  const bool production = reference.repository.starts_with("nacre-production/");
+  const std::string name = reference.repository.substr(reference.repository.rfind('/') + 1);
+  FoundImage out;
+  out.name = reference.str();
+  out.edition = production ? Edition::kProduction : Edition::kCommunity;
+  std::vector<index::Serial> serials = TRY(index::list_serials(session.env, *out.edition));
+  std::reverse(serials.begin(), serials.end());
+  std::vector<std::string> known;
+  for (const index::Serial& serial : serials) {
+    const index::SerialImage* image = image_in(serial, name);
+    for (const index::SerialImage& other : serial.images) known.push_back(other.name);
+    if (image == nullptr) continue;
+    const std::string tag = reference.tag.empty() ? "latest" : reference.tag;
+    const bool fits = tag == fmt::format("serial-{}", serial.number) ||
+                      std::find(image->tags.begin(), image->tags.end(), tag) != image->tags.end();
+    if (!fits) continue;
+    out.digest = image->index_digest;
+    out.entry = *image;
+    return out;
+  }
+  std::string hint = nearest_hint(name, known);
+  if (known.empty()) hint = "`nacre up` makes the images";
+  return Error::make(ErrorKind::kNotFound, "no image '{}' in edition {}", reference.str(), name_of(*out.edition))
+      .hint(std::move(hint));
+}
+
+}  // namespace
+
+Result<FoundImage> find_image(const std::string& reference, Session& session) {
+  if (reference.starts_with("sha256:")) return find_by_digest(reference, session);
+  const publish::Reference parsed = TRY(publish::parse_reference(reference));
+  if (parsed.host.empty()) return find_local(parsed, session);
+  publish::Registry registry(session.env, parsed);
+  FoundImage out;
+  out.name = reference;
+  out.remote = true;
+  out.digest = TRY(registry.pull(parsed.digest.empty() ? parsed.tag : parsed.digest), "pulling '{}'", reference);
+  return out;
+}
+
+Result<index::SerialPackage> find_package(const index::Serial& serial, const std::string& name) {
+  std::vector<std::string> names;
+  for (const index::SerialPackage& package : serial.packages) {
+    if (package.record.name == name) return package;
+    names.push_back(package.record.name);
+  }
+  return Error::make(ErrorKind::kNotFound, "no package '{}' in serial {} of edition {}", name, serial.number,
+                     name_of(serial.edition))
+      .hint(nearest_hint(name, names));
+}
+
+}  // namespace nacre::cli

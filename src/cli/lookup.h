@@ -1,0 +1,34 @@
+#pragma once
+
+#include "cli/command.h"
+#include "image/image.h"
+#include "index/index.h"
+#include "publish/registry.h"
+
+#include <optional>
+#include <string>
+
+namespace nacre::cli {
+
+/// Options that several verbs share.
+extern const Option kArchOption, kEditionOption, kSerialOption;
+Result<Arch> arch_of(const Arguments& arguments);
+Result<Edition> edition_of(const Arguments& arguments);
+
+/// The serial that --serial names, else the newest. kNotFound says how to make one.
+Result<index::Serial> serial_of(const Arguments& arguments, Session& session);
+
+/// An image that a reference names: in the store ("nginx", "nginx:1.26.3", "nacre-production/nginx", "sha256:HEX") or in a registry.
+struct FoundImage {
+  std::string name;                          ///< As asked, for messages.
+  Sha256 digest;                             ///< Index or manifest, in the store (pulled when it was remote).
+  std::optional<index::SerialImage> entry;   ///< When it is part of a serial here.
+  std::optional<Edition> edition;
+  bool remote = false;
+};
+Result<FoundImage> find_image(const std::string& reference, Session& session);
+
+/// Packages of a serial by name. kNotFound with the nearest name.
+Result<index::SerialPackage> find_package(const index::Serial& serial, const std::string& name);
+
+}  // namespace nacre::cli

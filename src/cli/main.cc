@@ -1,0 +1,139 @@
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/signer_process.h"
+#include "codec/json.h"
+#include "codec/yaml.h"
+#include "net/http.h"
+#include "os/clock.h"
+#include "store/store.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+// The composition root: everything that touches the world is made here, once, and handed down.
+namespace nacre::cli {
+namespace {
+
+Path program_path() {
+  std::error_code error;
+  Path path = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? Path("nacre") : path;
+}
+
+/// NACRE_HOME, else /var/lib/nacre for root and the XDG data directory for others.
+Path home_dir() {
+  if (const char* home = std::getenv("NACRE_HOME"); home != nullptr && *home != '\0')
+    return std::filesystem::absolute(home);
+  if (::getuid() == 0) return "/var/lib/nacre";
+  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0')
+    return Path(data) / "nacre";
+  const char* user = std::getenv("HOME");
+  return Path(user != nullptr ? user : "/tmp") / ".local/share/nacre";
+}
+
+/// NACRE_OS_DIR, else ./os where there is one, else the distribution that this program was built beside.
+Path os_dir() {
+  if (const char* dir = std::getenv("NACRE_OS_DIR"); dir != nullptr && *dir != '\0')
+    return std::filesystem::absolute(dir);
+  const Path here = std::filesystem::current_path() / "os";
+  return os::exists(here / "packages") ? here : Path(NACRE_SOURCE_DIR) / "os";
+}
+
+int exit_code(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kInvalid: return 2;
+    case ErrorKind::kNotFound: return 3;
+    case ErrorKind::kConflict: return 4;
+    case ErrorKind::kUnavailable: return 5;
+    case ErrorKind::kDenied: return 6;
+    case ErrorKind::kInternal: return 70;
+  }
+  return 70;
+}
+
+int report(const Error& error, bool json) {
+  const int code = exit_code(error.kind());
+  std::string text = error.render();
+  if (json) {
+    codec::Json out;
+    const Place& place = error.place();
+    out.set("error", text).set("exitCode", code);
+    if (!place.file.empty()) out.set("file", place.file).set("line", place.line).set("column", place.column);
+    text = codec::to_json(out);
+  } else if (error.place().line > 0) {
+    if (const auto source = os::read_file(error.place().file))
+      text = codec::render_with_source(error, *source);
+  }
+  std::fprintf(stderr, "%s%s\n", json ? "" : "nacre: ", text.c_str());
+  return code;
+}
+
+/// Ctrl-C and SIGTERM ask everything to stop; a second one ends at once.
+class Interrupts {
+ public:
+  Interrupts() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    std::thread([set, source = source_]() mutable {
+      for (int number = 0; ::sigwait(&set, &number) == 0;)
+        if (!source.request_stop()) ::_exit(130);
+    }).detach();
+  }
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  std::stop_source source_;
+};
+
+Result<int> run(const Call& call, std::stop_token stop) {
+  if (call.verb->run_alone) return call.verb->run_alone(call.arguments, stop);
+  const Path home = home_dir();
+  const std::unique_ptr<store::Store> store = TRY(store::Store::open(home), "opening the store '{}'", home.string());
+  os::SystemProcesses processes;
+  os::SystemClock clock;
+  net::CurlHttp http(fmt::format("nacre/{}", program_version()));
+  const char* style = std::getenv("NACRE_PROGRESS");
+  const std::string_view wanted = style != nullptr ? style : "";
+  const std::unique_ptr<Events> events =
+      make_progress(call.quiet          ? ProgressStyle::kNone
+                    : wanted == "json"  ? ProgressStyle::kJson
+                    : wanted == "plain" ? ProgressStyle::kPlain
+                                        : ProgressStyle::kAuto);
+  const SignerPlace place = signer_place(home);
+  SignerProcess signer(program_path(), place);
+  sandbox::LinuxSandbox sandbox;
+  Env env{processes, clock, http, *store, *events, stop};
+  Session session{env,  signer,          sandbox, home, os_dir(), program_path(), builder_identity(place),
+                  call.json};
+  return call.verb->run(call.arguments, session);
+}
+
+int main_of(const std::vector<std::string>& words) {
+  const Interrupts interrupts;
+  const auto call = parse_command_line(words);
+  if (!call) return report(call.error(), false);
+  if (call->verb == nullptr) {
+    std::puts(call->message.c_str());
+    return 0;
+  }
+  const auto code = run(*call, interrupts.token());
+  return code ? *code : report(code.error(), call->json);
+}
+
+}  // namespace
+}  // namespace nacre::cli
+
+int main(int argc, char** argv) {
+  const int code = nacre::cli::main_of({argv + 1, argv + argc});
+  std::fflush(stdout);
+  return code;
+}

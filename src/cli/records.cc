@@ -1,0 +1,93 @@
+#include "cli/records.h"
+
+#include "codec/json.h"
+#include "store/store.h"
+
+namespace nacre::cli {
+namespace {
+
+using codec::Json;
+
+constexpr std::string_view kByKey = "build";
+constexpr std::string_view kLatest = "latest-build";
+
+/// Packages travel in the form that serials have.
+Json packages_to_json(const std::vector<index::SerialPackage>& packages) {
+  index::Serial serial;
+  serial.packages = packages;
+  return index::serial_to_json(serial);
+}
+
+Json to_json(const BuildRecord& record) {
+  Json sources = Json::array(), root = Json::object();
+  for (const std::string& source : record.from.sources) sources.push(source);
+  for (const auto& [name, content] : record.from.root) root.set(name, content);
+  Json out;
+  out.set("definition", record.definition).set("version", record.version);
+  out.set("actionKey", record.action_key.hex()).set("definitionDigest", record.definition_digest.hex());
+  out.set("log", record.log.hex()).set("recipe", record.from.recipe.hex());
+  out.set("sources", std::move(sources)).set("root", std::move(root));
+  out.set("packages", packages_to_json(record.packages));
+  return out.set("seconds", record.seconds).set("finished", record.finished);
+}
+
+Result<Sha256> digest_at(const Json& json, std::string_view key) {
+  const std::string text = TRY(json.string_at(key));
+  const Sha256 digest = TRY(parse_sha256(text));
+  return digest;
+}
+
+Result<BuildRecord> from_json(const Json& json) {
+  BuildRecord out;
+  out.definition = TRY(json.string_at("definition"));
+  out.version = TRY(json.string_at("version"));
+  out.action_key = TRY(digest_at(json, "actionKey"));
+  out.definition_digest = TRY(digest_at(json, "definitionDigest"));
+  out.log = TRY(digest_at(json, "log"));
+  out.from.recipe = TRY(digest_at(json, "recipe"));
+  for (const std::string& source : json["sources"].as_strings()) out.from.sources.insert(source);
+  for (const auto& [name, content] : json["root"].members()) out.from.root[name] = content.as_string();
+  index::Serial serial = TRY(index::serial_from_json(json["packages"]));
+  out.packages = std::move(serial.packages);
+  out.seconds = json["seconds"].as_double();
+  out.finished = json["finished"].as_int();
+  return out;
+}
+
+bool is_whole(const BuildRecord& record, const store::Store& store) {
+  for (const index::SerialPackage& package : record.packages)
+    if (!store.has(package.apk) || !store.has(package.sbom) || !store.has(package.provenance)) return false;
+  return true;
+}
+
+}  // namespace
+
+Result<std::optional<BuildRecord>> find_build(Env& env, const Sha256& action_key) {
+  const std::optional<std::string> text = TRY(env.store.state().get(kByKey, action_key.hex()));
+  if (!text) return std::optional<BuildRecord>();
+  const Json json = TRY(codec::parse_json(*text, "record of a build"));
+  BuildRecord record = TRY(from_json(json), "reading the record of build {}", action_key.hex());
+  if (!is_whole(record, env.store)) return std::optional<BuildRecord>();
+  return std::optional<BuildRecord>(std::move(record));
+}
+
+Result<std::optional<BuildRecord>> latest_build(Env& env, std::string_view definition) {
+  const std::optional<std::string> key = TRY(env.store.state().get(kLatest, definition));
+  if (!key) return std::optional<BuildRecord>();
+  const Sha256 digest = TRY(parse_sha256(*key));
+  return find_build(env, digest);
+}
+
+Result<> keep_build(Env& env, const BuildRecord& record) {
+  store::State& state = env.store.state();
+  return state.transaction([&]() -> Result<> {
+    TRY(state.put(kByKey, record.action_key.hex(), codec::to_json(to_json(record))));
+    return state.put(kLatest, record.definition, record.action_key.hex());
+  });
+}
+
+Result<> choose_build(Env& env, std::string_view definition, const Sha256& action_key) {
+  return env.store.state().put(kLatest, definition, action_key.hex());
+}
+
+}  // namespace nacre::cli

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "base/env.h"
+#include "index/index.h"
+#include "plan/plan.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nacre::cli {
+
+/// What one build left in the state database: enough to find its packages again without building, to plan, and to build it a second time.
+struct BuildRecord {
+  std::string definition, version;             ///< version is VERSION-rEPOCH.
+  Sha256 action_key;
+  Sha256 definition_digest;                    ///< Of the YAML text.
+  Sha256 log;
+  plan::BuiltFrom from;
+  std::vector<index::SerialPackage> packages;  ///< Signed for `community`; main first.
+  double seconds = 0;
+  std::int64_t finished = 0;
+};
+
+/// By action key: equal inputs, so the packages are the answer. nullopt when unknown, or when a blob that it names is gone.
+Result<std::optional<BuildRecord>> find_build(Env& env, const Sha256& action_key);
+/// The build that a definition stands for now.
+Result<std::optional<BuildRecord>> latest_build(Env& env, std::string_view definition);
+/// Keeps a build under its key; latest_build() gives it from now on.
+Result<> keep_build(Env& env, const BuildRecord& record);
+/// Makes an older build (a cache hit) the one that latest_build() gives.
+Result<> choose_build(Env& env, std::string_view definition, const Sha256& action_key);
+
+}  // namespace nacre::cli

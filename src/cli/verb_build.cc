@@ -1,0 +1,136 @@
+#include "base/text.h"
+#include "cli/flow.h"
+#include "cli/lookup.h"
+#include "cli/verbs.h"
+#include "definition/load.h"
+#include "store/store.h"
+
+namespace nacre::cli {
+namespace {
+
+using codec::Json;
+
+/// Adds a definition from a file to the distribution, or takes the place of the one that bears its name.
+Result<std::string> add_definition(Workshop& shop, const std::string& word) {
+  if (!word.ends_with(".yaml")) {
+    if (shop.os.find(word) != nullptr) return word;
+    std::vector<std::string> names;
+    for (const definition::Definition& known : shop.os.definitions) names.push_back(known.name);
+    return Error::make(ErrorKind::kNotFound, "no definition '{}' in '{}'", word, shop.os.folder.string())
+        .hint(nearest_hint(word, names));
+  }
+  definition::PipelineFolders pipelines({shop.os.folder / "pipelines"});
+  definition::CompileOptions options;
+  options.arch = shop.os.arch;
+  definition::Definition definition = TRY(definition::load_definition(word, pipelines, options));
+  std::string name = definition.name;
+  for (definition::Definition& known : shop.os.definitions) {
+    if (known.name != name) continue;
+    known = std::move(definition);
+    return name;
+  }
+  shop.os.definitions.push_back(std::move(definition));
+  return name;
+}
+
+Json to_json(const BuildOutcome& outcome) {
+  Json packages = Json::array();
+  for (const index::SerialPackage& package : outcome.record.packages) {
+    Json row;
+    row.set("name", package.record.name).set("version", package.record.version);
+    packages.push(row.set("sha256", package.apk.hex()).set("sizeBytes", package.record.size_bytes));
+  }
+  Json out;
+  out.set("definition", outcome.record.definition).set("version", outcome.record.version);
+  out.set("cached", outcome.made == Made::kKept).set("seconds", outcome.record.seconds);
+  return out.set("log", outcome.record.log.oci()).set("packages", std::move(packages));
+}
+
+Result<> write_out(const BuildOutcome& outcome, const Path& folder, Env& env) {
+  TRY(os::make_dirs(folder));
+  for (const index::SerialPackage& package : outcome.record.packages) {
+    const std::string name = fmt::format("{}-{}.apk", package.record.name, package.record.version);
+    const std::string bytes = TRY(env.store.read(package.apk, std::uint64_t{8} << 30));
+    TRY(os::write_file(folder / name, bytes));
+    const std::string provenance = TRY(env.store.read(package.provenance));
+    TRY(os::write_file(folder / (name + ".intoto.sigstore.json"), provenance));
+    const std::string sbom = TRY(env.store.read(package.sbom));
+    TRY(os::write_file(folder / (name + ".spdx.json"), sbom));
+  }
+  return {};
+}
+
+Result<int> run_build(const Arguments& arguments, Session& session) {
+  const Arch arch = TRY(arch_of(arguments));
+  Workshop shop = TRY(open_workshop(session, arch));
+  std::vector<std::string> names;
+  for (const std::string& word : arguments.list("DEFINITION"))
+    names.push_back(TRY(add_definition(shop, word)));
+  const plan::Plan plan = TRY(plan_builds(shop, names));
+  Json json = Json::array();
+  std::string text;
+  for (const plan::PlannedStep& step : plan.steps) {
+    const bool asked = std::find(names.begin(), names.end(), step.name) != names.end();
+    const Force force = asked && arguments.flag("--again") ? Force::kYes : Force::kNo;
+    const BuildOutcome outcome = TRY(build_definition(shop, step, force), "building '{}'", step.name);
+    if (!asked) continue;
+    if (const std::string folder = arguments.text("--out"); !folder.empty())
+      TRY(write_out(outcome, folder, session.env));
+    json.push(to_json(outcome));
+    for (const index::SerialPackage& package : outcome.record.packages)
+      text += fmt::format("{}-{}.apk  {}  {}{}\n", package.record.name, package.record.version,
+                          human_bytes(package.record.size_bytes), package.apk.oci(),
+                          outcome.made == Made::kKept ? "  (known)" : "");
+  }
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return 0;
+}
+
+Result<int> run_test(const Arguments& arguments, Session& session) {
+  const Arch arch = TRY(arch_of(arguments));
+  Workshop shop = TRY(open_workshop(session, arch));
+  std::vector<std::string> names;
+  for (const std::string& word : arguments.list("DEFINITION"))
+    names.push_back(TRY(add_definition(shop, word)));
+  const plan::Plan plan = TRY(plan_builds(shop, {}));
+  TestCount sum;
+  for (const plan::PlannedStep& step : plan.steps)
+    TRY(build_definition(shop, step), "building '{}'", step.name);
+  for (const std::string& name : names) {
+    const TestCount count = TRY(test_definition(shop, *shop.os.find(name)));
+    sum.ran += count.ran;
+    sum.known += count.known;
+  }
+  Json json;
+  json.set("ran", sum.ran).set("known", sum.known);
+  session.print(session.json ? codec::to_json(json)
+                             : fmt::format("{} tests passed, {} passed before with the same inputs", sum.ran, sum.known));
+  return 0;
+}
+
+}  // namespace
+
+Verb verb_build() {
+  Verb verb;
+  verb.name = "build";
+  verb.summary = "build definitions and what they need into packages, without publishing";
+  verb.arguments = {{"DEFINITION", "name, or FILE.yaml", true, true, Completion::kPackage}};
+  verb.options = {kArchOption,
+                  {"--out", OptionType::kText, "DIR", "", "also write the .apk files, SBOMs and provenance here",
+                   Completion::kFolder},
+                  {"--again", OptionType::kFlag, "", "", "build even when the result is known", Completion::kNone}};
+  verb.run = run_build;
+  return verb;
+}
+
+Verb verb_test() {
+  Verb verb;
+  verb.name = "test";
+  verb.summary = "run the test pipelines of definitions on their packages";
+  verb.arguments = {{"DEFINITION", "name, or FILE.yaml", true, true, Completion::kPackage}};
+  verb.options = {kArchOption};
+  verb.run = run_test;
+  return verb;
+}
+
+}  // namespace nacre::cli

@@ -1,0 +1,170 @@
+#include "base/text.h"
+#include "cli/flow.h"
+#include "cli/lookup.h"
+#include "cli/verbs.h"
+#include "publish/layout.h"
+#include "publish/registry.h"
+#include "store/store.h"
+
+#include <algorithm>
+
+namespace nacre::cli {
+namespace {
+
+using codec::Json;
+
+Result<image::ImageSpec> spec_of(const std::string& word, const Workshop& shop) {
+  if (word.ends_with(".yaml")) {
+    std::string text = TRY(os::read_file(word));
+    const codec::YamlTree yaml = TRY(codec::parse_yaml(std::move(text), word));
+    return image::read_image_spec(yaml);
+  }
+  std::vector<image::ImageSpec> specs = TRY(load_image_specs(shop.os.folder, shop.os.arch));
+  std::vector<std::string> names;
+  for (image::ImageSpec& spec : specs) {
+    if (spec.name == word) return std::move(spec);
+    names.push_back(spec.name);
+  }
+  return Error::make(ErrorKind::kNotFound, "no image '{}' in '{}'", word, (shop.os.folder / "images").string())
+      .hint(nearest_hint(word, names));
+}
+
+/// Puts the packages of an edition's newest serial on the shelf.
+Result<> stock(Workshop& shop, const index::Serial& serial) {
+  for (const index::SerialPackage& package : serial.packages) shop.shelf.add(serial.edition, package);
+  return {};
+}
+
+Json to_json(const ComposedImage& image, const std::vector<image::Descriptor>& layers) {
+  Json list = Json::array();
+  for (const image::Descriptor& layer : layers) list.push(image::to_json(layer));
+  Json out;
+  out.set("name", image.entry.name).set("digest", image.entry.index_digest.oci());
+  out.set("composed", image.composed).set("sizeBytes", image.size_bytes);
+  return out.set("packages", Json::strings(image.entry.packages)).set("layers", std::move(list));
+}
+
+Result<int> run_build(const Arguments& arguments, Session& session) {
+  const Arch arch = TRY(arch_of(arguments));
+  const Edition edition = TRY(edition_of(arguments));
+  const index::Serial serial = TRY(serial_of(arguments, session));
+  Workshop shop = TRY(open_workshop(session, arch));
+  TRY(stock(shop, serial));
+  const image::ImageSpec spec = TRY(spec_of(arguments.text("IMAGE"), shop));
+  const ComposedImage image = TRY(compose(shop, spec, edition));
+  if (!arguments.flag("--skip-tests")) TRY(test_image(shop, image, std::nullopt));
+  if (const std::string folder = arguments.text("--layout"); !folder.empty())
+    TRY(publish::write_layout(folder, {image.entry}, session.env));
+  const std::vector<image::Descriptor> layers = TRY(layers_of(image.entry.index_digest, arch, session.env));
+  std::string text = fmt::format("{}  {}  {} in {} layers{}\n", image.entry.name, image.entry.index_digest.oci(),
+                                 human_bytes(image.size_bytes), layers.size(), image.composed ? "" : "  (known)");
+  for (const std::string& package : image.entry.packages) text += fmt::format("  {}\n", package);
+  session.print(session.json ? codec::to_pretty_json(to_json(image, layers)) : text);
+  return 0;
+}
+
+Json to_json(const publish::Receipt& receipt) {
+  Json out;
+  out.set("name", receipt.name).set("digest", receipt.digest.oci()).set("tags", Json::strings(receipt.tags));
+  out.set("bytesSent", receipt.bytes_sent).set("bytesPresent", receipt.bytes_present);
+  out.set("blobsSent", receipt.blobs_sent).set("blobsPresent", receipt.blobs_present);
+  return out.set("referrersApi", receipt.referrers_api);
+}
+
+Result<int> run_publish(const Arguments& arguments, Session& session) {
+  const index::Serial serial = TRY(serial_of(arguments, session));
+  std::vector<index::SerialImage> images;
+  const std::vector<std::string> wanted = arguments.list("IMAGE");
+  for (const std::string& name : wanted) {
+    const FoundImage found = TRY(find_image(repository_of(serial.edition, name), session));
+    if (found.entry) images.push_back(*found.entry);
+  }
+  if (wanted.empty()) images = serial.images;
+  if (const std::string folder = arguments.text("--layout"); !folder.empty()) {
+    TRY(publish::write_layout(folder, images, session.env));
+    session.print(fmt::format("{} images written to the OCI layout '{}'", images.size(), folder));
+    return 0;
+  }
+  const std::string host = arguments.text("--registry");
+  if (host.empty())
+    return Error::make(ErrorKind::kInvalid, "where to? neither --registry nor --layout was given")
+        .hint("`nacre image publish --registry 127.0.0.1:5000`; `nacre serve` needs no publishing");
+  Json json = Json::array();
+  std::string text;
+  for (index::SerialImage& image : images) {
+    image.tags.push_back(fmt::format("serial-{}", serial.number));
+    const std::string name = fmt::format("{}/{}", host, repository_of(serial.edition, image.name));
+    const publish::Reference reference = TRY(publish::parse_reference(name));
+    publish::Registry registry(session.env, reference);
+    const publish::Receipt receipt = TRY(registry.push(image), "pushing '{}'", name);
+    json.push(to_json(receipt));
+    text += fmt::format("{}@{}  {} sent in {} blobs, {} there before\n", receipt.name, receipt.digest.oci(),
+                        human_bytes(receipt.bytes_sent), receipt.blobs_sent, human_bytes(receipt.bytes_present));
+  }
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return 0;
+}
+
+Result<int> run_files(const Arguments& arguments, Session& session) {
+  const Arch arch = TRY(arch_of(arguments));
+  const FoundImage found = TRY(find_image(arguments.text("IMAGE"), session));
+  const Sha256 manifest = TRY(image::manifest_for(found.digest, arch, session.env));
+  const std::vector<image::ImageFile> files = TRY(image::list_files(manifest, session.env));
+  Json json = Json::array();
+  std::string text;
+  for (const image::ImageFile& file : files) {
+    Json row;
+    row.set("path", file.path).set("type", std::string(1, file.type)).set("mode", fmt::format("{:04o}", file.mode));
+    row.set("uid", file.uid).set("gid", file.gid).set("size", file.size).set("package", file.package);
+    if (!file.link.empty()) row.set("link", file.link);
+    if (session.json) json.push(std::move(row));
+    text += arguments.flag("--long") ? fmt::format("{:04o} {:>6} {:>6} {:>10} {:<24} {}{}\n", file.mode, file.uid,
+                                                   file.gid, file.size, file.package, file.path,
+                                                   file.link.empty() ? "" : " -> " + file.link)
+                                     : file.path + "\n";
+  }
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return 0;
+}
+
+}  // namespace
+
+Verb verb_image_build() {
+  Verb verb;
+  verb.name = "image build";
+  verb.summary = "compose one image from packages of one edition, attest and test it, without publishing";
+  verb.arguments = {{"IMAGE", "name, or FILE.yaml", true, false, Completion::kImage}};
+  verb.options = {kArchOption,
+                  kEditionOption,
+                  kSerialOption,
+                  {"--layout", OptionType::kText, "DIR", "", "also write an OCI layout here", Completion::kFolder},
+                  {"--skip-tests", OptionType::kFlag, "", "", "do not run the image's test", Completion::kNone}};
+  verb.run = run_build;
+  return verb;
+}
+
+Verb verb_image_publish() {
+  Verb verb;
+  verb.name = "image publish";
+  verb.summary = "push images of a serial, with signatures and attestations, to a registry or an OCI layout";
+  verb.arguments = {{"IMAGE", "only these", false, true, Completion::kImage}};
+  verb.options = {kEditionOption,
+                  kSerialOption,
+                  {"--registry", OptionType::kText, "HOST", "", "host[:port][/prefix] to push to", Completion::kNone},
+                  {"--layout", OptionType::kText, "DIR", "", "write an OCI layout instead", Completion::kFolder}};
+  verb.run = run_publish;
+  return verb;
+}
+
+Verb verb_image_files() {
+  Verb verb;
+  verb.name = "image files";
+  verb.summary = "every file of an image and the package that it comes from";
+  verb.arguments = {{"IMAGE", "name, reference or digest", true, false, Completion::kImage}};
+  verb.options = {kArchOption,
+                  {"--long", OptionType::kFlag, "", "", "with mode, owner, size and package", Completion::kNone}};
+  verb.run = run_files;
+  return verb;
+}
+
+}  // namespace nacre::cli

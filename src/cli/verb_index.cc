@@ -1,0 +1,113 @@
+#include "base/text.h"
+#include "cli/lookup.h"
+#include "cli/verbs.h"
+#include "codec/digest.h"
+#include "publish/layout.h"
+#include "store/store.h"
+
+#include <algorithm>
+
+namespace nacre::cli {
+namespace {
+
+/// A repository directory from .apk files, signed with the edition's key; every package must be signed by it, too.
+Result<int> index_files(const std::vector<std::string>& files, const std::string& out, Edition edition,
+                        Session& session) {
+  std::vector<index::SerialPackage> packages;
+  for (const std::string& file : files) {
+    const apk::PackageFile package = TRY(apk::read_package(file));
+    const std::string wanted = crypto::public_key_name(edition, crypto::Purpose::kPackage);
+    if (package.key_name != wanted)
+      return Error::make(ErrorKind::kDenied, "'{}' is signed by '{}', expected '{}' of edition {}", file,
+                         package.key_name.empty() ? "nobody" : package.key_name, wanted, name_of(edition))
+          .hint("an index holds packages of one edition");
+    index::SerialPackage row;
+    row.record = package.record();
+    row.apk = package.file_sha256;
+    packages.push_back(std::move(row));
+  }
+  std::sort(packages.begin(), packages.end(),
+            [](const auto& a, const auto& b) { return a.record.name < b.record.name; });
+  const std::string bytes = TRY(index::make_index(packages, edition, 0, index::segment_signer(session.signer, edition)));
+  TRY(os::write_file(out, bytes));
+  session.print(fmt::format("{}: {} packages of edition {}", out, packages.size(), name_of(edition)));
+  return 0;
+}
+
+Result<int> run_index(const Arguments& arguments, Session& session) {
+  const Edition edition = TRY(edition_of(arguments));
+  const std::vector<std::string> files = arguments.list("FILE");
+  if (!files.empty()) return index_files(files, arguments.text("--out"), edition, session);
+  const index::Serial serial = TRY(serial_of(arguments, session));
+  if (const std::string folder = arguments.text("--repository"); !folder.empty()) {
+    TRY(publish::write_repository(folder, serial, session.env));
+    for (const crypto::Purpose purpose : {crypto::Purpose::kPackage, crypto::Purpose::kAttestation}) {
+      const crypto::PublicKey key = TRY(session.signer.public_key(edition, purpose));
+      TRY(os::make_dirs(Path(folder) / "keys"));
+      TRY(os::write_file(Path(folder) / "keys" / crypto::public_key_name(edition, purpose), key.pem()));
+    }
+    session.print(fmt::format("serial {} of edition {}: {} packages in '{}'", serial.number, name_of(edition),
+                              serial.packages.size(), folder));
+    return 0;
+  }
+  codec::Json json = codec::Json::array();
+  std::string text;
+  for (const index::SerialPackage& package : serial.packages) {
+    codec::Json row;
+    row.set("name", package.record.name).set("version", package.record.version);
+    row.set("sizeBytes", package.record.size_bytes).set("sha256", package.apk.hex());
+    json.push(row.set("depends", codec::Json::strings(package.record.depends)));
+    text += fmt::format("{:<28} {:<18} {:>10}\n", package.record.name, package.record.version,
+                        human_bytes(package.record.size_bytes));
+  }
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return 0;
+}
+
+Result<int> run_key(const Arguments& arguments, Session& session) {
+  const Edition edition = TRY(edition_of(arguments));
+  codec::Json json = codec::Json::array();
+  std::string text;
+  for (const crypto::Purpose purpose : {crypto::Purpose::kPackage, crypto::Purpose::kAttestation}) {
+    const crypto::PublicKey key = TRY(session.signer.public_key(edition, purpose));
+    const std::string name = crypto::public_key_name(edition, purpose);
+    if (const std::string folder = arguments.text("--out"); !folder.empty()) {
+      TRY(os::make_dirs(folder));
+      TRY(os::write_file(Path(folder) / name, key.pem()));
+    }
+    codec::Json row;
+    row.set("edition", name_of(edition)).set("purpose", crypto::name_of(purpose)).set("name", name);
+    json.push(row.set("fingerprint", key.fingerprint()).set("pem", key.pem()));
+    text += fmt::format("{}  {}\n{}", name, key.fingerprint(), key.pem());
+  }
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return 0;
+}
+
+}  // namespace
+
+Verb verb_index() {
+  Verb verb;
+  verb.name = "index";
+  verb.summary = "list the packages of a serial, write it as a repository directory, or index .apk files";
+  verb.arguments = {{"FILE", "index these packages instead", false, true, Completion::kFile}};
+  verb.options = {kEditionOption,
+                  kSerialOption,
+                  {"--repository", OptionType::kText, "DIR", "", "write packages, index, evidence and keys here",
+                   Completion::kFolder},
+                  {"--out", OptionType::kText, "FILE", "APKINDEX.tar.gz", "where the index of FILE … goes",
+                   Completion::kFile}};
+  verb.run = run_index;
+  return verb;
+}
+
+Verb verb_key() {
+  Verb verb;
+  verb.name = "key";
+  verb.summary = "show or write the public keys of an edition";
+  verb.options = {kEditionOption, {"--out", OptionType::kText, "DIR", "", "write NAME.pub files here", Completion::kFolder}};
+  verb.run = run_key;
+  return verb;
+}
+
+}  // namespace nacre::cli

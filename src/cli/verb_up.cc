@@ -1,0 +1,52 @@
+#include "cli/flow.h"
+#include "cli/lookup.h"
+#include "cli/verbs.h"
+
+namespace nacre::cli {
+namespace {
+
+std::string what_next(const FlowReport& report) {
+  std::string image = report.images.empty() ? "busybox" : report.images.back().name;
+  for (const ImageRow& row : report.images)
+    if (row.name == "nginx") image = row.name;
+  return fmt::format(
+      "\ntry next:\n"
+      "  nacre verify {0}             signatures, provenance, SBOM, every package in the signed index\n"
+      "  nacre run --publish 8080:8080 {0}\n"
+      "  nacre serve                     a registry and package repository on 127.0.0.1:8484\n"
+      "  nacre why {0}                why is this in the image\n"
+      "  nacre watch                     newer upstream releases\n"
+      "  nacre update zlib               move one package; see what is rebuilt and what clients pull\n"
+      "  nacre serials; nacre rollback   every earlier state is one command away\n"
+      "  nacre promote                   the same bytes, built again, in edition production\n",
+      image);
+}
+
+Result<int> run_up(const Arguments& arguments, Session& session) {
+  const Arch arch = TRY(arch_of(arguments));
+  Workshop shop = TRY(open_workshop(session, arch));
+  FlowOptions options;
+  options.only = arguments.list("DEFINITION");
+  if (arguments.flag("--skip-tests")) options.tests = FlowOptions::Tests::kSkip;
+  const FlowReport report = TRY(run_flow(shop, options));
+  if (session.json)
+    session.print(codec::to_pretty_json(to_json(report)));
+  else
+    session.print(render(report) + what_next(report));
+  return 0;
+}
+
+}  // namespace
+
+Verb verb_up() {
+  Verb verb;
+  verb.name = "up";
+  verb.summary = "make the distribution: build, test, compose, attest and publish what changed";
+  verb.arguments = {{"DEFINITION", "only these and what they are built with", false, true, Completion::kPackage}};
+  verb.options = {kArchOption,
+                  {"--skip-tests", OptionType::kFlag, "", "", "publish without running tests", Completion::kNone}};
+  verb.run = run_up;
+  return verb;
+}
+
+}  // namespace nacre::cli

@@ -1,0 +1,173 @@
+#include "attest/verify.h"
+#include "base/text.h"
+#include "cli/lookup.h"
+#include "cli/verbs.h"
+#include "codec/digest.h"
+#include "publish/registry.h"
+#include "store/store.h"
+
+#include <algorithm>
+
+namespace nacre::cli {
+namespace {
+
+using attest::Check;
+using codec::Json;
+
+/// Keys from --key-package and --key-attestation, else those of this machine's signer.
+Result<attest::TrustedKeys> keys_of(const Arguments& arguments, Edition edition, Session& session) {
+  const auto load = [&](const char* option, crypto::Purpose purpose) -> Result<crypto::PublicKey> {
+    const std::string file = arguments.text(option);
+    if (file.empty()) return session.signer.public_key(edition, purpose);
+    const std::string pem = TRY(os::read_file(file));
+    return crypto::PublicKey::from_pem(pem);
+  };
+  crypto::PublicKey package = TRY(load("--key-package", crypto::Purpose::kPackage));
+  crypto::PublicKey attestation = TRY(load("--key-attestation", crypto::Purpose::kAttestation));
+  attest::TrustedKeys keys{edition, std::move(package), std::move(attestation), {session.builder_id}};
+  for (const std::string& id : arguments.list("--builder")) keys.builders.push_back(id);
+  return keys;
+}
+
+std::optional<std::string> beside(const Path& file, const char* suffix) {
+  auto text = os::read_file(file.string() + suffix);
+  if (!text) return std::nullopt;
+  return *std::move(text);
+}
+
+/// Evidence beside the file, else what the store knows of a package of this digest.
+Result<attest::PackageEvidence> evidence_for(const Path& file, Edition edition, Session& session) {
+  attest::PackageEvidence out;
+  out.provenance = beside(file, ".intoto.sigstore.json");
+  out.index = beside(file.parent_path() / "APKINDEX.tar.gz", "");
+  if (out.provenance && out.index) return out;
+  const std::string bytes = TRY(os::read_file(file, std::uint64_t{8} << 30));
+  const Sha256 digest = codec::sha256(bytes);
+  const std::vector<index::Serial> serials = TRY(index::list_serials(session.env, edition));
+  for (const index::Serial& serial : serials) {
+    for (const index::SerialPackage& package : serial.packages) {
+      if (package.apk != digest) continue;
+      if (!out.provenance) out.provenance = TRY(session.env.store.read(package.provenance));
+      if (!out.index) out.index = TRY(session.env.store.read(serial.index));
+      return out;
+    }
+  }
+  return out;
+}
+
+Result<std::vector<Check>> verify_package(const Arguments& arguments, const Path& file, Edition edition,
+                                          Session& session) {
+  const attest::TrustedKeys keys = TRY(keys_of(arguments, edition, session));
+  const attest::PackageEvidence evidence = TRY(evidence_for(file, edition, session));
+  return attest::verify_package(file, evidence, keys);
+}
+
+Result<std::vector<Check>> verify_index(const Arguments& arguments, const Path& file, Edition edition,
+                                        Session& session) {
+  const attest::TrustedKeys keys = TRY(keys_of(arguments, edition, session));
+  const std::string bytes = TRY(os::read_file(file));
+  std::optional<std::string> provenance = beside(file, ".intoto.sigstore.json");
+  const std::vector<index::Serial> serials = TRY(index::list_serials(session.env, edition));
+  for (const index::Serial& serial : serials)
+    if (!provenance && serial.index == codec::sha256(bytes))
+      provenance = TRY(session.env.store.read(serial.index_provenance));
+  return attest::verify_index(bytes, file.string(), provenance, keys);
+}
+
+attest::ImageSource local_source(const index::SerialImage& entry, Session& session) {
+  attest::ImageSource source;
+  source.blob = [&session](const Sha256& digest) -> Result<std::string> {
+    TRY(session.env.store.check(digest));
+    return session.env.store.read(digest, std::uint64_t{4} << 30);
+  };
+  source.referrers = [entry](const Sha256& subject) -> Result<Json> { return Json(entry.referrers[subject.oci()]); };
+  return source;
+}
+
+/// The signed index that names an image's packages: the newest serial that holds the image, else the newest of the edition.
+Result<std::string> index_for(const Sha256& digest, Edition edition, Session& session) {
+  const std::vector<index::Serial> serials = TRY(index::list_serials(session.env, edition));
+  std::optional<Sha256> found;
+  for (const index::Serial& serial : serials)
+    for (const index::SerialImage& image : serial.images)
+      if (image.index_digest == digest) found = serial.index;
+  if (!found && !serials.empty()) found = serials.back().index;
+  if (!found)
+    return Error::make(ErrorKind::kNotFound, "edition {} has no signed index here", name_of(edition))
+        .hint("name one with --index FILE");
+  return session.env.store.read(*found);
+}
+
+Result<std::vector<Check>> verify_image(const Arguments& arguments, const std::string& reference, Session& session) {
+  const FoundImage found = TRY(find_image(reference, session));
+  Edition edition = TRY(edition_of(arguments));
+  if (found.edition && arguments.text("--edition") == "community") edition = *found.edition;
+  if (reference.find("nacre-production/") != std::string::npos) edition = Edition::kProduction;
+  const attest::TrustedKeys keys = TRY(keys_of(arguments, edition, session));
+  std::string index;
+  if (const std::string file = arguments.text("--index"); !file.empty())
+    index = TRY(os::read_file(file));
+  else
+    index = TRY(index_for(found.digest, edition, session));
+  if (!found.remote) {
+    if (!found.entry)
+      return Error::make(ErrorKind::kNotFound, "image {} is in no serial, so it has no attestations here", found.name)
+          .hint("publish it with `nacre up`");
+    return attest::verify_image(found.digest, local_source(*found.entry, session), index, keys);
+  }
+  const publish::Reference parsed = TRY(publish::parse_reference(reference));
+  auto registry = std::make_shared<publish::Registry>(session.env, parsed);
+  attest::ImageSource source;
+  source.blob = [registry, &session](const Sha256& digest) -> Result<std::string> {
+    if (session.env.store.has(digest)) {
+      TRY(session.env.store.check(digest));
+      return session.env.store.read(digest, std::uint64_t{4} << 30);
+    }
+    auto manifest = registry->manifest(digest.oci());
+    if (manifest) return std::move(manifest->first);
+    return registry->blob(digest, std::uint64_t{4} << 30);
+  };
+  source.referrers = [registry](const Sha256& subject) { return registry->referrers(subject); };
+  return attest::verify_image(found.digest, source, index, keys);
+}
+
+Result<int> run_verify(const Arguments& arguments, Session& session) {
+  const std::string subject = arguments.text("SUBJECT");
+  const Edition edition = TRY(edition_of(arguments));
+  std::vector<Check> checks;
+  if (subject.ends_with(".apk"))
+    checks = TRY(verify_package(arguments, subject, edition, session), "verifying '{}'", subject);
+  else if (subject.ends_with("APKINDEX.tar.gz"))
+    checks = TRY(verify_index(arguments, subject, edition, session), "verifying '{}'", subject);
+  else
+    checks = TRY(verify_image(arguments, subject, session), "verifying '{}'", subject);
+  Json json = Json::array();
+  std::string text;
+  for (const Check& check : checks) {
+    Json row;
+    json.push(row.set("check", check.what).set("detail", check.detail));
+    text += fmt::format("ok  {:<36} {}\n", check.what, check.detail);
+  }
+  session.print(session.json ? codec::to_pretty_json(json)
+                             : text + fmt::format("{}: {} checks hold\n", subject, checks.size()));
+  return 0;
+}
+
+}  // namespace
+
+Verb verb_verify() {
+  Verb verb;
+  verb.name = "verify";
+  verb.summary = "check signatures, provenance, SBOM and edition of an image, a package file or an index";
+  verb.arguments = {{"SUBJECT", "image reference, FILE.apk, or APKINDEX.tar.gz", true, false, Completion::kFile}};
+  verb.options = {kEditionOption,
+                  {"--index", OptionType::kText, "FILE", "", "signed APKINDEX.tar.gz that must name the packages",
+                   Completion::kFile},
+                  {"--key-package", OptionType::kText, "FILE", "", "public key of packages and index", Completion::kFile},
+                  {"--key-attestation", OptionType::kText, "FILE", "", "public key of attestations", Completion::kFile},
+                  {"--builder", OptionType::kList, "ID", "", "also trust this builder identity", Completion::kNone}};
+  verb.run = run_verify;
+  return verb;
+}
+
+}  // namespace nacre::cli

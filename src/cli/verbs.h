@@ -1,0 +1,35 @@
+#pragma once
+
+#include "cli/command.h"
+
+namespace nacre::cli {
+
+// One function for each row (or group of rows) of the table in verbs.cc; each lives in verb_NAME.cc beside its page verb_NAME.md.
+Verb verb_up();
+Verb verb_plan();
+Verb verb_build();
+Verb verb_test();
+Verb verb_shell();
+Verb verb_log();
+Verb verb_image_build();
+Verb verb_image_publish();
+Verb verb_image_files();
+Verb verb_index();
+Verb verb_key();
+Verb verb_promote();
+Verb verb_serials();
+Verb verb_rollback();
+Verb verb_verify();
+Verb verb_why();
+Verb verb_watch();
+Verb verb_update();
+Verb verb_delta();
+Verb verb_run();
+Verb verb_serve();
+Verb verb_signer();
+Verb verb_doctor();
+Verb verb_compile();
+Verb verb_gc();
+Verb verb_completion();
+
+}  // namespace nacre::cli

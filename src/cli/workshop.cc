@@ -1,0 +1,347 @@
+#include "cli/workshop.h"
+
+#include "attest/provenance.h"
+#include "attest/sbom.h"
+#include "base/events.h"
+#include "base/text.h"
+#include "cli/stage0.h"
+#include "codec/archive.h"
+#include "codec/digest.h"
+#include "store/store.h"
+
+#include <algorithm>
+
+namespace nacre::cli {
+
+const std::vector<std::string> kAlwaysInBuildRoot = {"glibc", "glibc-dev"};
+
+namespace {
+
+/// For packages without sources: 2026-01-01.
+constexpr std::int64_t kNoSourceDate = 1767225600;
+
+attest::Builder builder_of(const Session& session, Edition edition) {
+  attest::Builder builder;
+  builder.id = session.builder_id;
+  builder.version = std::string(program_version());
+  builder.edition = edition;
+  return builder;
+}
+
+/// Commit that last touched a definition, for provenance; "unknown" outside git.
+std::string commit_of(Workshop& shop, const std::string& file) {
+  os::Command command;
+  command.inherit_env = true;
+  command.argv = {"git", "-C", shop.os.folder.string(), "log", "-1", "--format=%H", "--", file};
+  const auto result = shop.env().processes.run(command, shop.env().stop);
+  const std::string text = result && result->ok() ? std::string(trim(result->out)) : std::string();
+  return text.empty() ? "unknown" : text;
+}
+
+std::string root_relative(const Workshop& shop, const std::string& file) {
+  return "os/" + std::filesystem::path(file).lexically_relative(shop.os.folder).string();
+}
+
+std::vector<package::Extra> sboms_of(const build::BuildRequest& request,
+                                     const std::vector<std::string>& packages) {
+  std::vector<package::Extra> out;
+  const definition::Definition& definition = *request.definition;
+  for (const std::string& name : packages) {
+    const codec::Json sbom = attest::package_sbom(definition, name, request.arch, request.sources, "",
+                                                  request.source_date_epoch);
+    out.push_back({name, attest::package_sbom_path(name, definition.full_version()),
+                   codec::to_pretty_json(sbom, 2, codec::EscapeHtml::kYes)});
+  }
+  return out;
+}
+
+struct Assembled {
+  std::vector<apk::PackageFile> files;
+  std::vector<package::Extra> sboms;
+};
+
+Result<Assembled> assemble(Workshop& shop, const build::BuildRequest& request,
+                           const build::BuiltTree& built, Edition edition, const Path& out_dir) {
+  package::PackageRequest packages;
+  packages.definition = request.definition;
+  packages.arch = request.arch;
+  packages.built = &built;
+  packages.extras = sboms_of(request, built.packages);
+  packages.source_date_epoch = request.source_date_epoch;
+  packages.signer = index::segment_signer(shop.session.signer, edition);
+  packages.out_dir = out_dir;
+  Assembled out;
+  out.files = TRY(package::make_packages(packages, shop.env()));
+  out.sboms = std::move(packages.extras);
+  return out;
+}
+
+/// Takes .apk files into the store, each with its SBOM and signed provenance.
+Result<std::vector<index::SerialPackage>> attest_packages(Workshop& shop,
+                                                          const build::BuildRequest& request,
+                                                          const build::BuiltTree& built,
+                                                          const Assembled& assembled,
+                                                          const Sha256& key, Edition edition) {
+  Env& env = shop.env();
+  const definition::Definition& definition = *request.definition;
+  const Sha256 definition_digest = codec::sha256(definition.yaml->source);
+  const codec::Json predicate = attest::build_provenance(
+      request, built, root_relative(shop, definition.file), definition_digest,
+      commit_of(shop, definition.file), builder_of(shop.session, edition));
+  std::vector<index::SerialPackage> out;
+  for (const apk::PackageFile& file : assembled.files) {
+    index::SerialPackage package;
+    package.record = file.record();
+    package.action_key = key;
+    package.apk = TRY(env.store.put_file(file.path, store::Store::Take::kMove));
+    for (const package::Extra& extra : assembled.sboms)
+      if (extra.package == file.info.name) package.sbom = TRY(env.store.put_bytes(extra.content));
+    const std::string name = fmt::format("{}-{}.apk", file.info.name, file.info.version);
+    const codec::Json statement =
+        attest::statement({{name, package.apk}}, attest::kProvenanceType, predicate);
+    package.provenance =
+        TRY(attest::sign_statement(statement, edition, shop.session.signer, env.store));
+    out.push_back(std::move(package));
+  }
+  return out;
+}
+
+BuildRecord make_record(const build::BuildRequest& request, const build::BuiltTree& built,
+                        const Sha256& key) {
+  BuildRecord record;
+  record.definition = request.definition->name;
+  record.version = request.definition->full_version();
+  record.action_key = key;
+  record.definition_digest = codec::sha256(request.definition->yaml->source);
+  record.log = built.log;
+  record.from.recipe = plan::recipe_digest(*request.definition);
+  for (const build::FetchedSource& source : request.sources)
+    record.from.sources.insert(source.expected);
+  for (const build::RootPackage& package : request.root)
+    record.from.root[package.name] = package.content.hex();
+  record.seconds = static_cast<double>(built.finished - built.started);
+  record.finished = built.finished;
+  return record;
+}
+
+bool same_packages(const BuildRecord& a, const BuildRecord& b) {
+  if (a.packages.size() != b.packages.size()) return false;
+  for (std::size_t i = 0; i < a.packages.size(); ++i)
+    if (a.packages[i].apk != b.packages[i].apk) return false;
+  return true;
+}
+
+void put_on_shelf(Workshop& shop, const BuildRecord& record) {
+  for (const index::SerialPackage& package : record.packages)
+    shop.shelf.add(Edition::kCommunity, package);
+}
+
+/// Builds in a fresh directory; kept on failure, for `nacre shell --failed`.
+struct Workplace {
+  Path path;
+  bool keep = true;
+  ~Workplace() {
+    if (!keep) (void)os::remove_tree(path);
+  }
+};
+
+Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const Sha256& key) {
+  Env& env = shop.env();
+  Workplace work{env.store.work_dir() / fmt::format("build-{}", request.definition->name)};
+  TRY(os::remove_tree(work.path));
+  request.work = work.path;
+  const build::BuiltTree built = TRY(build::run_build(request, shop.session.sandbox, env));
+  const Assembled assembled =
+      TRY(assemble(shop, request, built, Edition::kCommunity, work.path / "packages"));
+  BuildRecord record = make_record(request, built, key);
+  record.packages =
+      TRY(attest_packages(shop, request, built, assembled, key, Edition::kCommunity));
+  TRY(keep_build(env, record));
+  work.keep = false;
+  return record;
+}
+
+std::string unsigned_part(const Path& file, const apk::PackageFile& package) {
+  const auto bytes = os::read_file(file, std::uint64_t{4} << 30);
+  return bytes ? bytes->substr(package.control.offset) : std::string();
+}
+
+}  // namespace
+
+Result<std::int64_t> source_date(const std::vector<build::FetchedSource>& sources, Env& env) {
+  std::int64_t newest = 0;
+  for (const build::FetchedSource& source : sources) {
+    const auto known = TRY(env.store.state().get("source-date", source.sha256.hex()));
+    std::int64_t date = 0;
+    if (known) {
+      date = std::strtoll(known->c_str(), nullptr, 10);
+    } else {
+      codec::TarReader::Visitor visitor;
+      visitor.on_entry = [&](const codec::TarHeader& header) -> Result<> {
+        date = std::max(date, header.mtime);
+        return {};
+      };
+      visitor.on_data = [](std::string_view) -> Result<> { return {}; };
+      // A source that is no archive has no date of its own.
+      if (!codec::read_archive(env.store.blob_path(source.sha256), visitor)) date = 0;
+      TRY(env.store.state().put("source-date", source.sha256.hex(), std::to_string(date)));
+    }
+    newest = std::max(newest, date);
+  }
+  return newest > 0 ? newest : kNoSourceDate;
+}
+
+Result<Workshop> open_workshop(Session& session, const Arch& arch) {
+  Distribution os = TRY(load_distribution(session.os_dir, arch));
+  index::Serial stage0 = TRY(ensure_stage0(session, arch));
+  Workshop shop{session, std::move(os), Shelf(session.env), std::move(stage0),
+                build::places_of_machine(session.env)};
+  for (const index::SerialPackage& package : shop.stage0.packages)
+    shop.shelf.add(Edition::kStage0, package);
+  return shop;
+}
+
+Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Definition& definition,
+                                          bool from_stage0_alone) {
+  build::BuildRequest request;
+  request.definition = &definition;
+  request.arch = shop.os.arch;
+  request.sources =
+      TRY(build::fetch_sources(definition, shop.os.sources, shop.places, shop.env()));
+  request.root = TRY(shop.shelf.root_for(definition.environment.packages, kAlwaysInBuildRoot,
+                                         !from_stage0_alone),
+                     "choosing the build root of '{}'", definition.name);
+  const Path side_files = shop.os.folder / "packages" / definition.name;
+  if (os::exists(side_files)) request.source_dir = side_files;
+  request.source_date_epoch = TRY(source_date(request.sources, shop.env()));
+  return request;
+}
+
+Result<Sha256> package_key(const build::BuildRequest& request) {
+  const Sha256 action = TRY(build::action_key(request));
+  const codec::Json says = package::embedded_definition(*request.definition);
+  return codec::sha256(fmt::format("package {} {}\n{}", package::kPackagerVersion, action.hex(),
+                                   codec::to_canonical_json(says)));
+}
+
+Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& step, Force force) {
+  Env& env = shop.env();
+  const definition::Definition& definition = *shop.os.find(step.name);
+  const os::FileLock lease = TRY(env.store.lease("build/" + step.name));
+  build::BuildRequest request = TRY(prepare_build(shop, definition, step.from_stage0_alone));
+  const Sha256 key = TRY(package_key(request));
+  const std::optional<BuildRecord> before = TRY(latest_build(env, step.name));
+  BuildOutcome out;
+  out.why = step.why;
+  const std::optional<BuildRecord> known = TRY(find_build(env, key));
+  if (known && force == Force::kNo) {
+    TRY(choose_build(env, step.name, key));
+    out.record = *known;
+    put_on_shelf(shop, out.record);
+    return out;
+  }
+  Task task(env.events, fmt::format("build {} {}", definition.name, definition.full_version()));
+  out.record = TRY(build_now(shop, std::move(request), key));
+  out.made = before && same_packages(*before, out.record) ? Made::kSame : Made::kBuilt;
+  put_on_shelf(shop, out.record);
+  task.finish(fmt::format("{} packages{}", out.record.packages.size(),
+                          out.made == Made::kSame ? ", all as they were" : ""));
+  return out;
+}
+
+Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildRecord& record,
+                                                    bool from_stage0_alone, Edition edition) {
+  Env& env = shop.env();
+  const definition::Definition* definition = shop.os.find(record.definition);
+  if (definition == nullptr || definition->full_version() != record.version)
+    return Error::make(ErrorKind::kConflict, "the definition of '{}' is no longer at {}",
+                       record.definition, record.version)
+        .hint("run `nacre up` first, so that the published build and the definition agree");
+  build::BuildRequest request = TRY(prepare_build(shop, *definition, from_stage0_alone));
+  const Sha256 key = TRY(package_key(request));
+  if (key != record.action_key)
+    return Error::make(ErrorKind::kConflict, "the inputs of '{}' changed since it was built",
+                       record.definition)
+        .hint("run `nacre up` first");
+  Task task(env.events, fmt::format("build {} a second time", record.definition));
+  // Another place and another time than the first build had.
+  os::TempDir place = TRY(os::TempDir::create(env.store.work_dir(), "second-build-of-"));
+  request.work = place.path() / "work";
+  const build::BuiltTree built = TRY(build::run_build(request, shop.session.sandbox, env));
+  const Assembled assembled = TRY(assemble(shop, request, built, edition, place.path() / "apk"));
+  std::vector<std::string> differences;
+  if (assembled.files.size() != record.packages.size())
+    differences.push_back(fmt::format("{} packages instead of {}", assembled.files.size(),
+                                      record.packages.size()));
+  for (std::size_t i = 0; differences.empty() && i < assembled.files.size(); ++i) {
+    const Path first = env.store.blob_path(record.packages[i].apk);
+    const apk::PackageFile old = TRY(apk::read_package_header(first));
+    if (unsigned_part(first, old) != unsigned_part(assembled.files[i].path, assembled.files[i]))
+      differences.push_back(fmt::format("{}: data {} instead of {}", old.info.name,
+                                        assembled.files[i].info.data_hash, old.info.data_hash));
+  }
+  if (!differences.empty())
+    return Error::make(ErrorKind::kConflict, "a second build of '{}' gave other bytes:\n  {}",
+                       record.definition, join(differences, "\n  "));
+  std::vector<index::SerialPackage> out =
+      TRY(attest_packages(shop, request, built, assembled, key, edition));
+  task.finish("the same bytes");
+  return out;
+}
+
+Result<TestCount> test_definition(Workshop& shop, const definition::Definition& definition) {
+  Env& env = shop.env();
+  TestCount count;
+  const auto run = [&](const std::string& package, const definition::Test& test) -> Result<> {
+    if (test.pipeline.empty()) return {};
+    build::TestRequest request;
+    request.definition = &definition;
+    request.package = package;
+    request.test = &test;
+    request.arch = shop.os.arch;
+    std::vector<std::string> atoms = test.environment.packages;
+    atoms.push_back(package);
+    request.root = TRY(shop.shelf.root_for(atoms, {"nacre-baselayout"}, true),
+                       "choosing the test root of '{}'", package);
+    const Path side_files = shop.os.folder / "packages" / definition.name;
+    if (os::exists(side_files)) request.source_dir = side_files;
+    request.source_date_epoch = kNoSourceDate;
+    const Sha256 key = TRY(build::test_key(request));
+    if (TRY(env.store.state().get("tested", key.hex()))) {
+      ++count.known;
+      return {};
+    }
+    Task task(env.events, "test " + package);
+    Workplace work{env.store.work_dir() / ("test-" + package)};
+    TRY(os::remove_tree(work.path));
+    request.work = work.path;
+    TRY(build::run_test(request, shop.session.sandbox, env));
+    work.keep = false;
+    TRY(env.store.state().put("tested", key.hex(), package));
+    ++count.ran;
+    task.finish("passed");
+    return {};
+  };
+  TRY(run(definition.name, definition.test));
+  for (const definition::Subpackage& sub : definition.subpackages) TRY(run(sub.name, sub.test));
+  return count;
+}
+
+Result<plan::Plan> plan_builds(Workshop& shop, const std::vector<std::string>& only) {
+  plan::PlanInput input;
+  input.definitions = shop.os.definitions;
+  input.always = kAlwaysInBuildRoot;
+  input.only = only;
+  for (const index::SerialPackage& package : shop.stage0.packages)
+    input.contents[package.record.name] = package.apk.hex();
+  for (const definition::Definition& definition : shop.os.definitions) {
+    const std::optional<BuildRecord> record = TRY(latest_build(shop.env(), definition.name));
+    if (!record) continue;
+    input.built[definition.name] = record->from;
+    for (const index::SerialPackage& package : record->packages)
+      input.contents[package.record.name] = package.apk.hex();
+  }
+  return plan::make_plan(input);
+}
+
+}  // namespace nacre::cli

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "cli/command.h"
+#include "cli/distribution.h"
+#include "cli/records.h"
+#include "package/package.h"
+#include "plan/plan.h"
+
+#include <string>
+#include <vector>
+
+namespace nacre::cli {
+
+/// What every production verb works with: definitions, stage 0, and the packages that may stand in roots.
+struct Workshop {
+  Session& session;
+  Distribution os;
+  Shelf shelf;
+  index::Serial stage0;
+  build::FetchPlaces places;
+
+  Env& env() { return session.env; }
+};
+
+/// Packages of ours that stand in every build root once they are made: the C library (design, decision 11).
+extern const std::vector<std::string> kAlwaysInBuildRoot;
+
+/// Reads the distribution and makes stage 0 unless the newest stage0 serial was made from the same table.
+Result<Workshop> open_workshop(Session& session, const Arch& arch);
+
+/// How a definition came by its packages.
+enum class Made {
+  kKept,    ///< Equal key: not built.
+  kBuilt,   ///< Built; at least one package has new bytes.
+  kSame,    ///< Built, and every package came out as it was: dependents are not touched.
+};
+
+struct BuildOutcome {
+  BuildRecord record;
+  Made made = Made::kKept;
+  std::vector<std::string> why;
+  std::vector<package::Finding> findings;
+};
+
+/// A build's request as the definition, the lock and the shelf give it now; fetches what is missing.
+Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Definition& definition,
+                                          bool from_stage0_alone);
+
+/// Digest that names a build and its packages: build::action_key and what the packages say of themselves (design, decision 5).
+Result<Sha256> package_key(const build::BuildRequest& request);
+
+/// Builds a definition and packages it, unless a build of the same key is known. Puts its packages on the shelf.
+enum class Force { kNo, kYes };
+Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& step,
+                                      Force force = Force::kNo);
+
+/// Builds once more in another root and compares byte for byte (signatures aside) with `record`; the answer holds the packages of that
+/// second build signed for `edition`. kConflict lists every difference.
+Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildRecord& record,
+                                                    bool from_stage0_alone, Edition edition);
+
+/// Runs `test:` pipelines of the main package and of each subpackage on the packages of the shelf. Returns how many ran and how many had passed
+/// before with the same inputs.
+struct TestCount { int ran = 0, known = 0; };
+Result<TestCount> test_definition(Workshop& shop, const definition::Definition& definition);
+
+/// Input for plan::make_plan as the state stands.
+Result<plan::Plan> plan_builds(Workshop& shop, const std::vector<std::string>& only);
+
+/// The date that a build runs at: the newest file in its sources, so that it changes with them and with nothing else.
+Result<std::int64_t> source_date(const std::vector<build::FetchedSource>& sources, Env& env);
+
+}  // namespace nacre::cli

@@ -1,0 +1,289 @@
+#include "publish/registry.h"
+
+#include "base/events.h"
+#include "base/text.h"
+#include "codec/digest.h"
+#include "publish/session.h"
+#include "store/store.h"
+
+#include <algorithm>
+
+namespace nacre::publish {
+namespace {
+
+using codec::Json;
+
+constexpr std::uint64_t kMaxManifestBytes = 8u << 20;
+constexpr std::uint64_t kMaxBlobBytes = std::uint64_t{16} << 30;
+constexpr int kMaxDepth = 4;
+constexpr const char* kAccept =
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+
+bool is_manifest_type(std::string_view type) {
+  return type.find("manifest") != std::string_view::npos || type.find("image.index") != std::string_view::npos;
+}
+
+/// One manifest on its way to the registry.
+struct ManifestPut {
+  std::string target;   ///< Tag or digest.
+  Sha256 digest;
+  std::string media_type;
+};
+
+/// Blobs and manifests of an image, told apart by what refers to them.
+struct Parts {
+  std::vector<Sha256> blobs;
+  std::vector<ManifestPut> manifests;   ///< Children before parents.
+};
+
+void add_manifest(Parts& parts, const Sha256& digest, std::string media_type) {
+  for (const ManifestPut& known : parts.manifests)
+    if (known.digest == digest) return;
+  parts.manifests.push_back({digest.oci(), digest, std::move(media_type)});
+}
+
+Result<> collect(Parts& parts, const Sha256& digest, store::Store& store, int depth) {
+  if (depth > kMaxDepth) return Error::make(ErrorKind::kInvalid, "indexes are nested too deeply");
+  const std::string text = TRY(store.read(digest, kMaxManifestBytes));
+  const Json json = TRY(codec::parse_json(text, digest.oci()));
+  for (const Json& child : json["manifests"].items()) {
+    const Sha256 inner = TRY(parse_sha256(child["digest"].as_string()));
+    TRY(collect(parts, inner, store, depth + 1));
+  }
+  std::vector<Json> descriptors = json["layers"].items();
+  if (json.find("config") != nullptr) descriptors.push_back(json["config"]);
+  for (const Json& descriptor : descriptors) {
+    const Sha256 blob = TRY(parse_sha256(descriptor["digest"].as_string()));
+    if (std::find(parts.blobs.begin(), parts.blobs.end(), blob) == parts.blobs.end()) parts.blobs.push_back(blob);
+  }
+  std::string type = json["mediaType"].as_string();
+  if (type.empty())
+    type = json.find("manifests") != nullptr ? "application/vnd.oci.image.index.v1+json"
+                                             : "application/vnd.oci.image.manifest.v1+json";
+  add_manifest(parts, digest, std::move(type));
+  return {};
+}
+
+class Pusher {
+ public:
+  Pusher(RegistrySession session, Receipt& receipt) : session_(std::move(session)), receipt_(receipt) {}
+
+  Result<> blob(const Sha256& digest) {
+    store::Store& store = session_.env().store;
+    const std::uint64_t size = TRY(store.size(digest));
+    const bool there = TRY(has("blobs/" + digest.oci()));
+    if (there) {
+      ++receipt_.blobs_present;
+      receipt_.bytes_present += size;
+      return {};
+    }
+    net::Request start;
+    start.method = "POST";
+    start.url = "blobs/uploads/";
+    const net::Response opened = TRY(session_.send(std::move(start)));
+    TRY(net::expect_success(opened, session_.base().str()), "opening an upload");
+    net::Request put;
+    put.method = "PUT";
+    put.url = opened.header("location");
+    if (put.url.empty())
+      return Error::make(ErrorKind::kUnavailable, "the registry gave no place for an upload");
+    put.url += fmt::format("{}digest={}", put.url.find('?') == std::string::npos ? '?' : '&', digest.oci());
+    put.headers.emplace_back("Content-Type", "application/octet-stream");
+    put.body_file = store.blob_path(digest);
+    const net::Response done = TRY(session_.send(std::move(put)));
+    TRY(net::expect_success(done, session_.base().str()), "uploading blob {}", digest.oci());
+    ++receipt_.blobs_sent;
+    receipt_.bytes_sent += size;
+    return {};
+  }
+
+  /// Puts a manifest under its digest or a tag; true when the registry took note of its `subject`.
+  Result<bool> manifest(const ManifestPut& what, const std::string& text) {
+    net::Request put;
+    put.method = "PUT";
+    put.url = "manifests/" + what.target;
+    put.headers.emplace_back("Content-Type", what.media_type);
+    put.body = text;
+    const net::Response done = TRY(session_.send(std::move(put)));
+    TRY(net::expect_success(done, session_.base().str()), "putting manifest {}", what.target);
+    const std::string& found = done.header("docker-content-digest");
+    if (!found.empty() && found != codec::sha256(text).oci())
+      return Error::make(ErrorKind::kDenied, "the registry says that manifest {} is {}", what.target, found);
+    return !done.header("oci-subject").empty();
+  }
+
+  Result<bool> has(const std::string& path) {
+    net::Request head;
+    head.method = "HEAD";
+    head.url = path;
+    const net::Response answer = TRY(session_.send(std::move(head)));
+    return answer.status == 200;
+  }
+
+  /// The referrers tag of a subject gains `descriptors` (read, change, write): for registries without the referrers API.
+  Result<> fallback_tag(const std::string& subject, const Json& descriptors) {
+    const std::string tag = replace_all(subject, ":", "-");
+    net::Request get;
+    get.url = "manifests/" + tag;
+    get.headers.emplace_back("Accept", kAccept);
+    get.max_bytes = kMaxManifestBytes;
+    const net::Response answer = TRY(session_.send(std::move(get)));
+    Json list = Json::array();
+    if (answer.status == 200) {
+      const Json old = TRY(codec::parse_json(answer.body, "referrers of " + subject));
+      list = old["manifests"];
+    }
+    for (const Json& descriptor : descriptors.items()) {
+      const auto& items = list.items();
+      const bool known = std::any_of(items.begin(), items.end(), [&](const Json& item) {
+        return item["digest"].as_string() == descriptor["digest"].as_string();
+      });
+      if (!known) list.push(descriptor);
+    }
+    Json index;
+    index.set("schemaVersion", 2).set("mediaType", "application/vnd.oci.image.index.v1+json");
+    const std::string text = codec::to_json(index.set("manifests", std::move(list)));
+    const bool noted = TRY(manifest({tag, {}, "application/vnd.oci.image.index.v1+json"}, text));
+    (void)noted;
+    return {};
+  }
+
+ private:
+  RegistrySession session_;
+  Receipt& receipt_;
+};
+
+std::vector<std::pair<std::string, std::string>> legacy_tags(const index::SerialImage& image) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& [tag, digest] : image.referrers["tags"].members()) out.emplace_back(tag, digest.as_string());
+  return out;
+}
+
+/// The image, then each statement about it: everything that must be there before a tag points to it.
+Result<Parts> parts_of(const index::SerialImage& image, store::Store& store) {
+  Parts parts;
+  TRY(collect(parts, image.index_digest, store, 0));
+  for (const auto& [subject, list] : image.referrers.members()) {
+    if (subject == "tags") continue;
+    for (const Json& descriptor : list.items()) {
+      const Sha256 digest = TRY(parse_sha256(descriptor["digest"].as_string()));
+      TRY(collect(parts, digest, store, 0));
+    }
+  }
+  for (const auto& [tag, text] : legacy_tags(image)) {
+    const Sha256 digest = TRY(parse_sha256(text));
+    TRY(collect(parts, digest, store, 0));
+  }
+  return parts;
+}
+
+}  // namespace
+
+Result<Receipt> Registry::push(const index::SerialImage& image) {
+  Receipt receipt;
+  receipt.name = base_.host + "/" + base_.repository;
+  receipt.digest = image.index_digest;
+  Task task(env_.events, "push " + receipt.name);
+  Pusher pusher(RegistrySession(env_, base_, token_), receipt);
+  const Parts parts = TRY(parts_of(image, env_.store), "reading image '{}'", image.name);
+  std::uint64_t done = 0;
+  for (const Sha256& blob : parts.blobs) {
+    TRY(pusher.blob(blob));
+    task.progress(++done, parts.blobs.size() + parts.manifests.size());
+  }
+  bool noted = false;
+  for (const ManifestPut& manifest : parts.manifests) {
+    const std::string text = TRY(env_.store.read(manifest.digest, kMaxManifestBytes));
+    const bool subject_noted = TRY(pusher.manifest(manifest, text));
+    noted = noted || subject_noted;
+    task.progress(++done, parts.blobs.size() + parts.manifests.size());
+  }
+  receipt.referrers_api = noted;
+  for (const auto& [subject, list] : image.referrers.members())
+    if (!noted && subject != "tags") TRY(pusher.fallback_tag(subject, list));
+
+  std::vector<std::pair<std::string, std::string>> tags = legacy_tags(image);
+  for (const std::string& tag : image.tags) tags.emplace_back(tag, image.index_digest.oci());
+  for (const auto& [tag, text] : tags) {
+    const Sha256 digest = TRY(parse_sha256(text));
+    const std::string bytes = TRY(env_.store.read(digest, kMaxManifestBytes));
+    const Json json = TRY(codec::parse_json(bytes, tag));
+    const bool ignored = TRY(pusher.manifest({tag, digest, json["mediaType"].as_string()}, bytes));
+    (void)ignored;
+  }
+  receipt.tags = image.tags;
+  task.finish(fmt::format("{} sent, {} there before", human_bytes(receipt.bytes_sent), human_bytes(receipt.bytes_present)));
+  return receipt;
+}
+
+Result<std::string> Registry::blob(const Sha256& digest, std::uint64_t max_bytes) {
+  RegistrySession session(env_, base_, token_);
+  net::Request get;
+  get.url = "blobs/" + digest.oci();
+  get.max_bytes = max_bytes;
+  net::Response answer = TRY(session.send(std::move(get)));
+  TRY(net::expect_success(answer, base_.str()), "reading blob {}", digest.oci());
+  const Sha256 found = codec::sha256(answer.body);
+  if (found != digest)
+    return Error::make(ErrorKind::kDenied, "'{}' gave {} for blob {}", base_.host, found.oci(), digest.oci());
+  return std::move(answer.body);
+}
+
+Result<std::pair<std::string, Sha256>> Registry::manifest(const std::string& tag_or_digest) {
+  RegistrySession session(env_, base_, token_);
+  net::Request get;
+  get.url = "manifests/" + tag_or_digest;
+  get.headers.emplace_back("Accept", kAccept);
+  get.max_bytes = kMaxManifestBytes;
+  net::Response answer = TRY(session.send(std::move(get)));
+  TRY(net::expect_success(answer, base_.str()), "reading manifest '{}'", tag_or_digest);
+  const Sha256 found = codec::sha256(answer.body);
+  if (tag_or_digest.starts_with("sha256:") && found.oci() != tag_or_digest)
+    return Error::make(ErrorKind::kDenied, "'{}' gave {} for manifest {}", base_.host, found.oci(), tag_or_digest);
+  return std::pair(std::move(answer.body), found);
+}
+
+Result<Json> Registry::referrers(const Sha256& subject) {
+  RegistrySession session(env_, base_, token_);
+  net::Request get;
+  get.url = "referrers/" + subject.oci();
+  get.max_bytes = kMaxManifestBytes;
+  const net::Response answer = TRY(session.send(std::move(get)));
+  if (answer.status == 200) {
+    const Json index = TRY(codec::parse_json(answer.body, "referrers"));
+    return Json(index["manifests"]);
+  }
+  auto fallback = manifest(replace_all(subject.oci(), ":", "-"));
+  if (!fallback && fallback.error().kind() == ErrorKind::kNotFound) return Json::array();
+  const auto [text, digest] = TRY(std::move(fallback));
+  const Json index = TRY(codec::parse_json(text, "referrers"));
+  return Json(index["manifests"]);
+}
+
+Result<Sha256> Registry::pull(const std::string& tag_or_digest) {
+  return pull_beneath(tag_or_digest, 0);
+}
+
+Result<Sha256> Registry::pull_beneath(const std::string& tag_or_digest, int depth) {
+  if (depth > kMaxDepth) return Error::make(ErrorKind::kInvalid, "indexes are nested too deeply");
+  const auto [text, digest] = TRY(manifest(tag_or_digest));
+  const Json json = TRY(codec::parse_json(text, tag_or_digest));
+  for (const Json& child : json["manifests"].items()) {
+    if (!is_manifest_type(child["mediaType"].as_string())) continue;
+    const Sha256 inner = TRY(pull_beneath(child["digest"].as_string(), depth + 1));
+    (void)inner;
+  }
+  std::vector<Json> descriptors = json["layers"].items();
+  if (json.find("config") != nullptr) descriptors.push_back(json["config"]);
+  for (const Json& descriptor : descriptors) {
+    const Sha256 wanted = TRY(parse_sha256(descriptor["digest"].as_string()));
+    if (env_.store.has(wanted)) continue;
+    const std::string bytes = TRY(blob(wanted, kMaxBlobBytes));
+    const Sha256 kept = TRY(env_.store.put_bytes(bytes));
+    (void)kept;
+  }
+  return env_.store.put_bytes(text);
+}
+
+}  // namespace nacre::publish
