@@ -45,7 +45,8 @@ std::string own_group(std::string_view own, std::string_view controller) {
     const std::size_t second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string_view names = std::string_view(line).substr(first + 1, second - first - 1);
-    if (controller.empty() ? names.empty() : has_word(names, ',', controller)) return line.substr(second + 1);
+    if (controller.empty() ? names.empty() : has_word(names, ',', controller))
+      return line.substr(second + 1);
   }
   return "/";
 }
@@ -65,7 +66,8 @@ Result<> set_limit(const ControllerPlace& place, const Path& folder, const Limit
     const int quota = std::max(1000, static_cast<int>(limits.cpus * kPeriodMicroseconds));
     if (old) TRY(write_value(folder / "cpu.cfs_period_us", fmt::format("{}", kPeriodMicroseconds)));
     if (old) TRY(write_value(folder / "cpu.cfs_quota_us", fmt::format("{}", quota)));
-    if (!old) TRY(write_value(folder / "cpu.max", fmt::format("{} {}", quota, kPeriodMicroseconds)));
+    if (!old)
+      TRY(write_value(folder / "cpu.max", fmt::format("{} {}", quota, kPeriodMicroseconds)));
   } else {
     const std::string bytes = fmt::format("{}", limits.memory_bytes);
     TRY(write_value(folder / (old ? "memory.limit_in_bytes" : "memory.max"), bytes));
@@ -82,8 +84,14 @@ bool is_wanted(std::string_view controller, const Limits& limits) {
   return limits.cpus > 0;
 }
 
-std::string_view word_for(std::string_view controller) {
-  return controller == "pids" ? "process" : controller;
+/// Groups that a killed nacre left: named after a process that is no more. One in use cannot go.
+void remove_stale(const Path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::vector<std::string> parts = split(entry.path().filename().string(), '-');
+    if (parts.size() != 3 || parts[0] != "nacre" || os::exists(Path("/proc") / parts[1])) continue;
+    ::rmdir(entry.path().c_str());
+  }
 }
 
 }  // namespace
@@ -123,10 +131,12 @@ std::vector<ControllerPlace> find_controllers() {
 
 Result<> Cgroup::add(const ControllerPlace& place, const Limits& limits, std::string_view name) {
   const Path folder = place.folder / name;
+  remove_stale(place.folder);
   if (place.version == 2) {
     const Path control = place.folder / "cgroup.subtree_control";
     const std::string on = os::read_file(control).value_or("");
-    if (!has_word(trim(on), ' ', place.controller)) TRY(write_value(control, "+" + place.controller));
+    if (!has_word(trim(on), ' ', place.controller))
+      TRY(write_value(control, "+" + place.controller));
   }
   const bool shared = std::find(folders_.begin(), folders_.end(), folder) != folders_.end();
   if (!shared) {
@@ -137,7 +147,8 @@ Result<> Cgroup::add(const ControllerPlace& place, const Limits& limits, std::st
   TRY(set_limit(place, folder, limits));
   if (shared) return {};
   os::Fd procs(::open((folder / "cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
-  if (!procs) return os::system_error(errno, fmt::format("open '{}/cgroup.procs'", folder.string()));
+  if (!procs)
+    return os::system_error(errno, fmt::format("open '{}/cgroup.procs'", folder.string()));
   procs_.push_back(std::move(procs));
   return {};
 }
@@ -149,15 +160,18 @@ Cgroup Cgroup::make(const Limits& limits, std::vector<std::string>& notes) {
   Cgroup group;
   for (const std::string_view controller : kControllers) {
     if (!is_wanted(controller, limits)) continue;
-    const auto place = std::find_if(places.begin(), places.end(),
-                                    [&](const auto& each) { return each.controller == controller; });
-    if (place == places.end()) {
-      notes.push_back(fmt::format("no {} limit: this machine mounts no {} control group",
-                                  word_for(controller), controller));
-      continue;
+    const auto place = std::find_if(places.begin(), places.end(), [&](const auto& each) {
+      return each.controller == controller;
+    });
+    if (place == places.end() && controller != "pids") {
+      notes.push_back(
+          fmt::format("no {0} limit: this machine mounts no {0} control group", controller));
     }
+    if (place == places.end()) continue;
     auto added = group.add(*place, limits, name);
-    if (!added) notes.push_back(fmt::format("no {} limit: {}", word_for(controller), added.error().render()));
+    // For processes there is RLIMIT_NPROC, which a user namespace counts by itself.
+    if (!added && controller != "pids")
+      notes.push_back(fmt::format("no {} limit: {}", controller, added.error().render()));
     if (added && controller == "pids") group.limits_pids_ = true;
   }
   return group;
@@ -183,7 +197,8 @@ Cgroup::~Cgroup() {
   procs_.clear();
   // The last process may be on its way out still.
   for (const Path& folder : folders_)
-    for (int attempt = 0; attempt < 200 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++attempt)
+    for (int attempt = 0; attempt < 200 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY;
+         ++attempt)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }
 

@@ -56,10 +56,13 @@ bool is_alone(const Launch& launch) {
   return ::poll(&life, 1, 0) != 0;
 }
 
-/// Ids through the system calls themselves: the C library's wrappers signal all threads of the parent's image.
+/// Ids through the system calls themselves: the C library's wrappers signal all threads of the
+/// parent's image.
 bool set_ids(const Launch& launch, unsigned uid, unsigned gid) {
-  if (launch.ids.kind != IdMap::Kind::kSingle && ::syscall(SYS_setgroups, 0, nullptr) != 0) return false;
-  return ::syscall(SYS_setresgid, gid, gid, gid) == 0 && ::syscall(SYS_setresuid, uid, uid, uid) == 0;
+  if (launch.ids.kind != IdMap::Kind::kSingle && ::syscall(SYS_setgroups, 0, nullptr) != 0)
+    return false;
+  return ::syscall(SYS_setresgid, gid, gid, gid) == 0 &&
+         ::syscall(SYS_setresuid, uid, uid, uid) == 0;
 }
 
 bool raise_loopback() {
@@ -70,7 +73,7 @@ bool raise_loopback() {
   bool ok = ::ioctl(socket, SIOCGIFFLAGS, &request) == 0;
   request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
   ok = ok && ::ioctl(socket, SIOCSIFFLAGS, &request) == 0;
-  ::close(socket);
+  ::syscall(SYS_close, socket);
   return ok;
 }
 
@@ -100,7 +103,8 @@ bool raise_loopback() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (is_alone(launch)) ::_exit(1);
   build_root(launch);
-  if (::sethostname(launch.hostname.data(), launch.hostname.size()) != 0) fail(launch, Step::kHostname);
+  if (::sethostname(launch.hostname.data(), launch.hostname.size()) != 0)
+    fail(launch, Step::kHostname);
   if (launch.own_network && !raise_loopback()) fail(launch, Step::kLoopback);
   const int command = raw_fork();
   if (command < 0) fail(launch, Step::kFork);
@@ -144,7 +148,8 @@ bool set_capabilities(std::uint64_t bits, bool inheritable) {
 /// Leaves `uid` with the wanted capabilities and no way to others.
 bool drop_power(const Launch& launch) {
   for (int number = 0; number < 64; ++number)
-    if ((launch.bounding >> number & 1) == 0 && ::prctl(PR_CAPBSET_DROP, number) != 0 && errno != EINVAL)
+    if ((launch.bounding >> number & 1) == 0 && ::prctl(PR_CAPBSET_DROP, number) != 0 &&
+        errno != EINVAL)
       return false;
   if (::prctl(PR_SET_KEEPCAPS, 1) != 0 || !set_ids(launch, launch.uid, launch.gid)) return false;
   // Uid 0 gets its own at exec; another id keeps what it was given only as ambient capabilities.
@@ -180,7 +185,8 @@ void fail(const Launch& launch, Step step, int index, const char* detail) {
 }
 
 int raw_fork(unsigned long flags) {
-  return static_cast<int>(::syscall(SYS_clone, flags | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  return static_cast<int>(
+      ::syscall(SYS_clone, flags | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
 }
 
 void become_command(const Launch& launch) {
@@ -202,7 +208,8 @@ void become_command(const Launch& launch) {
   unblock_signals();
   const sock_fprog program = {static_cast<unsigned short>(launch.filter.size()),
                               const_cast<sock_filter*>(launch.filter.data())};
-  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) fail(launch, Step::kSeccomp);
+  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
+    fail(launch, Step::kSeccomp);
   int failure = ENOENT;
   for (const std::string& name : launch.programs) {
     ::execve(name.c_str(), launch.argv.data(), launch.env.data());
@@ -218,7 +225,8 @@ void enter(const Launch& launch) {
   close_others(launch.keep);
   if (::setns(launch.user_ns.get(), CLONE_NEWUSER) != 0) fail(launch, Step::kUserNamespace);
   const int network = launch.own_network ? CLONE_NEWNET : 0;
-  if (::unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | network) != 0)
+  if (::unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP |
+                network) != 0)
     fail(launch, Step::kNamespaces);
   const unsigned builder = launch.ids.kind == IdMap::Kind::kSingle ? launch.uid : 0;
   const unsigned group = launch.ids.kind == IdMap::Kind::kSingle ? launch.gid : 0;

@@ -13,6 +13,13 @@
 namespace nacre::sandbox {
 namespace {
 
+/// close() past the C library, whose interceptors under a sanitizer believe us to be the parent.
+void close_fd(int fd) {
+  const int failure = errno;
+  ::syscall(SYS_close, fd);
+  errno = failure;
+}
+
 /// Mounts one file system type and gives the detached mount, or -1.
 int make_mount(const char* type, const char* const* options, unsigned attributes) {
   const int context = ::fsopen(type, FSOPEN_CLOEXEC);
@@ -22,9 +29,7 @@ int make_mount(const char* type, const char* const* options, unsigned attributes
     ok = ::fsconfig(context, FSCONFIG_SET_STRING, options[0], options[1], 0) == 0;
   ok = ok && ::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
   const int tree = ok ? ::fsmount(context, FSMOUNT_CLOEXEC, attributes) : -1;
-  const int failure = errno;
-  ::close(context);
-  errno = failure;
+  close_fd(context);
   return tree;
 }
 
@@ -42,7 +47,8 @@ int make_tmpfs(const char* size, const char* mode, unsigned attributes) {
 int open_source(const Source& source) {
   if (source.tree) return source.tree.get();
   int tree = ::open_tree(AT_FDCWD, source.path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-  // A less privileged namespace may not uncover what lies below the mounts of the host: take them along.
+  // A less privileged namespace may not uncover what lies below the mounts of the host: take them
+  // along.
   unsigned deep = 0;
   if (tree < 0 && errno == EINVAL) {
     deep = AT_RECURSIVE;
@@ -120,7 +126,8 @@ void mount_overlay(const Launch& launch) {
   set("workdir", launch.work_name.c_str());
   set("userxattr", nullptr);
   set("volatile", nullptr);  // the store syncs what it keeps
-  if (::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) fail_overlay(launch, context);
+  if (::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
+    fail_overlay(launch, context);
   const int tree = ::fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
   if (tree < 0 || attach(tree, "r") != 0) fail_overlay(launch, context);
 }
@@ -151,15 +158,14 @@ int clone_attach(const char* from, const char* target, std::uint64_t attributes)
   change.attr_set = attributes;
   int result = ::mount_setattr(tree, "", AT_EMPTY_PATH, &change, sizeof change);
   if (result == 0) result = attach(tree, target);
-  const int failure = errno;
-  ::close(tree);
-  errno = failure;
+  close_fd(tree);
   return result;
 }
 
 void attach_proc(const Launch& launch, const Opened& opened) {
   bool ok = make_point("/proc", NodeType::kDirectory) == 0 && attach(opened.proc, "/proc") == 0;
-  for (const char* path : {"/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger"})
+  for (const char* path :
+       {"/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger"})
     ok = ok && (clone_attach(path, path, MOUNT_ATTR_RDONLY) == 0 || errno == ENOENT);
   for (const char* path : {"/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/kmsg",
                            "/proc/timer_list", "/proc/latency_stats", "/proc/kallsyms",
@@ -199,24 +205,27 @@ void attach_devices(const Launch& launch, const Opened& opened) {
 
 void build_root(const Launch& launch) {
   ::umask(022);
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) fail(launch, Step::kPrivateMounts);
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    fail(launch, Step::kPrivateMounts);
   Opened opened;
   open_all(launch, opened);
   make_staging(launch, opened);
   if (launch.overlay) mount_overlay(launch);
-  if (::chdir("r") != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0 || ::umount2(".", MNT_DETACH) != 0 ||
-      ::chdir("/") != 0)
+  if (::chdir("r") != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0 ||
+      ::umount2(".", MNT_DETACH) != 0 || ::chdir("/") != 0)
     fail(launch, Step::kPivot);
   attach_devices(launch, opened);
   attach_proc(launch, opened);
-  const int tmp = make_tmpfs(launch.tmp_options.c_str(), "1777", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  const int tmp =
+      make_tmpfs(launch.tmp_options.c_str(), "1777", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
   if (tmp < 0 || make_point("/tmp", NodeType::kDirectory) != 0 || attach(tmp, "/tmp") != 0)
     fail(launch, Step::kTmp);
   for (std::size_t i = 0; i < launch.binds.size(); ++i) {
     const Source& bind = launch.binds[i];
     if (make_point(bind.target.c_str(), bind.type) != 0)
       fail(launch, Step::kBindPoint, static_cast<int>(i));
-    if (attach(opened.binds[i], bind.target.c_str()) != 0) fail(launch, Step::kBind, static_cast<int>(i));
+    if (attach(opened.binds[i], bind.target.c_str()) != 0)
+      fail(launch, Step::kBind, static_cast<int>(i));
   }
 }
 

@@ -14,6 +14,7 @@
 namespace nacre::sandbox {
 namespace {
 
+constexpr std::int64_t kNano = 1'000'000'000;
 constexpr const char* kOpaque = "user.overlay.opaque";
 
 enum class Whiteouts { kApply, kKeep };
@@ -37,14 +38,16 @@ Result<> copy_bytes(const Path& from, const Path& to, unsigned mode) {
   char buffer[1 << 16];
   // Also after copy_file_range: it may not know the pair of file systems.
   while ((got = ::read(source.get(), buffer, sizeof buffer)) > 0)
-    if (::write(target.get(), buffer, static_cast<std::size_t>(got)) != got) return trouble("write", to);
+    if (::write(target.get(), buffer, static_cast<std::size_t>(got)) != got)
+      return trouble("write", to);
   if (got < 0) return trouble("read", from);
   return {};
 }
 
 /// Owner, mode, time. Owners only root can give; for others everything is their own.
 Result<> set_status(const os::TreeEntry& entry, const Path& to) {
-  if (::geteuid() == 0 && ::lchown(to.c_str(), entry.uid, entry.gid) != 0) return trouble("own", to);
+  if (::geteuid() == 0 && ::lchown(to.c_str(), entry.uid, entry.gid) != 0)
+    return trouble("own", to);
   if (entry.type != os::FileType::kSymlink && ::chmod(to.c_str(), entry.mode) != 0)
     return trouble("set the mode of", to);
   const timespec times[2] = {{entry.mtime, 0}, {entry.mtime, 0}};
@@ -94,7 +97,8 @@ Result<> lay_over(const Path& tree, const Path& root, Whiteouts whiteouts) {
     TRY(copy_one(from, entry, to));
     if (!folder) TRY(set_status(entry, to));
   }
-  // Deepest first, for a directory may be closed to us once it has its mode, and entries change its time.
+  // Deepest first, for a directory may be closed to us once it has its mode, and entries change its
+  // time.
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry)
     if (entry->type == os::FileType::kDirectory) TRY(set_status(*entry, root / entry->path.str()));
   return {};
@@ -106,14 +110,17 @@ Result<std::map<TreePath, CopiedRoot::Mark>> CopiedRoot::marks() const {
   std::map<TreePath, Mark> out;
   const std::vector<os::TreeEntry> entries = TRY(os::walk_tree(path()));
   for (const os::TreeEntry& entry : entries) {
-    struct stat status {};
+    struct statx status {};
     const Path file = path() / entry.path.str();
-    if (::lstat(file.c_str(), &status) != 0) return trouble("look at", file);
-    // A directory's ctime changes with its entries, which are compared themselves: its mode and owner count.
-    if (entry.type == os::FileType::kDirectory)
-      out[entry.path] = {entry.inode, entry.mode, (std::int64_t{entry.uid} << 32) + entry.gid};
-    else
-      out[entry.path] = {entry.inode, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
+    if (::statx(AT_FDCWD, file.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
+                &status) != 0)
+      return trouble("look at", file);
+    Mark& mark = out[entry.path];
+    mark.inode = entry.inode;
+    mark.born = status.stx_btime.tv_sec * kNano + status.stx_btime.tv_nsec;
+    // A directory's ctime changes with its entries, which are compared themselves.
+    if (entry.type == os::FileType::kDirectory) mark.status = {entry.mode, entry.uid, entry.gid};
+    else mark.status = {status.stx_ctime.tv_sec, status.stx_ctime.tv_nsec, 0};
   }
   return out;
 }
@@ -121,7 +128,8 @@ Result<std::map<TreePath, CopiedRoot::Mark>> CopiedRoot::marks() const {
 Result<CopiedRoot> CopiedRoot::make(const RootSpec& root) {
   const Path upper = std::filesystem::absolute(root.upper).lexically_normal();
   TRY(os::make_dirs(upper));
-  os::TempDir folder = TRY(os::TempDir::create(upper.parent_path(), upper.filename().string() + ".root-"));
+  os::TempDir folder =
+      TRY(os::TempDir::create(upper.parent_path(), upper.filename().string() + ".root-"));
   CopiedRoot copied(std::move(folder), upper);
   if (::chmod(copied.path().c_str(), 0755) != 0) return trouble("set the mode of", copied.path());
   for (const Path& tree : root.lower) TRY(lay_over(tree, copied.path(), Whiteouts::kApply));
@@ -151,7 +159,8 @@ Result<> CopiedRoot::keep_changes() {
     if (old != before_.end() && old->second == mark) continue;
     TRY(reach(name.parent(), folders));
     const Path kept = upper_ / name.str();
-    const bool replaced = old != before_.end() && old->second.inode != mark.inode;
+    const bool replaced =
+        old != before_.end() && (old->second.inode != mark.inode || old->second.born != mark.born);
     if (entries.at(name).type != os::FileType::kDirectory) {
       TRY(os::remove_tree(kept));
       TRY(os::rename(path() / name.str(), kept));
@@ -160,7 +169,8 @@ Result<> CopiedRoot::keep_changes() {
     if (replaced) TRY(os::remove_tree(kept));
     TRY(reach(name, folders));
     folders.push_back(name);
-    if (replaced && ::setxattr(kept.c_str(), kOpaque, "y", 1, 0) != 0) return trouble("mark as new", kept);
+    if (replaced && ::setxattr(kept.c_str(), kOpaque, "y", 1, 0) != 0)
+      return trouble("mark as new", kept);
   }
   for (auto name = folders.rbegin(); name != folders.rend(); ++name)
     TRY(set_status(entries.at(*name), upper_ / name->str()));

@@ -3,6 +3,7 @@
 #include "os/file.h"
 #include "sandbox/sandbox.h"
 
+#include <array>
 #include <map>
 
 namespace nacre::sandbox {
@@ -20,10 +21,12 @@ class CopiedRoot {
   Result<> keep_changes();
 
  private:
-  /// What tells whether an entry was touched; ctime counts, so that no write can hide.
+  /// What tells whether an entry was touched or replaced: ctime counts, so that no write can hide,
+  /// and the time of birth, for inode numbers are used again.
   struct Mark {
     std::uint64_t inode = 0;
-    std::int64_t ctime_seconds = 0, ctime_nanoseconds = 0;
+    std::int64_t born = 0;
+    std::array<std::int64_t, 3> status{};  ///< ctime; of a directory mode and owners.
     bool operator==(const Mark&) const = default;
   };
   CopiedRoot(os::TempDir root, Path upper) : root_(std::move(root)), upper_(std::move(upper)) {}

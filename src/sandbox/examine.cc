@@ -21,7 +21,8 @@ namespace {
 
 bool in_path(std::string_view program) {
   const char* path = std::getenv("PATH");
-  for (const std::string& folder : split(path != nullptr ? path : "/usr/sbin:/usr/bin:/sbin:/bin", ':'))
+  for (const std::string& folder :
+       split(path != nullptr ? path : "/usr/sbin:/usr/bin:/sbin:/bin", ':'))
     if (::access((folder + "/" + std::string(program)).c_str(), X_OK) == 0) return true;
   return false;
 }
@@ -45,7 +46,8 @@ Result<std::vector<std::string>> try_sandbox(const Path& folder) {
 }
 
 Finding whole_sandbox() {
-  Finding finding{"a sandbox starts (user, mount, pid, network namespaces; overlay root)", false, {}};
+  Finding finding{
+      "a sandbox starts (user, mount, pid, network namespaces; overlay root)", false, {}};
   auto folder = os::TempDir::create(std::filesystem::temp_directory_path());
   if (!folder) {
     finding.mend = folder.error().render();
@@ -87,9 +89,11 @@ Finding idmapped_mounts() {
   mount_attr change{};
   change.attr_set = MOUNT_ATTR_IDMAP;
   if (space) change.userns_fd = static_cast<std::uint64_t>(space->get());
-  finding.ok = space && tree && ::mount_setattr(tree.get(), "", AT_EMPTY_PATH, &change, sizeof change) == 0;
-  finding.mend = "keep NACRE_HOME on ext4, xfs, btrfs or tmpfs and use Linux 5.19 or newer; until then the "
-                 "sandbox shares ids with the host";
+  finding.ok =
+      space && tree && ::mount_setattr(tree.get(), "", AT_EMPTY_PATH, &change, sizeof change) == 0;
+  finding.mend =
+      "keep NACRE_HOME on ext4, xfs, btrfs or tmpfs and use Linux 5.19 or newer; until then the "
+      "sandbox shares ids with the host";
   return finding;
 }
 
@@ -103,7 +107,8 @@ Finding control_groups() {
     finding.ok = finding.ok && found;
   }
   if (!finding.ok)
-    finding.mend = "no limits for " + finding.mend + ": run as root, or mount -t cgroup2 none /sys/fs/cgroup";
+    finding.mend =
+        "no limits for " + finding.mend + ": run as root, or mount -t cgroup2 none /sys/fs/cgroup";
   return finding;
 }
 
@@ -123,7 +128,8 @@ Finding disk_space() {
   const bool known = ::statvfs(folder.c_str(), &space) == 0;
   const std::uint64_t free = known ? std::uint64_t{space.f_bavail} * space.f_frsize : 0;
   constexpr std::uint64_t kWanted = 20ull << 30;
-  return {fmt::format("20 GiB free in {} ({} are)", folder.string(), human_bytes(free)), free >= kWanted,
+  return {fmt::format("20 GiB free in {} ({} are)", folder.string(), human_bytes(free)),
+          free >= kWanted,
           "apt-get clean, `nacre gc`, or set TMPDIR and NACRE_HOME to a larger disk"};
 }
 
@@ -138,11 +144,13 @@ std::vector<Finding> examine_machine() {
   out.push_back(control_groups());
   out.push_back({"system call filters (seccomp)", ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0,
                  "use a kernel with CONFIG_SECCOMP_FILTER"});
-  out.push_back({"Landlock scopes, for sandboxes with network", ::syscall(444, nullptr, 0, 1) >= 6,
-                 "use Linux 6.12 or newer with landlock in the lsm= list; until then a sandbox with network "
-                 "reaches the host's abstract unix sockets"});
+  out.push_back(
+      {"Landlock scopes, for sandboxes with network", ::syscall(444, nullptr, 0, 1) >= 6,
+       "use Linux 6.12 or newer with landlock in the lsm= list; until then a sandbox with network "
+       "reaches the host's abstract unix sockets"});
   out.push_back(whole_sandbox());
-  out.push_back({"runc or crun, to run images", in_path("runc") || in_path("crun"), "apt-get install runc"});
+  out.push_back(
+      {"runc or crun, to run images", in_path("runc") || in_path("crun"), "apt-get install runc"});
   out.push_back({"apt, to fetch sources and stage 0 from Debian", in_path("apt-get"),
                  "use Debian, or name a directory of sources with --sources"});
   out.push_back(disk_space());

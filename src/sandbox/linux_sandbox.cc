@@ -40,7 +40,8 @@ std::string step_text(const Launch& launch, const Report& report) {
     case Step::kProc: return "mount /proc";
     case Step::kStaging: return fmt::format("assemble the root in '{}'", launch.staging);
     case Step::kLayer: return fmt::format("mount layer '{}'", path_in(launch.layers));
-    case Step::kUpper: return fmt::format("mount the upper directory's folder '{}'", launch.upper.path);
+    case Step::kUpper:
+      return fmt::format("mount the upper directory's folder '{}'", launch.upper.path);
     case Step::kOverlay: return fmt::format("mount overlay with {} layers", launch.layers.size());
     case Step::kPivot: return "change to the new root";
     case Step::kAttachProc: return "cover the machine's parts of /proc";
@@ -97,7 +98,8 @@ class SignalsBlocked {
 /// Gives the terminal back to us, in the state that it had.
 class TerminalKept {
  public:
-  explicit TerminalKept(bool interactive) : on_(interactive && ::isatty(0) && ::tcgetattr(0, &state_) == 0) {}
+  explicit TerminalKept(bool interactive)
+      : on_(interactive && ::isatty(0) && ::tcgetattr(0, &state_) == 0) {}
   TerminalKept(const TerminalKept&) = delete;
   TerminalKept& operator=(const TerminalKept&) = delete;
   ~TerminalKept() {
@@ -113,8 +115,8 @@ class TerminalKept {
 };
 
 void list_kept(Launch& launch) {
-  launch.keep = {launch.user_ns.get(), launch.report, launch.life, launch.status,
-                 launch.in,            launch.out,    launch.err};
+  launch.keep = {launch.user_ns.get(), launch.report, launch.life, launch.status, launch.in,
+                 launch.out,           launch.err};
   launch.keep.insert(launch.keep.end(), launch.cgroups.begin(), launch.cgroups.end());
   for (const std::vector<Source>* sources : {&launch.layers, &launch.devices, &launch.binds})
     for (const Source& source : *sources) launch.keep.push_back(source.tree.get());
@@ -122,7 +124,8 @@ void list_kept(Launch& launch) {
   std::sort(launch.keep.begin(), launch.keep.end());
 }
 
-Result<Ending> start_and_watch(Launch& launch, const SandboxCommand& command, std::stop_token stop) {
+Result<Ending> start_and_watch(Launch& launch, const SandboxCommand& command,
+                               std::stop_token stop) {
   Pipe report = TRY(make_pipe());
   Pipe status = TRY(make_pipe());
   Pipe life = TRY(make_pipe());
@@ -153,12 +156,14 @@ Result<Ending> start_and_watch(Launch& launch, const SandboxCommand& command, st
     line.out = std::move(out.read);
     line.err = std::move(err.read);
   }
-  for (os::Fd* end : {&report.write, &status.write, &life.read, &out.write, &err.write}) end->reset();
+  for (os::Fd* end : {&report.write, &status.write, &life.read, &out.write, &err.write})
+    end->reset();
   return watch(std::move(line), command, stop);
 }
 
 bool is_refused_overlay(const Ending& ending) {
-  return ending.failure && ending.failure->step == Step::kOverlay && ending.failure->error != ENOMEM;
+  return ending.failure && ending.failure->step == Step::kOverlay &&
+         ending.failure->error != ENOMEM;
 }
 
 class Run {
@@ -167,12 +172,18 @@ class Run {
       : command_(command), making_(making), stop_(std::move(stop)) {}
 
   Result<os::Exit> go() {
-    if (making_ == RootMaking::kCopy || command_.root.lower.size() > kMaxLayers) return in_copy();
+    if (making_ == RootMaking::kCopy) return in_copy();
+    if (const std::size_t layers = command_.root.lower.size(); layers > kMaxLayers) {
+      note(fmt::format("the root is a copy, which is slow: an overlay takes {} layers, not {}",
+                       kMaxLayers, layers));
+      return in_copy();
+    }
     Launch launch = TRY(prepare_somehow({}));
     Ending ending = TRY(attempt(launch));
     remove_work();
     if (!is_refused_overlay(ending)) return answer(launch, std::move(ending));
-    note(fmt::format("the root is a copy, which is slow: {}", error_of(launch, *ending.failure).render()));
+    note(fmt::format("the root is a copy, which is slow: {}",
+                     error_of(launch, *ending.failure).render()));
     return in_copy();
   }
 
@@ -216,12 +227,15 @@ class Run {
     if (ending.failure) return error_of(launch, *ending.failure);
     if (ending.interrupted) return Error::make(ErrorKind::kUnavailable, "interrupted");
     if (ending.too_much)
-      return Error::make(ErrorKind::kUnavailable, "'{}' printed too much to keep", command_.argv[0]);
+      return Error::make(ErrorKind::kUnavailable, "'{}' printed too much to keep",
+                         command_.argv[0]);
     return std::move(ending.exit);
   }
 
   /// A failure to tidy up is no failure of the command.
-  void remove_work() const { (void)os::remove_tree(command_.root.upper.string() + ".work").has_value(); }
+  void remove_work() const {
+    (void)os::remove_tree(command_.root.upper.string() + ".work").has_value();
+  }
 
   void note(const std::string& text) const {
     if (command_.on_note) return command_.on_note(text);

@@ -16,7 +16,12 @@
 namespace nacre::sandbox {
 namespace {
 
+constexpr unsigned kLastId = 65535;
 constexpr std::uint64_t kBindAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+
+bool is_plain_bind(const Source& source) {
+  return source.target.starts_with("/") && (source.attributes & MOUNT_ATTR_RDONLY) != 0;
+}
 
 /// A private copy of the mount at `source.path`, its owners shown through the user namespace.
 /// Only what the machine's owner started may do this; others leave it to the child.
@@ -30,7 +35,13 @@ Result<> open_ahead(Source& source, const Launch& launch) {
   change.attr_set = source.attributes | (shift ? std::uint64_t{MOUNT_ATTR_IDMAP} : 0);
   change.propagation = MS_PRIVATE;
   if (shift) change.userns_fd = static_cast<std::uint64_t>(launch.user_ns.get());
-  if (::mount_setattr(tree, "", AT_EMPTY_PATH, &change, sizeof change) != 0)
+  int failed = ::mount_setattr(tree, "", AT_EMPTY_PATH, &change, sizeof change);
+  // What is only read may show foreign owners, where its file system cannot map them (sysfs, say).
+  if (failed != 0 && shift && is_plain_bind(source)) {
+    change.attr_set = source.attributes;
+    failed = ::mount_setattr(tree, "", AT_EMPTY_PATH, &change, sizeof change);
+  }
+  if (failed != 0)
     return os::system_error(errno, fmt::format("map the owners of '{}'", source.path));
   return {};
 }
@@ -54,9 +65,9 @@ Result<> add_layers(Launch& launch, const RootSpec& root) {
     return Error::make(ErrorKind::kInvalid, "a root of {} layers; an overlay takes {} at most",
                        root.lower.size(), kMaxLayers);
   for (auto tree = root.lower.rbegin(); tree != root.lower.rend(); ++tree) {
-    Source layer = TRY(make_source(launch, *tree, fmt::format("l/{}", launch.layers.size()),
-                                   MOUNT_ATTR_RDONLY),
-                       "adding a layer");
+    Source layer = TRY(
+        make_source(launch, *tree, fmt::format("l/{}", launch.layers.size()), MOUNT_ATTR_RDONLY),
+        "adding a layer");
     if (layer.type != NodeType::kDirectory)
       return Error::make(ErrorKind::kInvalid, "expected a directory, found a file: layer '{}'",
                          tree->string());
@@ -70,16 +81,18 @@ Result<> add_upper(Launch& launch, const RootSpec& root) {
   const Path upper = std::filesystem::absolute(root.upper).lexically_normal();
   const std::string name = upper.filename().string();
   if (name.empty() || name.size() > 240)
-    return Error::make(ErrorKind::kInvalid,
-                       "expected a directory with a name of 1 to 240 bytes as upper directory, got '{}'",
-                       root.upper.string());
+    return Error::make(
+        ErrorKind::kInvalid,
+        "expected a directory with a name of 1 to 240 bytes as upper directory, got '{}'",
+        root.upper.string());
   TRY(os::make_dirs(upper), "making the upper directory");
   const Path work = upper.parent_path() / (name + ".work");
   TRY(os::remove_tree(work), "clearing the work directory");
   TRY(os::make_dirs(work));
   launch.upper_name = "u/" + name;
   launch.work_name = "u/" + name + ".work";
-  launch.upper = TRY(make_source(launch, upper.parent_path(), "", 0), "opening the upper directory");
+  launch.upper =
+      TRY(make_source(launch, upper.parent_path(), "", 0), "opening the upper directory");
   return {};
 }
 
@@ -87,8 +100,8 @@ Result<> add_devices(Launch& launch) {
   for (const char* name : {"null", "zero", "full", "random", "urandom", "tty"}) {
     const std::string path = fmt::format("/dev/{}", name);
     if (std::string_view(name) == "tty" && !os::exists(path)) continue;
-    launch.devices.push_back(
-        TRY(make_source(launch, path, path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), "adding a device"));
+    launch.devices.push_back(TRY(
+        make_source(launch, path, path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), "adding a device"));
   }
   return {};
 }
@@ -101,9 +114,9 @@ Result<> add_binds(Launch& launch, const std::vector<Bind>& binds) {
     if (bind.inside.is_root())
       return Error::make(ErrorKind::kInvalid, "'{}' cannot be bound over the whole root",
                          bind.host.string());
-    launch.binds.push_back(TRY(make_source(launch, bind.host, "/" + bind.inside.str(),
-                                           kBindAttributes | access),
-                               "binding '{}'", bind.inside.str()));
+    launch.binds.push_back(
+        TRY(make_source(launch, bind.host, "/" + bind.inside.str(), kBindAttributes | access),
+            "binding '{}'", bind.inside.str()));
   }
   return {};
 }
@@ -142,7 +155,8 @@ void find_arguments(Launch& launch) {
   std::string text;
   std::getline(file, text);
   const std::vector<std::string> fields = split_words(text.substr(text.rfind(')') + 1));
-  if (fields.size() < 47) return;  // arg_start and arg_end are fields 48 and 49; ')' ends the second
+  if (fields.size() < 47)
+    return;  // arg_start and arg_end are fields 48 and 49; ')' ends the second
   const std::uintptr_t start = std::strtoull(fields[45].c_str(), nullptr, 10);
   const std::uintptr_t end = std::strtoull(fields[46].c_str(), nullptr, 10);
   if (start == 0 || end <= start) return;
@@ -151,16 +165,16 @@ void find_arguments(Launch& launch) {
 }
 
 Result<> add_limits(Launch& launch, const SandboxCommand& command) {
-  if (launch.ids.kind != IdMap::Kind::kSingle &&
-      (command.uid >= launch.ids.count || command.gid >= launch.ids.count))
-    return Error::make(ErrorKind::kInvalid, "uid {} and gid {}: a sandbox has ids up to {}", command.uid,
-                       command.gid, launch.ids.count - 1);
+  if (command.uid > kLastId || command.gid > kLastId)
+    return Error::make(ErrorKind::kInvalid, "uid {} and gid {}: a sandbox has ids up to {}",
+                       command.uid, command.gid, kLastId);
   if (command.hostname.empty() || command.hostname.size() > 64)
     return Error::make(ErrorKind::kInvalid, "expected a host name of 1 to 64 bytes, got '{}'",
                        command.hostname);
   launch.uid = command.uid;
   launch.gid = command.gid;
-  launch.capabilities = TRY(capability_bits(command.keep_capabilities), "reading the capabilities to keep");
+  launch.capabilities =
+      TRY(capability_bits(command.keep_capabilities), "reading the capabilities to keep");
   if (command.uid == 0) launch.capabilities |= build_capabilities();
   launch.bounding = launch.capabilities;
   launch.tmp_options = fmt::format("{}", std::max<std::uint64_t>(command.limits.tmp_bytes, 4096));

@@ -73,7 +73,8 @@ long open_descriptors(const Arguments&) {
   if (folder == nullptr) return -1;
   int found = 0;
   while (const dirent* entry = readdir(folder))
-    if (entry->d_name[0] != '.' && std::atoi(entry->d_name) > 2 && std::atoi(entry->d_name) != dirfd(folder))
+    if (entry->d_name[0] != '.' && std::atoi(entry->d_name) > 2 &&
+        std::atoi(entry->d_name) != dirfd(folder))
       ++found;
   return found > 0 ? 0 : fail_with(ENOENT);
 }
@@ -86,7 +87,8 @@ long extra_capabilities(const Arguments& a) {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2] = {};
   syscall(SYS_capget, &header, data);
-  const unsigned long long held = data[0].permitted | static_cast<unsigned long long>(data[1].permitted) << 32;
+  const unsigned long long held =
+      data[0].permitted | static_cast<unsigned long long>(data[1].permitted) << 32;
   return (held & ~allowed) != 0 ? 0 : fail_with(EPERM);
 }
 
@@ -170,9 +172,11 @@ const Attack kAttacks[] = {
     {"see-path", [](const Arguments& a) { return long{access(a.at(0).c_str(), F_OK)}; }},
     {"read", [](const Arguments& a) { return content_of(a.at(0).c_str()); }},
     {"write", [](const Arguments& a) { return write_to(a.at(0).c_str(), "1"); }},
-    {"create", [](const Arguments& a) { return long{open(a.at(0).c_str(), O_CREAT | O_WRONLY, 0644)}; }},
+    {"create",
+     [](const Arguments& a) { return long{open(a.at(0).c_str(), O_CREAT | O_WRONLY, 0644)}; }},
     {"mount", [](const Arguments&) { return long{mount("x", "/tmp", "tmpfs", 0, nullptr)}; }},
-    {"remount", [](const Arguments& a) {
+    {"remount",
+     [](const Arguments& a) {
        return long{mount(nullptr, a.at(0).c_str(), nullptr, MS_REMOUNT | MS_BIND, nullptr)};
      }},
     {"umount", [](const Arguments& a) { return long{umount2(a.at(0).c_str(), MNT_DETACH)}; }},
@@ -185,7 +189,8 @@ const Attack kAttacks[] = {
     {"unshare-mount", [](const Arguments&) { return long{unshare(CLONE_NEWNS)}; }},
     {"clone-user", [](const Arguments&) { return raw_clone(CLONE_NEWUSER); }},
     {"clone-net", [](const Arguments&) { return raw_clone(CLONE_NEWNET); }},
-    {"clone3", [](const Arguments&) {
+    {"clone3",
+     [](const Arguments&) {
        unsigned long long request[11] = {CLONE_NEWUSER};
        return syscall(SYS_clone3, request, sizeof request);
      }},
@@ -198,7 +203,10 @@ const Attack kAttacks[] = {
     {"init-root", [](const Arguments&) { return long{access("/proc/1/root/etc", F_OK)}; }},
     {"kill", [](const Arguments& a) { return long{kill(std::stoi(a.at(0)), SIGKILL)}; }},
     {"see-processes", processes_seen},
-    {"mknod", [](const Arguments& a) { return long{mknod(a.at(0).c_str(), S_IFBLK | 0600, makedev(254, 0))}; }},
+    {"mknod",
+     [](const Arguments& a) {
+       return long{mknod(a.at(0).c_str(), S_IFBLK | 0600, makedev(254, 0))};
+     }},
     {"keyctl", [](const Arguments&) { return syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, -3, 0); }},
     {"add-key", [](const Arguments&) { return syscall(SYS_add_key, "user", "a", "b", 1, -3); }},
     {"bpf", [](const Arguments&) { return syscall(SYS_bpf, 0, nullptr, 0); }},
@@ -207,33 +215,42 @@ const Attack kAttacks[] = {
     {"io-uring", [](const Arguments&) { return syscall(SYS_io_uring_setup, 1, nullptr); }},
     {"kexec", [](const Arguments&) { return syscall(SYS_kexec_load, 0, 0, nullptr, 0); }},
     {"init-module", [](const Arguments&) { return syscall(SYS_init_module, nullptr, 0, ""); }},
-    {"open-by-handle", [](const Arguments&) { return syscall(SYS_open_by_handle_at, -1, nullptr, 0); }},
+    {"open-by-handle",
+     [](const Arguments&) { return syscall(SYS_open_by_handle_at, -1, nullptr, 0); }},
     {"reboot", [](const Arguments&) { return syscall(SYS_reboot, 0, 0, 0, nullptr); }},
     {"type-into-terminal", [](const Arguments&) { return long{ioctl(0, TIOCSTI, "x")}; }},
     {"set-hostname", [](const Arguments&) { return long{sethostname("x", 1)}; }},
     {"x32-call", [](const Arguments&) { return syscall(0x40000000 | SYS_getpid); }},
     {"open-descriptors", open_descriptors},
     {"extra-capabilities", extra_capabilities},
-    {"no-new-privileges", [](const Arguments&) {
+    {"no-new-privileges",
+     [](const Arguments&) {
        return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0L : fail_with(EPERM);
      }},
-    {"environment", [](const Arguments&) { return environ[0] != nullptr ? 0L : fail_with(ENOENT); }},
+    {"environment",
+     [](const Arguments&) { return environ[0] != nullptr ? 0L : fail_with(ENOENT); }},
     {"own-session", [](const Arguments&) { return getsid(0) == getpid() ? 0L : fail_with(EPERM); }},
-    {"become", [](const Arguments& a) { return long{setuid(static_cast<uid_t>(std::stoul(a.at(0))))}; }},
-    {"give-away", [](const Arguments& a) {
+    {"become",
+     [](const Arguments& a) { return long{setuid(static_cast<uid_t>(std::stoul(a.at(0))))}; }},
+    {"give-away",
+     [](const Arguments& a) {
        return long{chown(a.at(0).c_str(), static_cast<uid_t>(std::stoul(a.at(1))), 7)};
      }},
     {"fork", fork_many},
     {"eat-mib", eat_memory},
     {"leave-daemon", leave_daemon},
-    {"sleep", [](const Arguments& a) { return long{usleep(static_cast<useconds_t>(std::stoul(a.at(0)) * 1000))}; }},
+    {"sleep",
+     [](const Arguments& a) {
+       return long{usleep(static_cast<useconds_t>(std::stoul(a.at(0)) * 1000))};
+     }},
 };
 
 void try_attack(const std::string& word) {
   const std::size_t equals = word.find('=');
   Arguments arguments;
   std::string rest = equals == std::string::npos ? "" : word.substr(equals + 1);
-  for (std::size_t comma; !rest.empty(); rest.erase(0, comma == std::string::npos ? comma : comma + 1)) {
+  for (std::size_t comma; !rest.empty();
+       rest.erase(0, comma == std::string::npos ? comma : comma + 1)) {
     comma = rest.find(',');
     arguments.push_back(rest.substr(0, comma));
   }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -29,7 +30,8 @@ class Run : public testing::TestWithParam<RootMaking> {
   }
   Path path(std::string_view name) const { return folder_->path() / name; }
 
-  void layer(const std::string& name, const std::vector<std::pair<std::string, std::string>>& files) {
+  void layer(const std::string& name,
+             const std::vector<std::pair<std::string, std::string>>& files) {
     for (const auto& [file, text] : files) {
       ASSERT_TRUE(os::make_dirs((path(name) / file).parent_path()));
       ASSERT_TRUE(os::write_file(path(name) / file, text));
@@ -54,6 +56,27 @@ class Run : public testing::TestWithParam<RootMaking> {
     return exit->out;
   }
   std::string run(const std::string& script) { return run(shell(script)); }
+  /// run(), in a process of the user nobody.
+  std::string as_nobody(SandboxCommand command) {
+    command.on_note = nullptr;
+    int answer[2];
+    EXPECT_EQ(::pipe(answer), 0);
+    const int child = ::fork();
+    if (child == 0) {
+      const bool ok = ::setgroups(0, nullptr) == 0 && ::setgid(65534) == 0 &&
+                      ::setuid(65534) == 0 && ::prctl(PR_SET_DUMPABLE, 1) == 0;  // as after exec
+      const std::string text = ok ? run(command) : "no other user";
+      (void)!::write(answer[1], text.data(), text.size());
+      ::_exit(0);
+    }
+    ::close(answer[1]);
+    std::string text(4096, 0);
+    const ssize_t got = ::read(answer[0], text.data(), text.size());
+    ::waitpid(child, nullptr, 0);
+    ::close(answer[0]);
+    text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    return text;
+  }
   struct stat status(const Path& file) const {
     struct stat found {};
     EXPECT_EQ(::lstat(file.c_str(), &found), 0) << file;
@@ -74,7 +97,9 @@ TEST_P(Run, ShowsTheLaterLayerAndKeepsChangesInTheUpperDirectory) {
   layer("one", {{"opt/a", "one"}, {"opt/b", "one"}, {"opt/d/x", "one"}});
   layer("two", {{"opt/b", "two"}});
   EXPECT_EQ(run("cat /opt/a /opt/b /etc/motd"), "onetwowelcome\n");
-  EXPECT_EQ(run("echo new > /opt/c; rm /opt/a; echo more >> /etc/motd; rm -r /opt/d; mkdir /opt/d; ln /opt/c /opt/e"), "");
+  EXPECT_EQ(run("echo new > /opt/c; rm /opt/a; echo more >> /etc/motd; rm -r /opt/d; mkdir /opt/d; "
+                "ln /opt/c /opt/e"),
+            "");
   EXPECT_EQ(run("ls /opt; cat /etc/motd; ls -A /opt/d"), "b\nc\nd\ne\nwelcome\nmore\n");
   EXPECT_EQ(os::read_file(path("base/etc/motd")).take(), "welcome\n");
   EXPECT_EQ(os::read_file(path("upper/etc/motd")).take(), "welcome\nmore\n");
@@ -83,7 +108,8 @@ TEST_P(Run, ShowsTheLaterLayerAndKeepsChangesInTheUpperDirectory) {
   EXPECT_EQ(status(path("upper/opt/c")).st_ino, status(path("upper/opt/e")).st_ino);
   char opaque = 0;
   EXPECT_EQ(::getxattr(path("upper/opt/d").c_str(), "user.overlay.opaque", &opaque, 1), 1);
-  EXPECT_FALSE(os::exists(path("upper/proc")) || os::exists(path("upper/dev")) || os::exists(path("upper/tmp")));
+  EXPECT_FALSE(os::exists(path("upper/proc")) || os::exists(path("upper/dev")) ||
+               os::exists(path("upper/tmp")));
   EXPECT_FALSE(os::exists(path("upper.work")));
   EXPECT_EQ(notes_, std::vector<std::string>{});
 }
@@ -93,7 +119,8 @@ TEST_P(Run, OwnersInsideAreOwnersOnDisk) {
   ASSERT_TRUE(os::make_dirs(path("out")));
   ASSERT_EQ(::chown(path("base/etc/motd").c_str(), 3, 4), 0);
   SandboxCommand command = shell(
-      "stat -c %u:%g / /etc/motd /usr /out; touch /mine /out/mine; chown 5:60 /mine /out/mine; touch /root0");
+      "stat -c %u:%g / /etc/motd /usr /out; touch /mine /out/mine; chown 5:60 /mine /out/mine; "
+      "touch /root0");
   command.binds.push_back({path("out"), TreePath::literal("out"), true});
   EXPECT_EQ(run(command), "0:0\n3:4\n0:0\n0:0\n");
   for (const char* name : {"upper/mine", "out/mine"}) {
@@ -116,11 +143,13 @@ df --output=size -B1M /tmp /dev/shm | tail -2 | tr -d ' '; echo x > /dev/null; h
   command.env.push_back("A=b c");
   command.limits.tmp_bytes = 32 << 20;
   command.limits.shm_bytes = 16 << 20;
-  const std::string map = ::geteuid() == 0 ? " 0 1879048192 65536" : fmt::format(" 1000 {} 1", ::geteuid());
-  EXPECT_EQ(run(command),
-            "box\n1000\n1001\n/etc\nA=b c\nPATH=/usr/bin:/usr/sbin\nPWD=/etc\n"
-            "fd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n0\n" +
-                map + "\n    lo\n32\n16\n3\n");
+  const std::string map =
+      ::geteuid() == 0 ? " 0 1879048192 65536" : fmt::format(" 1000 {} 1", ::geteuid());
+  EXPECT_EQ(
+      run(command),
+      "box\n1000\n1001\n/etc\nA=b c\nPATH=/usr/bin:/usr/sbin\nPWD=/etc\n"
+      "fd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n0\n" +
+          map + "\n    lo\n32\n16\n3\n");
 }
 
 TEST_P(Run, BindsFilesAndFolders) {
@@ -130,8 +159,9 @@ TEST_P(Run, BindsFilesAndFolders) {
   command.binds.push_back({path("lock"), TreePath::literal("etc/hosts"), false});
   EXPECT_EQ(run(command), "lockedlocked");
   command.binds.push_back({path("absent"), TreePath::literal("x"), false});
-  EXPECT_EQ(run(command), fmt::format("cannot find '{}': no such file or directory\n  while binding 'x'",
-                                      path("absent").string()));
+  EXPECT_EQ(run(command),
+            fmt::format("cannot find '{}': no such file or directory\n  while binding 'x'",
+                        path("absent").string()));
 }
 
 TEST_P(Run, ALinkInALayerLeadsNowhereOutside) {
@@ -140,7 +170,8 @@ TEST_P(Run, ALinkInALayerLeadsNowhereOutside) {
   SandboxCommand command = shell("true");
   command.binds.push_back({"/etc/passwd", TreePath::literal("trap/file"), false});
   // The link dangles inside, so the place for the bind cannot be made, here or on the host.
-  EXPECT_EQ(run(command).substr(0, 62), "cannot make '/trap/file' in the root, to bind '/etc/passwd': n");
+  EXPECT_EQ(run(command).substr(0, 62),
+            "cannot make '/trap/file' in the root, to bind '/etc/passwd': n");
   EXPECT_FALSE(os::exists(path("base/file")));
 }
 
@@ -161,16 +192,18 @@ TEST_P(Run, TellsHowTheCommandEnded) {
   EXPECT_EQ(exit->code, 143);
   SandboxCommand command = shell("");
   command.argv = {"no-such-program"};
-  EXPECT_EQ(run(command), "no program 'no-such-program' in the root\n"
-                          "  hint: add the package that has it to the environment");
+  EXPECT_EQ(run(command),
+            "no program 'no-such-program' in the root\n"
+            "  hint: add the package that has it to the environment");
   command.argv = {"/etc/motd"};
   EXPECT_EQ(run(command), "cannot run '/etc/motd': permission denied");
   command = shell("true");
   command.working_dir = "/nowhere";
   EXPECT_EQ(run(command), "cannot change to '/nowhere' in the root: no such file or directory");
   command.keep_capabilities = {"CAP_CHOWM"};
-  EXPECT_EQ(run(command), "no capability is called 'CAP_CHOWM'\n  while reading the capabilities to keep\n"
-                          "  hint: did you mean 'CAP_CHOWN'?");
+  EXPECT_EQ(run(command),
+            "no capability is called 'CAP_CHOWM'\n  while reading the capabilities to keep\n"
+            "  hint: did you mean 'CAP_CHOWN'?");
 }
 
 TEST_P(Run, StopsOnRequestAndInTime) {
@@ -207,30 +240,16 @@ TEST_P(Run, WorksWithoutRoot) {
   if (::geteuid() != 0) GTEST_SKIP() << "every other test shows it already";
   for (const char* name : {"", "base", "base/etc", "base/etc/motd", "base/usr"})
     ASSERT_EQ(::lchown(path(name).c_str(), 65534, 65534), 0);
-  SandboxCommand command = shell("id -u; echo more >> /etc/motd; cat /etc/motd; rm /etc/motd; tr -d '\\0' < /proc/1/cmdline");
-  int answer[2];
-  ASSERT_EQ(::pipe(answer), 0);
-  const int child = ::fork();
-  if (child == 0) {
-    const bool ok = ::setgroups(0, nullptr) == 0 && ::setgid(65534) == 0 && ::setuid(65534) == 0 &&
-                    ::prctl(PR_SET_DUMPABLE, 1) == 0;  // as after exec
-    command.on_note = nullptr;
-    const std::string text = ok ? run(command) : "no other user";
-    (void)!::write(answer[1], text.data(), text.size());
-    ::_exit(0);
-  }
-  ::close(answer[1]);
-  std::string text(4096, 0);
-  const ssize_t got = ::read(answer[0], text.data(), text.size());
-  ::waitpid(child, nullptr, 0);
-  ::close(answer[0]);
-  EXPECT_EQ(text.substr(0, static_cast<std::size_t>(std::max<ssize_t>(got, 0))), "0\nwelcome\nmore\n");
+  SandboxCommand command = shell(
+      "id -u; echo more >> /etc/motd; cat /etc/motd; rm /etc/motd; tr -d '\\0' < /proc/1/cmdline");
+  EXPECT_EQ(as_nobody(command), "0\nwelcome\nmore\n");
   EXPECT_EQ(status(path("upper/etc/motd")).st_uid, 65534u);
 }
 
 TEST_P(Run, DiesWithItsParent) {
   ASSERT_TRUE(os::make_dirs(path("out")));
-  SandboxCommand command = shell("setsid sh -c 'while :; do echo x >> /out/beat; sleep 0.02; done' & sleep 60");
+  SandboxCommand command =
+      shell("setsid sh -c 'while :; do echo x >> /out/beat; sleep 0.02; done' & sleep 60");
   command.binds.push_back({path("out"), TreePath::literal("out"), true});
   command.on_note = nullptr;
   const int child = ::fork();
@@ -258,6 +277,67 @@ TEST_P(Run, StartsWithManyLayers) {
   RecordProperty("milliseconds_with_60_layers", std::to_string(gone.count()));
 }
 
+TEST_P(Run, LimitsProcessesWithoutControlGroupsToo) {
+  // As nobody: control groups are root's.
+  if (::geteuid() != 0) GTEST_SKIP() << "needs to become another user";
+  for (const char* name : {"", "base", "base/etc", "base/etc/motd", "base/usr"})
+    ASSERT_EQ(::lchown(path(name).c_str(), 65534, 65534), 0);
+  SandboxCommand command = shell("for i in 1 2 3 4 5 6 7 8 9 a b c d e f; do sleep 9 & done");
+  command.limits.max_pids = 8;
+  command.on_note = nullptr;
+  EXPECT_EQ(as_nobody(command), "exit 2: sh: 0: Cannot fork\n");
+}
+
+TEST_P(Run, FallsBackWhereOwnersCannotBeMapped) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root maps more than one id";
+  SandboxCommand command = shell("id -u; stat -c %u /etc/motd /mnt/sys");
+  command.binds.push_back({"/sys/kernel", TreePath::literal("mnt/sys"), false});
+  EXPECT_EQ(run(command), "0\n0\n65534\n");
+  EXPECT_EQ(notes_, std::vector<std::string>{});
+  command.binds.back().writable = true;
+  EXPECT_EQ(run(command), "0\n0\n0\n");
+  EXPECT_EQ(notes_,
+            (std::vector<std::string>{
+                "the sandbox shares ids with the host: cannot map the owners of '/sys/kernel': "
+                "invalid argument\n  while binding 'mnt/sys'"}));
+}
+
+TEST_P(Run, CopiesWhatIsTooMuchForAnOverlay) {
+  while (layers_.size() < 499) layers_.push_back(layers_[0]);
+  EXPECT_EQ(run("cat /etc/motd; rm /etc/motd"), "welcome\n");
+  EXPECT_TRUE(S_ISCHR(status(path("upper/etc/motd")).st_mode));
+  std::vector<std::string> notes;
+  if (GetParam() == RootMaking::kOverlayOrCopy)
+    notes = {"the root is a copy, which is slow: an overlay takes 498 layers, not 499"};
+  EXPECT_EQ(notes_, notes);
+}
+
+TEST_P(Run, ConnectsTheTerminal) {
+  SandboxCommand command =
+      shell("test -t 0 && echo ready; trap 'echo stopped; exit 5' INT; sleep 20 & wait");
+  command.interactive = true;
+  command.on_note = nullptr;
+  int terminal = -1;
+  const int child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (child == 0) {
+    const std::string text = run(command);
+    (void)!::write(1, text.data(), text.size());
+    ::_exit(0);
+  }
+  std::string seen;
+  char buffer[256];
+  for (ssize_t got; (got = ::read(terminal, buffer, sizeof buffer)) > 0;) {
+    seen.append(buffer, static_cast<std::size_t>(got));
+    if (seen == "ready\r\n") {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      (void)!::write(terminal, "\x03", 1);
+    }
+  }
+  ::close(terminal);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(seen, "ready\r\n^Cstopped\r\nexit 5: ");
+}
+
 TEST(FindControllers, ReadsBothVersions) {
   constexpr std::string_view kHybrid =
       "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
@@ -270,10 +350,12 @@ TEST(FindControllers, ReadsBothVersions) {
       out += fmt::format("{} {} v{}\n", place.controller, place.folder.string(), place.version);
     return out;
   };
-  EXPECT_EQ(text_of(find_controllers(kHybrid, "4:memory:/a/b\n3:cpu,cpuacct:/\n0::/\n", "hugetlb pids\n")),
-            "memory /sys/fs/cgroup/memory/a/b v1\npids /sys/fs/cgroup/unified/ v2\ncpu /sys/fs/cgroup/cpu/ v1\n");
-  EXPECT_EQ(text_of(find_controllers("30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n", "0::/user.slice\n",
-                                     "cpuset cpu io memory pids\n")),
+  EXPECT_EQ(text_of(find_controllers(kHybrid, "4:memory:/a/b\n3:cpu,cpuacct:/\n0::/\n",
+                                     "hugetlb pids\n")),
+            "memory /sys/fs/cgroup/memory/a/b v1\npids /sys/fs/cgroup/unified/ v2\ncpu "
+            "/sys/fs/cgroup/cpu/ v1\n");
+  EXPECT_EQ(text_of(find_controllers("30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n",
+                                     "0::/user.slice\n", "cpuset cpu io memory pids\n")),
             "memory /sys/fs/cgroup/ v2\npids /sys/fs/cgroup/ v2\ncpu /sys/fs/cgroup/ v2\n");
   EXPECT_EQ(text_of(find_controllers("", "", "")), "");
 }

@@ -61,10 +61,11 @@ class Keeper {
 
 Error no_namespace(int failure) {
   return os::system_error(failure, "make a user namespace")
-      .hint(failure == ENOSPC ? "raise the limit: sysctl user.max_user_namespaces=65536"
-                              : "allow them: sysctl kernel.unprivileged_userns_clone=1 "
-                                "kernel.apparmor_restrict_unprivileged_userns=0; `nacre doctor` looks "
-                                "at the whole machine");
+      .hint(failure == ENOSPC
+                ? "raise the limit: sysctl user.max_user_namespaces=65536"
+                : "allow them: sysctl kernel.unprivileged_userns_clone=1 "
+                  "kernel.apparmor_restrict_unprivileged_userns=0; `nacre doctor` looks "
+                  "at the whole machine");
 }
 
 }  // namespace

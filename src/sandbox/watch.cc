@@ -61,16 +61,21 @@ class Stream {
 class Watch {
  public:
   Watch(Line line, const SandboxCommand& command, std::stop_token stop)
-      : line_(std::move(line)), command_(command), stop_(std::move(stop)),
-        out_(line_.out, command, ending_.exit.out), err_(line_.err, command, ending_.exit.err),
+      : line_(std::move(line)),
+        command_(command),
+        stop_(std::move(stop)),
+        out_(line_.out, command, ending_.exit.out),
+        err_(line_.err, command, ending_.exit.err),
         gone_(static_cast<int>(::syscall(SYS_pidfd_open, line_.pid, 0))) {}
 
   Ending run() {
     while (!reaped_ || line_.out || line_.err || line_.report || line_.status) {
       if (stop_.stop_requested()) end(ending_.interrupted);
-      if (command_.limits.timeout_seconds > 0 && seconds_since(start_) > command_.limits.timeout_seconds)
+      if (command_.limits.timeout_seconds > 0 &&
+          seconds_since(start_) > command_.limits.timeout_seconds)
         end(ending_.exit.timed_out);
-      // Process 1 ends by itself when `life` closes; if it cannot, its death follows that of its parent.
+      // Process 1 ends by itself when `life` closes; if it cannot, its death follows that of its
+      // parent.
       if (ended_at_ && seconds_since(*ended_at_) > kPatienceSeconds) ::kill(line_.pid, SIGKILL);
       turn();
     }
@@ -94,8 +99,10 @@ class Watch {
     ended_at_ = Steady::now();
   }
   void turn() {
-    pollfd fds[] = {{line_.out.get(), POLLIN, 0},    {line_.err.get(), POLLIN, 0},
-                    {line_.report.get(), POLLIN, 0}, {line_.status.get(), POLLIN, 0},
+    pollfd fds[] = {{line_.out.get(), POLLIN, 0},
+                    {line_.err.get(), POLLIN, 0},
+                    {line_.report.get(), POLLIN, 0},
+                    {line_.status.get(), POLLIN, 0},
                     {reaped_ ? -1 : gone_.get(), POLLIN, 0}};
     ::poll(fds, 5, gone_ || reaped_ ? 100 : 10);
     if (fds[0].revents != 0 && !out_.pump()) end(ending_.too_much);
