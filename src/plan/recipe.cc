@@ -31,7 +31,7 @@ Json json_of(const definition::Dependencies& needs) {
   Json out = Json::object();
   out.set("runtime", Json::strings(needs.runtime)).set("provides", Json::strings(needs.provides));
   out.set("replaces", Json::strings(needs.replaces));
-  out.set("provider", needs.provider_priority).set("replacer", needs.replaces_priority);
+  out.set("provider", needs.provider_priority_text).set("replacer", needs.replaces_priority_text);
   return out;
 }
 

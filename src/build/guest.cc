@@ -1,0 +1,169 @@
+#include "build/guest.h"
+
+#include "base/text.h"
+
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+
+namespace nacre::build {
+namespace {
+
+using os::Path;
+
+constexpr const char* kIgnoreFile = ".melangeignore";
+
+/// A pattern without '/' matches a name anywhere, one with '/' the path from the top; a folder takes its content along.
+bool is_ignored(const std::vector<std::string>& patterns, const TreePath& path) {
+  for (TreePath at = path; !at.is_root(); at = at.parent()) {
+    for (const std::string& pattern : patterns) {
+      const bool whole = pattern.find('/') != std::string::npos;
+      const std::string subject = whole ? at.str() : std::string(at.name());
+      const std::string text = pattern.starts_with('/') ? pattern.substr(1) : pattern;
+      if (::fnmatch(text.c_str(), subject.c_str(), FNM_PATHNAME) == 0) return true;
+    }
+  }
+  return false;
+}
+
+Result<std::vector<std::string>> ignore_patterns(const Path& folder) {
+  std::vector<std::string> out;
+  if (!os::exists(folder / kIgnoreFile)) return out;
+  const std::string text = TRY(os::read_beneath(folder, TreePath::literal(kIgnoreFile), 1u << 20));
+  for (const std::string& line : split(text, '\n')) {
+    std::string pattern(trim(line));
+    while (pattern.ends_with('/')) pattern.pop_back();
+    if (!pattern.empty() && !pattern.starts_with('#')) out.push_back(std::move(pattern));
+  }
+  return out;
+}
+
+Result<> copy_side_files(const Path& source_dir, const Path& workspace, std::int64_t mtime) {
+  const std::vector<os::TreeEntry> files = TRY(side_files(source_dir));
+  for (const os::TreeEntry& file : files) {
+    const Path target = workspace / file.path.str();
+    const std::string bytes = TRY(os::read_beneath(source_dir, file.path));
+    TRY(os::make_dirs(target.parent_path()));
+    TRY(os::write_file(target, bytes, file.mode & 0777));
+    const timespec times[2] = {{mtime, 0}, {mtime, 0}};
+    if (::utimensat(AT_FDCWD, target.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+      return os::system_error(errno, fmt::format("set the time of '{}'", target.string()));
+  }
+  return {};
+}
+
+/// Empty directories for this run; an earlier run's go.
+Result<> clear_work(const Path& work) {
+  TRY(os::make_dirs(work));
+  for (const char* name : {"workspace", "tmp", "upper", "upper.work", "log"})
+    TRY(os::remove_tree(work / name));
+  for (const char* name : {"workspace", "tmp", "upper"}) TRY(os::make_dirs(work / name));
+  if (::chmod((work / "tmp").c_str(), 01777) != 0 || ::chmod((work / "upper").c_str(), 0755) != 0)
+    return os::system_error(errno, fmt::format("set modes in '{}'", work.string()));
+  return {};
+}
+
+/// Steps of another user write where root made the files.
+Result<> give_to(const Path& folder, Ids ids) {
+  if (ids.uid == 0 || ::geteuid() != 0) return {};
+  std::vector<Path> paths = {folder};
+  const std::vector<os::TreeEntry> entries = TRY(os::walk_tree(folder));
+  for (const os::TreeEntry& entry : entries) paths.push_back(folder / entry.path.str());
+  for (const Path& path : paths)
+    if (::lchown(path.c_str(), ids.uid, ids.gid) != 0)
+      return os::system_error(errno, fmt::format("own '{}'", path.string()));
+  return {};
+}
+
+/// The stricter of what the machine grants and what the definition says that it needs.
+template <class T>
+T stricter(T granted, T asked) {
+  if (granted == 0 || asked == 0) return std::max(granted, asked);
+  return std::min(granted, asked);
+}
+
+Result<> set_limits(Guest& guest, const GuestSpec& spec) {
+  sandbox::Limits& limits = guest.base.limits;
+  limits = spec.limits;
+  const definition::Resources& wanted = spec.definition->resources;
+  if (!wanted.memory.empty()) {
+    const double bytes = TRY(parse_quantity(wanted.memory), "reading resources.memory");
+    limits.memory_bytes = stricter(limits.memory_bytes, static_cast<std::uint64_t>(bytes));
+  }
+  if (!wanted.cpu.empty()) {
+    const double cpus = TRY(parse_quantity(wanted.cpu), "reading resources.cpu");
+    limits.cpus = stricter(limits.cpus, cpus);
+  }
+  limits.cpus = stricter(limits.cpus, static_cast<double>(spec.jobs));
+  // A quota does not show in the affinity that nproc counts; this does.
+  if (limits.cpus > 0)
+    guest.env["OMP_NUM_THREADS"] = fmt::format("{}", std::max(1L, std::lround(std::ceil(limits.cpus))));
+  return {};
+}
+
+}  // namespace
+
+Result<double> parse_quantity(std::string_view text) {
+  static constexpr std::pair<std::string_view, double> kUnits[] = {
+      {"", 1},   {"m", 1e-3}, {"k", 1e3},    {"K", 1e3},        {"M", 1e6},           {"G", 1e9},
+      {"T", 1e12}, {"Ki", 1024}, {"Mi", 1 << 20}, {"Gi", 1 << 30}, {"Ti", 1099511627776.0}};
+  double number = 0;
+  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(stop, static_cast<std::size_t>(text.data() + text.size() - stop));
+  for (const auto& [name, factor] : kUnits)
+    if (status == std::errc{} && unit == name && number > 0 && number < 1e15) return number * factor;
+  return Error::make(ErrorKind::kInvalid, "expected a quantity such as 2, 500m or 512Mi, got '{}'", text);
+}
+
+std::vector<std::string> env_list(const std::map<std::string, std::string>& env) {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : env) out.push_back(name + "=" + value);
+  return out;
+}
+
+Result<std::vector<os::TreeEntry>> side_files(const Path& source_dir) {
+  std::vector<os::TreeEntry> out;
+  if (source_dir.empty() || !os::exists(source_dir)) return out;
+  const std::vector<std::string> patterns = TRY(ignore_patterns(source_dir));
+  std::vector<os::TreeEntry> entries = TRY(os::walk_tree(source_dir), "reading the side files");
+  for (os::TreeEntry& entry : entries)
+    if (entry.type == os::FileType::kRegular && !is_ignored(patterns, entry.path))
+      out.push_back(std::move(entry));
+  return out;
+}
+
+Result<Guest> make_guest(const GuestSpec& spec) {
+  Guest guest;
+  guest.name = spec.name;
+  guest.work = std::filesystem::absolute(spec.work);
+  guest.workspace = guest.work / "workspace";
+  TRY(clear_work(guest.work), "preparing '{}'", guest.work.string());
+  TRY(copy_side_files(spec.source_dir, guest.workspace, spec.source_date_epoch));
+
+  sandbox::SandboxCommand& base = guest.base;
+  for (const RootPackage& package : spec.root) base.root.lower.push_back(package.tree);
+  base.root.upper = guest.work / "upper";
+  base.binds = {{guest.work / "tmp", TreePath::literal("tmp"), true},
+                {guest.workspace, TreePath::literal("home/build"), true}};
+  TRY(set_limits(guest, spec));
+  TRY(add_accounts(base.root.lower, base.root.upper, *spec.environment), "adding accounts");
+  const Ids ids = TRY(ids_of(*spec.environment));
+  base.uid = ids.uid;
+  base.gid = ids.gid;
+  base.keep_capabilities = spec.definition->capabilities_add;
+
+  guest.env["HOME"] = kWorkspace;
+  guest.env["SOURCE_DATE_EPOCH"] = fmt::format("{}", spec.source_date_epoch);
+  for (const auto& [name, value] : spec.variables) guest.env[name] = value;
+  guest.env["PATH"] = kPath;
+  TRY(give_to(guest.workspace, ids));
+  return guest;
+}
+
+}  // namespace nacre::build

@@ -1,0 +1,138 @@
+// Builds that really run, in the Linux sandbox, with the host's own /usr as the build root.
+#include "build/build.h"
+#include "build/reproduce.h"
+
+#include "base/events.h"
+#include "codec/digest.h"
+#include "net/http.h"
+#include "os/clock.h"
+#include "os/process.h"
+#include "store/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace nacre::build {
+namespace {
+
+using definition::Step;
+using os::Path;
+using testing::HasSubstr;
+
+/// The Linux sandbox with the host's /usr, read-only, in every root.
+class HostUsr final : public sandbox::Sandbox {
+ public:
+  Result<os::Exit> run(const sandbox::SandboxCommand& command, std::stop_token stop) override {
+    sandbox::SandboxCommand own = command;
+    own.binds.insert(own.binds.begin(), {"/usr", TreePath::literal("usr"), false});
+    return linux_.run(own, stop);
+  }
+
+ private:
+  sandbox::LinuxSandbox linux_;
+};
+
+class SandboxedBuild : public testing::Test {
+ protected:
+  os::TempDir dir = *os::TempDir::create(std::filesystem::temp_directory_path());
+  std::unique_ptr<store::Store> store = *store::Store::open(dir.path() / "home");
+  os::FakeProcesses processes;
+  os::SystemClock clock;
+  net::RecordedHttp http;
+  NoEvents events;
+  Env env{processes, clock, http, *store, events, {}};
+  HostUsr sandbox;
+  definition::Definition definition;
+  BuildRequest request;
+
+  void SetUp() override {
+    // Steps want pipefail, so the shell is bash, as in every build root of ours.
+    const Path tree = dir.path() / "tree";
+    for (const char* folder : {"bin", "usr", "etc"}) ASSERT_TRUE(os::make_dirs(tree / folder));
+    std::filesystem::create_symlink("/usr/bin/bash", tree / "bin/sh");
+    for (const char* folder : {"lib", "lib64", "sbin"})
+      std::filesystem::create_directory_symlink(fmt::format("usr/{}", folder), tree / folder);
+    ASSERT_TRUE(os::write_file(tree / "etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"));
+    request.root = {{"host", "1", "stage0", codec::sha256("host"), tree}};
+    request.definition = &definition;
+    request.work = dir.path() / "work";
+    request.source_date_epoch = 1'700'000'000;
+    definition.name = "hello";
+    definition.version = "1.0";
+    sandbox::SandboxCommand probe;
+    probe.root = {{tree}, dir.path() / "probe"};
+    probe.argv = {"/bin/sh", "-c", "set -o pipefail"};
+    const auto exit = sandbox.run(probe, {});
+    if (!exit) GTEST_SKIP() << "this machine makes no sandbox: " << exit.error().render();
+    if (!exit->ok()) GTEST_SKIP() << "this machine has no bash in /usr: " << exit->err;
+  }
+
+  void add_step(std::vector<Step>& steps, std::string runs) {
+    Step step;
+    step.runs = std::move(runs);
+    step.place = {"hello.yaml", 1, 1};
+    steps.push_back(std::move(step));
+  }
+};
+
+TEST_F(SandboxedBuild, MakesTheSameTreeTwice) {
+  const Sha256 source = *store->put_bytes("hello, source\n");
+  request.sources = {{"https://example.org/hello", source, 14, "store", false, "sha256:" + source.hex()}};
+  const std::string cached = "/var/cache/melange/sha256:" + source.hex();
+  add_step(definition.pipeline, "cp " + cached + " hello.txt\n"
+                                "! echo x 2> /dev/null > " + cached + "\n"
+                                "echo kept > /tmp/note\ntouch /usr-was-here");
+  add_step(definition.pipeline, "test \"$(cat /tmp/note)\" = kept && test -e /usr-was-here\n"
+                                "test \"$HOME\" = /home/build && test \"$PWD\" = /home/build\n"
+                                "test \"$(id -u)\" = 0\ngrep -q ^build:x:1000: /etc/passwd\n"
+                                "test \"$(grep -c : /proc/net/dev)\" = 1  # loopback alone");
+  add_step(definition.pipeline, "d=melange-out/hello/usr/share/hello\nmkdir -p $d\ncp hello.txt $d/\n"
+                                "echo $SOURCE_DATE_EPOCH > $d/epoch\ninstall -o build -m 0750 hello.txt $d/owned");
+  definition.subpackages.emplace_back().name = "hello-doc";
+  add_step(definition.subpackages[0].pipeline, "mkdir -p melange-out/hello-doc/usr/share/doc\n"
+                                               "mv melange-out/hello/usr/share/hello/epoch melange-out/hello-doc/usr/share/doc/");
+  const auto first = run_build(request, sandbox, env);
+  ASSERT_TRUE(first) << first.error().render();
+  EXPECT_EQ(*os::read_file(first->output / "hello-doc/usr/share/doc/epoch"), "1700000000\n");
+  EXPECT_FALSE(os::exists("/usr-was-here"));
+  EXPECT_FALSE(os::exists(dir.path() / "tree/usr-was-here"));
+  EXPECT_EQ(*store->read(source), "hello, source\n");
+
+  BuildRequest again = request;
+  again.work = dir.path() / "again";
+  const auto second = run_build(again, sandbox, env);
+  ASSERT_TRUE(second) << second.error().render();
+  EXPECT_EQ(second->action_key, first->action_key);
+  EXPECT_EQ(*compare_trees(first->output, second->output), std::vector<std::string>());
+}
+
+TEST_F(SandboxedBuild, FindsABuildThatIsNotReproducible) {
+  add_step(definition.pipeline, "cat /proc/sys/kernel/random/uuid > melange-out/hello/id");
+  const auto first = run_build(request, sandbox, env);
+  ASSERT_TRUE(first) << first.error().render();
+  request.work = dir.path() / "again";
+  const auto second = run_build(request, sandbox, env);
+  const auto found = compare_trees(first->output, second->output);
+  ASSERT_EQ(found->size(), 1u);
+  EXPECT_THAT(found->front(), testing::MatchesRegex("hello/id: byte [0-9]+ of 37 differs"));
+}
+
+TEST_F(SandboxedBuild, ReportsTheStepThatFailed) {
+  add_step(definition.pipeline, "echo before\nfalse | cat\necho after");
+  const auto built = run_build(request, sandbox, env);
+  ASSERT_FALSE(built);
+  EXPECT_EQ(built.error().render(),
+            "hello.yaml:1:1: step 'echo before' of 'hello' stopped: exit code 1\n    before\n"
+            "  hint: `nacre shell --failed hello` opens a shell where it stopped");
+}
+
+TEST_F(SandboxedBuild, RunsATestAsTheUserThatItNames) {
+  add_step(definition.test.pipeline, "test \"$(id -u)\" = 1000 && touch mine && test -O mine");
+  definition.test.environment.run_as = "build";
+  TestRequest test{&definition, "hello", &definition.test, host_arch(), request.root, {}, request.work, 0, {}};
+  const auto passed = run_test(test, sandbox, env);
+  EXPECT_TRUE(passed) << passed.error().render();
+}
+
+}  // namespace
+}  // namespace nacre::build

@@ -1,0 +1,187 @@
+#include "build/steps.h"
+
+#include "base/text.h"
+#include "os/clock.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace nacre::build {
+namespace {
+
+using definition::Step;
+
+constexpr std::size_t kMaxArgument = 100u << 10;  ///< The kernel takes 128 KiB in one argument.
+constexpr std::size_t kMaxTailBytes = 400;
+
+std::string first_line(std::string_view runs) {
+  for (const std::string& line : split(runs, '\n')) {
+    const std::string_view text = trim(line);
+    if (!text.empty() && text.front() != '#') return std::string(text.substr(0, 60));
+  }
+  return "step";
+}
+
+std::string label_of(const Step& step, const std::string& parent) {
+  if (!step.name.empty() && step.name != parent)
+    return parent.empty() ? step.name : parent + ": " + step.name;
+  if (!step.uses.empty()) return step.uses;
+  return parent.empty() ? first_line(step.runs) : parent;
+}
+
+/// Without bytes that would move a terminal's cursor.
+std::string printable(std::string_view line) {
+  std::string out(line.substr(0, kMaxTailBytes));
+  for (char& c : out)
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = ' ';
+  if (line.size() > kMaxTailBytes) out += " …";
+  return out;
+}
+
+}  // namespace
+
+Result<Log> Log::create(const os::Path& file) {
+  os::Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!fd) return os::system_error(errno, fmt::format("open '{}'", file.string()));
+  return Log(std::move(fd));
+}
+
+Result<> Log::add(std::string_view line) {
+  tail_.push_back(printable(line));
+  if (tail_.size() > kTailLines) tail_.pop_front();
+  if (size_ > kMaxBytes) return {};
+  size_ += line.size() + 1;
+  std::string text = size_ > kMaxBytes ? "nacre: the log ends here: it is too long" : std::string(line);
+  text += '\n';
+  for (std::string_view rest = text; !rest.empty();) {
+    const ssize_t count = ::write(fd_.get(), rest.data(), rest.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return os::system_error(errno, "write the log");
+    rest.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return {};
+}
+
+/// Runs a command whose lines go to the task and the log.
+Result<os::Exit> StepRunner::enter(sandbox::SandboxCommand& command, const Task& task) {
+  std::optional<Error> trouble;
+  command.on_line = [&](std::string_view line) {
+    task.output(line);
+    auto added = log_.add(line);
+    if (!added && !trouble) trouble = std::move(added).error();
+  };
+  command.on_note = [&](std::string_view note) { task.note(note); };
+  auto exit = sandbox_.run(command, env_.stop);
+  command.on_line = nullptr;
+  command.on_note = nullptr;
+  if (exit && trouble) return *std::move(trouble);
+  return exit;
+}
+
+Result<> StepRunner::make_loader_cache() {
+  const auto& trees = guest_.base.root.lower;
+  const bool there = std::any_of(trees.begin(), trees.end(), [](const os::Path& tree) {
+    return os::exists(tree / "usr/bin/ldconfig") || os::exists(tree / "usr/sbin/ldconfig") ||
+           os::exists(tree / "sbin/ldconfig");
+  });
+  if (!there) return {};
+  sandbox::SandboxCommand command = guest_.base;
+  command.argv = {"ldconfig"};
+  command.env = {fmt::format("PATH={}", kPath)};
+  command.uid = command.gid = 0;
+  TRY(log_.add("== ldconfig"));
+  const os::Exit exit = TRY(enter(command, task_), "running ldconfig in the root");
+  if (!exit.ok()) {
+    TRY(log_.add(fmt::format("== ldconfig ended with exit code {}", exit.code)));
+    task_.warn(fmt::format("ldconfig ended with exit code {}: programs of the root may lack libraries",
+                           exit.code));
+  }
+  return {};
+}
+
+Result<> StepRunner::run(const std::vector<Step>& steps, const std::string& part) {
+  return run_all(steps, Context{part, {}, {}, {}});
+}
+
+Result<> StepRunner::run_all(const std::vector<Step>& steps, const Context& context) {
+  for (const Step& step : steps) {
+    if (!step.enabled) continue;
+    const std::string label = label_of(step, context.label);
+    Step own = step;
+    own.pipeline.clear();
+    if (own.working_directory.empty()) own.working_directory = context.directory;
+    // A script that only goes to the workspace and out again need not run.
+    if (!own.runs.empty() || !own.working_directory.empty()) TRY(run_one(own, context, label));
+
+    Context inner{context.part, label, own.working_directory, context.environment};
+    inner.environment.insert(inner.environment.end(), step.environment.begin(), step.environment.end());
+    const auto ran = std::count_if(step.pipeline.begin(), step.pipeline.end(),
+                                   [](const Step& child) { return child.enabled; });
+    TRY(run_all(step.pipeline, inner));
+    if (step.required_steps > 0 && ran != step.required_steps)
+      return Error::make(ErrorKind::kInvalid, "step '{}' asserts {} steps, and {} ran", label,
+                         step.required_steps, ran)
+          .at(step.place)
+          .hint("none of its conditions, or more than one, is true for this version or architecture");
+  }
+  return {};
+}
+
+Result<> StepRunner::run_one(Step step, const Context& context, const std::string& label) {
+  if (env_.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+  std::map<std::string, std::string> variables = guest_.env;
+  for (const definition::Pairs* pairs : {&context.environment, &std::as_const(step.environment)})
+    for (const auto& [name, value] : *pairs) variables[name] = value;
+  const std::string script = definition::step_script(step, kWorkspace);
+  sandbox::SandboxCommand command = guest_.base;
+  command.env = env_list(variables);
+  command.argv = {"/bin/sh", "-c", script};
+  if (script.size() > kMaxArgument) {
+    TRY(os::write_file(guest_.work / "tmp/.nacre-step", script));
+    command.argv = {"/bin/sh", "/tmp/.nacre-step"};
+  }
+
+  Task task(env_.events, label, &task_);
+  TRY(log_.add(fmt::format("== {} {}: {}", os::rfc3339(env_.clock.now_seconds()), context.part, label)));
+  log_.begin_step();
+  const double begin = env_.clock.monotonic_seconds();
+  auto exit = enter(command, task);
+  const double seconds = env_.clock.monotonic_seconds() - begin;
+  if (!exit) {
+    TRY(remember_failure(guest_, command, script, label, env_));
+    return std::move(exit).error().while_doing("running step '{}' of '{}'", label, guest_.name);
+  }
+  records_.push_back({context.part + ": " + label, seconds, exit->code});
+  if (!exit->ok()) return judge(step, label, context.part, command, *exit);
+  TRY(log_.add(fmt::format("== done in {}", human_duration(seconds))));
+  task.finish(human_duration(seconds));
+  return {};
+}
+
+Result<> StepRunner::judge(const Step& step, const std::string& label, const std::string& part,
+                           const sandbox::SandboxCommand& command, const os::Exit& exit) {
+  const std::string script = definition::step_script(step, kWorkspace);
+  const std::deque<std::string> tail = log_.tail();
+  std::string how = fmt::format("exit code {}", exit.code);
+  if (exit.signal != 0) how = fmt::format("signal {}", exit.signal);
+  if (exit.timed_out) how = fmt::format("{} passed", human_duration(command.limits.timeout_seconds));
+  TRY(log_.add("== failed: " + how));
+  TRY(remember_failure(guest_, command, script, label, env_));
+  std::string lines;
+  bool full = false;
+  for (const std::string& line : tail) {
+    full = full || line.find("No space left on device") != std::string::npos;
+    lines += "\n    " + line;
+  }
+  const ErrorKind kind = full || exit.timed_out ? ErrorKind::kUnavailable : ErrorKind::kInvalid;
+  return Error::make(kind, "step '{}' of '{}' stopped: {}{}{}", label, part, how,
+                     full ? ", no space left" : "", lines.empty() ? "; it printed nothing" : lines)
+      .at(step.place)
+      .hint(fmt::format("`nacre shell --failed {}` opens a shell where it stopped",
+                        guest_.name.find(' ') == std::string::npos ? guest_.name : shell_quote(guest_.name)));
+}
+
+}  // namespace nacre::build
