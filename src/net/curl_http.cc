@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <mutex>
 #include <optional>
@@ -321,7 +322,9 @@ struct CurlHttp::State {
 
 CurlHttp::CurlHttp(std::string user_agent)
     : user_agent_(std::move(user_agent)), state_(std::make_shared<State>()) {
-  static const CURLcode kReady = curl_global_init(CURL_GLOBAL_DEFAULT);
+  // TLS writes without MSG_NOSIGNAL; os::Processes gives its children the default back.
+  static const CURLcode kReady =
+      (::signal(SIGPIPE, SIG_IGN), curl_global_init(CURL_GLOBAL_DEFAULT));
   (void)kReady;
 }
 
