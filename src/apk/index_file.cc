@@ -19,7 +19,7 @@ void add_line(std::string& out, char key, std::string_view value) {
   const std::size_t from = out.size();
   out += value;
   std::replace_if(out.begin() + static_cast<std::ptrdiff_t>(from), out.end(),
-                  [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+                  [](char c) { return static_cast<unsigned char>(c) < ' ' && c != '\t'; }, ' ');
   out += '\n';
 }
 

@@ -135,7 +135,7 @@ Result<PackageInfo> parse_package_info(std::string_view text, std::string_view s
     const std::string_view row = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (row.starts_with('#')) continue;
-    if (std::any_of(row.begin(), row.end(), control_character))
+    if (std::any_of(row.begin(), row.end(), [](char c) { return c != '\t' && control_character(c); }))
       return Error::make(ErrorKind::kInvalid, "the line holds control characters")
           .at({file, line, 0});
     const std::size_t sign = row.find(" = ");

@@ -94,7 +94,7 @@ TEST(PackageInfo, RefusalsSayWhereAndWhat) {
        ".PKGINFO:2: expected a number, got '-1'\n  while reading 'provider_priority'"},
       {"pkgname = a\npkgname = b\n",
        ".PKGINFO:2: 'pkgname' is given twice\n  while reading 'pkgname'"},
-      {"pkgname = a\tb\n", ".PKGINFO:1: the line holds control characters"},
+      {"pkgname = a\rb\n", ".PKGINFO:1: the line holds control characters"},
       {"pkgname = ../a\npkgver = 1\narch = x\n",
        ".PKGINFO: '../a' is no name: expected letters, digits and '._+-', the first a letter or digit"},
       {"pkgname = a\npkgver = one\narch = x\n", ".PKGINFO: 'one' is no version"},

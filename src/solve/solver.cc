@@ -210,6 +210,7 @@ bool Solver::better(PackageId a, PackageId b, const std::string& name, const std
   if (left.name == right.name && order != 0) return order > 0;
   if (left.provider_priority != right.provider_priority) return left.provider_priority > right.provider_priority;
   if (order != 0) return order > 0;
+  if ((left.name == name) != (right.name == name)) return left.name == name;  // vim itself, not gvim that gives vim
   return left.name < right.name;
 }
 
