@@ -48,11 +48,13 @@ Result<> add_group(std::string& text, const definition::AccountGroup& group) {
     return {};
   }
   if (number((*old)[2]) != group.gid)
-    return Error::make(ErrorKind::kConflict, "group '{}' has gid {} in the packages' etc/group, and the image gives it {}",
+    return Error::make(ErrorKind::kConflict,
+                       "group '{}' has gid {} in the packages' etc/group, and the image gives it {}",
                        group.name, (*old)[2], group.gid);
   const std::string members = old->size() > 3 ? (*old)[3] : "";
   const std::string line = join(*old, ":");
-  const std::string wanted = fmt::format("{}:{}:{}:{}", (*old)[0], (*old)[1], (*old)[2], join_members(members, group.members));
+  const std::string wanted =
+      fmt::format("{}:{}:{}:{}", (*old)[0], (*old)[1], (*old)[2], join_members(members, group.members));
   if (wanted != line) {
     const std::string framed = replace_all("\n" + text, "\n" + line + "\n", "\n" + wanted + "\n");
     text = framed.substr(1);
@@ -63,13 +65,15 @@ Result<> add_group(std::string& text, const definition::AccountGroup& group) {
 Result<> add_user(AccountFiles& files, const definition::Account& user) {
   if (const auto old = find_line(files.passwd, user.name)) {
     if (old->size() >= 4 && number((*old)[2]) == user.uid && number((*old)[3]) == user.gid) return {};
-    return Error::make(ErrorKind::kConflict,
-                       "user '{}' has uid {} and gid {} in the packages' etc/passwd, and the image gives it {} and {}",
-                       user.name, (*old)[2], old->size() >= 4 ? (*old)[3] : "?", user.uid, user.gid);
+    return Error::make(
+        ErrorKind::kConflict,
+        "user '{}' has uid {} and gid {} in the packages' etc/passwd, and the image gives it {} and {}",
+        user.name, (*old)[2], old->size() >= 4 ? (*old)[3] : "?", user.uid, user.gid);
   }
   const std::string home = user.home.empty() ? "/home/" + user.name : user.home;
   const std::string shell = user.shell.empty() ? "/bin/sh" : user.shell;
-  append(files.passwd, fmt::format("{}:x:{}:{}:{}:{}:{}", user.name, user.uid, user.gid, user.name, home, shell));
+  append(files.passwd,
+         fmt::format("{}:x:{}:{}:{}:{}:{}", user.name, user.uid, user.gid, user.name, home, shell));
   if (!find_line(files.shadow, user.name)) append(files.shadow, user.name + ":!:::::::");
   return {};
 }

@@ -23,8 +23,8 @@ struct AccountFiles {
   std::string passwd, group, shadow;
 };
 
-/// Appends the image's accounts. An equal account that is there already is not written again; kConflict when the
-/// name is there with other numbers.
+/// Appends the image's accounts. An equal account that is there already is not written again; kConflict when
+/// the name is there with other numbers.
 Result<AccountFiles> add_accounts(AccountFiles files, const std::vector<definition::Account>& users,
                                   const std::vector<definition::AccountGroup>& groups);
 

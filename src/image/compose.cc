@@ -21,15 +21,18 @@ constexpr int kComposer = 1;
 Result<> check_request(const ComposeRequest& request) {
   const ImageSpec& spec = *request.spec;
   if (request.edition == Edition::kStage0)
-    return Error::make(ErrorKind::kDenied, "image '{}' is asked for in edition 'stage0', which builds and never ships",
+    return Error::make(ErrorKind::kDenied,
+                       "image '{}' is asked for in edition 'stage0', which builds and never ships",
                        spec.name);
   if (!spec.repositories.empty())
-    return Error::make(ErrorKind::kInvalid, "image '{}' names the repository '{}', and its packages come from edition '{}' alone",
+    return Error::make(ErrorKind::kInvalid,
+                       "image '{}' names the repository '{}', and its packages come from edition '{}' alone",
                        spec.name, spec.repositories.front(), name_of(request.edition))
         .at(spec.repository_places.empty() ? Place{spec.file, 0, 0} : spec.repository_places.front())
         .hint("leave contents.repositories and contents.keyring out");
   if (!spec.keyring.empty())
-    return Error::make(ErrorKind::kInvalid, "image '{}' names the key '{}', and edition '{}' supplies its own", spec.name,
+    return Error::make(ErrorKind::kInvalid,
+                       "image '{}' names the key '{}', and edition '{}' supplies its own", spec.name,
                        spec.keyring.front(), name_of(request.edition))
         .at(Place{spec.file, 0, 0})
         .hint("leave contents.keyring out");
@@ -98,7 +101,9 @@ Sha256 compose_key(const ComposeRequest& request) {
     packages.push(Json::strings({package.record.name, package.record.version, package.apk.hex()}));
   Json key = Json::object();
   key.set("composer", kComposer).set("name", request.spec->name).set("spec", spec_to_json(*request.spec));
-  key.set("arch", request.arch.apk).set("edition", name_of(request.edition)).set("packages", std::move(packages));
+  key.set("arch", request.arch.apk)
+      .set("edition", name_of(request.edition))
+      .set("packages", std::move(packages));
   key.set("public_key", request.public_key).set("repository", request.repository);
   return codec::sha256(codec::to_canonical_json(key));
 }
@@ -124,7 +129,8 @@ Result<Image> compose_image(const ComposeRequest& request, Env& env) {
   TopLayer top(tree, packages, image.created);
   std::string locked = locked_spec(*request.spec, request.arch, image.packages);
   const std::string passwd =
-      TRY(fill_top(top, request, packages, tree, std::move(locked), image.created, env), "composing image '{}'", image.name);
+      TRY(fill_top(top, request, packages, tree, std::move(locked), image.created, env),
+          "composing image '{}'", image.name);
   Layer layer = TRY(top.write_top(env), "composing image '{}'", image.name);
   image.layers.push_back(std::move(layer));
   TRY(write_documents(image, request, passwd, env), "composing image '{}'", image.name);

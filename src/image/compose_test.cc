@@ -20,10 +20,13 @@ class Compose : public Kitchen {
     EXPECT_TRUE(done) << done.error().render();
     return root;
   }
-  codec::Json document(const Descriptor& blob) { return *codec::parse_json(*store_->read(blob.digest), "blob"); }
+  codec::Json document(const Descriptor& blob) {
+    return *codec::parse_json(*store_->read(blob.digest), "blob");
+  }
 
   index::SerialPackage hello(std::string text = "hello") {
-    return package(info("hello"), {folder("usr"), folder("usr/bin"), file("usr/bin/hello", std::move(text), 0755)});
+    return package(info("hello"),
+                   {folder("usr"), folder("usr/bin"), file("usr/bin/hello", std::move(text), 0755)});
   }
   const ImageSpec plain_ = spec("contents: {packages: [hello]}\n");
 };
@@ -32,7 +35,8 @@ TEST_F(Compose, LayersAreThePackagesOwnBytes) {
   const index::SerialPackage base = layout(), tool = hello();
   const Image image = compose(plain_, {tool, base});
   ASSERT_EQ(image.layers.size(), 3u);
-  EXPECT_EQ(image.layers[0].packages, std::vector<std::string>{"nacre-baselayout=1-r0"}) << "the layout is first";
+  EXPECT_EQ(image.layers[0].packages, std::vector<std::string>{"nacre-baselayout=1-r0"})
+      << "the layout is first";
   EXPECT_EQ(image.layers[1].packages, std::vector<std::string>{"hello=1-r0"});
   EXPECT_EQ(image.packages, (std::vector<std::string>{"hello=1-r0", "nacre-baselayout=1-r0"}));
   EXPECT_EQ(image.created, kTime);
@@ -52,9 +56,10 @@ accounts:
 entrypoint: {command: "/usr/bin/hello 'a b'"}
 environment: {LANG: C.UTF-8}
 )");
-  index::SerialPackage tool =
-      package(info("hello"), {folder("usr"), folder("usr/bin"), file("usr/bin/hello", "x", 0755), link("usr/bin/hi", "hello")},
-              Edition::kCommunity, Signed::kYes, {{".post-install", "#!/bin/sh\n"}});
+  index::SerialPackage tool = package(
+      info("hello"),
+      {folder("usr"), folder("usr/bin"), file("usr/bin/hello", "x", 0755), link("usr/bin/hi", "hello")},
+      Edition::kCommunity, Signed::kYes, {{".post-install", "#!/bin/sh\n"}});
   const Image image = compose(web, {layout(), tool});
   const os::Path root = unpack(image);
   EXPECT_EQ(unpacked(root, "etc/passwd"),
@@ -71,14 +76,17 @@ environment: {LANG: C.UTF-8}
   EXPECT_TRUE(os::exists(root / "home/nonroot")) << "homes of the packages' accounts too";
   const std::string database = unpacked(root, "usr/lib/apk/db/installed");
   EXPECT_NE(database.find("P:hello\nV:1-r0\n"), std::string::npos);
-  EXPECT_NE(database.find("F:usr/bin\nR:hello\na:0:0:0755\nZ:Q1EfatjsUqKYSrqv18O1FlA3hcIHI=\n"), std::string::npos) << database;
+  EXPECT_NE(database.find("F:usr/bin\nR:hello\na:0:0:0755\nZ:Q1EfatjsUqKYSrqv18O1FlA3hcIHI=\n"),
+            std::string::npos)
+      << database;
   EXPECT_NE(unpacked(root, "usr/lib/apk/db/scripts.tar").find(".post-install"), std::string::npos);
 
   const codec::Json config = document(image.config)["config"];
   EXPECT_EQ(config["User"].as_string(), "1001");
   EXPECT_EQ(config["Entrypoint"].as_strings(), (std::vector<std::string>{"/usr/bin/hello", "a b"}));
   EXPECT_EQ(config["Env"].as_strings(),
-            (std::vector<std::string>{"LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            (std::vector<std::string>{"LANG=C.UTF-8",
+                                      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                       "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"}));
   const codec::Json annotations = document(image.manifest)["annotations"];
   EXPECT_EQ(annotations["dev.nacre.edition"].as_string(), "community");
@@ -131,8 +139,8 @@ TEST_F(Compose, GroupsWhatExceedsTheBudget) {
 }
 
 TEST_F(Compose, MovesPathsThatCrossAnotherPackagesLink) {
-  const index::SerialPackage crossing =
-      package(info("crossing"), {folder("lib"), file("lib/libx.so", "x"), link("lib/liby.so", "lib/libx.so", '1')});
+  const index::SerialPackage crossing = package(
+      info("crossing"), {folder("lib"), file("lib/libx.so", "x"), link("lib/liby.so", "lib/libx.so", '1')});
   const Image image = compose(plain_, {crossing, layout()});
   const os::Path root = unpack(image);
   EXPECT_TRUE(std::filesystem::is_symlink(root / "lib"));
@@ -140,15 +148,59 @@ TEST_F(Compose, MovesPathsThatCrossAnotherPackagesLink) {
   EXPECT_TRUE(std::filesystem::equivalent(root / "usr/lib/libx.so", root / "usr/lib/liby.so"));
   EXPECT_FALSE(os::exists(root / "usr/lib/apk/apk"));
   const auto files = *list_files(image.manifest.digest, env_);
-  const auto found = std::find_if(files.begin(), files.end(), [](const ImageFile& f) { return f.path == "usr/lib/libx.so"; });
+  const auto found = std::find_if(files.begin(), files.end(),
+                                  [](const ImageFile& f) { return f.path == "usr/lib/libx.so"; });
   ASSERT_NE(found, files.end());
   EXPECT_EQ(found->package, "crossing=1-r0");
+}
+
+/// A package as melange writes it: its data segment has end blocks.
+std::string foreign_package(apk::PackageInfo about, std::string path, std::string content) {
+  const auto entry = [](std::string name, const std::string& bytes) {
+    codec::TarHeader header;
+    header.path = std::move(name);
+    header.size = bytes.size();
+    header.mtime = kTime;
+    return *codec::tar_header(header) + bytes + std::string(codec::tar_padding(bytes.size()), '\0');
+  };
+  const std::string data = *codec::gzip(entry(std::move(path), content) + std::string(codec::tar_end()));
+  about.data_hash = codec::sha256(data).hex();
+  const std::string control = *codec::gzip(entry(".PKGINFO", apk::write_package_info(about)));
+  const auto signature = *test_signer().sign(Edition::kCommunity, crypto::Purpose::kPackage, control);
+  return *codec::gzip(entry(".SIGN.RSA256.nacre-community.rsa.pub", signature)) + control + data;
+}
+
+TEST_F(Compose, EndBlocksOfForeignPackagesStayOutOfTheMiddle) {
+  index::SerialPackage foreign;
+  foreign.apk = *store_->put_bytes(foreign_package(info("foreign"), "foreign", "f"));
+  const auto read = apk::read_package(store_->blob_path(foreign.apk));
+  ASSERT_TRUE(read) << read.error().render();
+  EXPECT_TRUE(read->data_ends_with_zeros);
+  foreign.record = read->record();
+  const auto last = package(info("last"), {file("last", "l")});
+
+  const Image alone = compose(plain_, {layout(), foreign, last});
+  EXPECT_EQ(*store_->read(alone.layers[1].blob.digest),
+            store_->read(foreign.apk)->substr(read->data.offset)) << "a layer as it stands";
+  const Image grouped = compose(spec("contents: {packages: [a]}\nlayering: {budget: 2}\n"), {layout(), foreign, last});
+  ASSERT_EQ(grouped.layers.size(), 3u);
+  EXPECT_EQ(grouped.layers[1].packages, (std::vector<std::string>{"foreign=1-r0", "last=1-r0"}));
+  const os::Path root = unpack(grouped);
+  EXPECT_EQ(unpacked(root, "foreign"), "f");
+  EXPECT_EQ(unpacked(root, "last"), "l");
+}
+
+TEST_F(Compose, TheFirstPackageDecidesAFoldersMode) {
+  const auto careless = package(info("careless"), {folder("tmp", 0700), file("tmp/x", "x")});
+  const os::Path root = unpack(compose(plain_, {careless, layout()}));
+  EXPECT_EQ(std::filesystem::status(root / "tmp").permissions(), std::filesystem::perms(01777));
 }
 
 TEST_F(Compose, TheReplacedFileLeavesItsLayer) {
   apk::PackageInfo newer = info("newer");
   newer.replaces = {"older<2"};
-  const auto older = package(info("older"), {folder("usr"), file("usr/a", "old"), link("usr/b", "usr/a", '1'), file("usr/c", "c")});
+  const auto older = package(
+      info("older"), {folder("usr"), file("usr/a", "old"), link("usr/b", "usr/a", '1'), file("usr/c", "c")});
   const auto winner = package(newer, {folder("usr"), file("usr/a", "new")});
   const std::vector<std::vector<index::SerialPackage>> orders = {{older, winner}, {winner, older}};
   for (const auto& order : orders) {
@@ -189,14 +241,17 @@ TEST_F(Compose, NeverMixesEditions) {
   const std::vector<apk::DataEntry> entries = {folder("usr"), file("usr/x", "1")};
   const auto unsigned_one = package(info("u"), entries, Edition::kCommunity, Signed::kNo);
   EXPECT_EQ(error_of(plain_, {unsigned_one}),
-            "package u=1-r0 is not signed; an image of edition 'community' needs the signature of nacre-community.rsa.pub\n"
+            "package u=1-r0 is not signed; an image of edition 'community' needs the signature of "
+            "nacre-community.rsa.pub\n"
             "  while composing image 'web'");
   for (const Edition edition : {Edition::kStage0, Edition::kProduction})
-    EXPECT_EQ(error_of(plain_, {layout(), package(info("f"), entries, edition)}),
-              fmt::format("package f=1-r0 is signed by nacre-{}.rsa.pub, and an image of edition 'community' takes only "
-                          "nacre-community.rsa.pub\n  while composing image 'web'\n"
-                          "  hint: content of two editions never mixes; build the package in this edition",
-                          name_of(edition)));
+    EXPECT_EQ(
+        error_of(plain_, {layout(), package(info("f"), entries, edition)}),
+        fmt::format(
+            "package f=1-r0 is signed by nacre-{}.rsa.pub, and an image of edition 'community' takes only "
+            "nacre-community.rsa.pub\n  while composing image 'web'\n"
+            "  hint: content of two editions never mixes; build the package in this edition",
+            name_of(edition)));
   // A foreign key under our name.
   ComposeRequest other = request(plain_, {layout()});
   other.public_key = test_signer().public_key(Edition::kProduction, crypto::Purpose::kPackage)->pem();
@@ -208,7 +263,8 @@ TEST_F(Compose, NeverMixesEditions) {
             "image 'web' is asked for in edition 'stage0', which builds and never ships");
   const ImageSpec own = spec("contents:\n  repositories: ['https://example.org/os/']\n  packages: [hello]\n");
   EXPECT_EQ(error_of(own, {layout()}),
-            "images/web.yaml:2:18: image 'web' names the repository 'https://example.org/os', and its packages come from "
+            "images/web.yaml:2:18: image 'web' names the repository 'https://example.org/os', and its "
+            "packages come from "
             "edition 'community' alone\n  hint: leave contents.repositories and contents.keyring out");
 }
 
@@ -235,14 +291,16 @@ paths:
   EXPECT_EQ(by_path.at("usr/bin/hello").mode, 0711u) << "one file under two names";
   EXPECT_EQ(by_path.at("tmp").mode, 01777u);
 
-  const ImageSpec missing = spec("contents: {packages: [hello]}\npaths:\n  - {path: /no, type: permissions, permissions: 0o700}\n");
+  const ImageSpec missing =
+      spec("contents: {packages: [hello]}\npaths:\n  - {path: /no, type: permissions, permissions: 0o700}\n");
   EXPECT_EQ(error_of(missing, {layout()}),
             "images/web.yaml:3:5: the image has no 'no' whose permissions could change\n"
             "  while applying permissions to 'no'\n  while composing image 'web'");
 }
 
 TEST(ShellWords, SplitAsAShellDoes) {
-  EXPECT_EQ(*shell_words(R"(a 'b c'  "d \" e" f\ g '' # rest)"), (std::vector<std::string>{"a", "b c", "d \" e", "f g", ""}));
+  EXPECT_EQ(*shell_words(R"(a 'b c'  "d \" e" f\ g '' # rest)"),
+            (std::vector<std::string>{"a", "b c", "d \" e", "f g", ""}));
   EXPECT_EQ(shell_words("a 'b").error().render(), "command 'a 'b' has a ' that is never closed");
 }
 
@@ -267,7 +325,8 @@ TEST_F(Compose, IndependentToolsAgree) {
   command.inherit_env = true;
   command.argv = {"sh", "-c", "command -v skopeo && command -v umoci"};
   if (!processes_.run(command)->ok() || ::geteuid() != 0) GTEST_SKIP() << "skopeo, umoci or root is missing";
-  const auto crossing = package(info("crossing"), {folder("lib"), file("lib/x", "x"), link("lib/y", "lib/x", '1')});
+  const auto crossing =
+      package(info("crossing"), {folder("lib"), file("lib/x", "x"), link("lib/y", "lib/x", '1')});
   const Image image = compose(plain_, {layout(), hello(), crossing});
   const os::Path oci = dir_.path() / "oci";
   write_layout(oci, image, *store_);

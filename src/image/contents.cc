@@ -83,7 +83,8 @@ class Collector {
     const TreePath path = TRY(TreePath::parse(header.path));
     if (path.is_root()) return {};
     if (path.name().starts_with(".wh."))
-      return Error::make(ErrorKind::kInvalid, "'{}' has a name that image layers take for a deletion", path.str());
+      return Error::make(ErrorKind::kInvalid, "'{}' has a name that image layers take for a deletion",
+                         path.str());
     ContentEntry entry;
     entry.path = path.str();
     if (header.path != entry.path) entry.written = header.path;
@@ -149,7 +150,9 @@ Result<> read_entries(PackageContents& package, store::Store& store) {
   Json entries = Json::array();
   for (const ContentEntry& entry : package.entries) entries.push(to_json(entry));
   Json json = Json::object();
-  json.set("format", kFormat).set("ends_with_zeros", package.ends_with_zeros).set("entries", std::move(entries));
+  json.set("format", kFormat)
+      .set("ends_with_zeros", package.ends_with_zeros)
+      .set("entries", std::move(entries));
   const Sha256 blob = TRY(store.put_bytes(codec::to_json(json)));
   TRY(store.state().put(kKind, package.apk.hex(), blob.hex()));
   return {};
@@ -158,10 +161,12 @@ Result<> read_entries(PackageContents& package, store::Store& store) {
 Result<> check_signature(const PackageContents& package, const ComposeRequest& request, store::Store& store) {
   const std::string expected = crypto::public_key_name(request.edition, crypto::Purpose::kPackage);
   if (package.file.key_name.empty())
-    return Error::make(ErrorKind::kDenied, "package {} is not signed; an image of edition '{}' needs the signature of {}",
+    return Error::make(ErrorKind::kDenied,
+                       "package {} is not signed; an image of edition '{}' needs the signature of {}",
                        package.label(), name_of(request.edition), expected);
   if (package.file.key_name != expected)
-    return Error::make(ErrorKind::kDenied, "package {} is signed by {}, and an image of edition '{}' takes only {}",
+    return Error::make(ErrorKind::kDenied,
+                       "package {} is signed by {}, and an image of edition '{}' takes only {}",
                        package.label(), package.file.key_name, name_of(request.edition), expected)
         .hint("content of two editions never mixes; build the package in this edition");
   const crypto::PublicKey key = TRY(crypto::PublicKey::from_pem(request.public_key),
@@ -172,21 +177,22 @@ Result<> check_signature(const PackageContents& package, const ComposeRequest& r
                    control.append(bytes);
                    return Result<>{};
                  }));
-  TRY(key.verify(control, package.file.signature_bytes), "checking the signature of package {}", package.label());
+  TRY(key.verify(control, package.file.signature_bytes), "checking the signature of package {}",
+      package.label());
   return {};
 }
 
 Result<> check_identity(const PackageContents& package, const index::SerialPackage& wanted, const Arch& arch) {
   const apk::PackageInfo& info = package.file.info;
   if (info.name != wanted.record.name || info.version != wanted.record.version)
-    return Error::make(ErrorKind::kInvalid, "the serial says that blob {} is {}={}, and it is {}", package.apk.oci(),
-                       wanted.record.name, wanted.record.version, package.label());
+    return Error::make(ErrorKind::kInvalid, "the serial says that blob {} is {}={}, and it is {}",
+                       package.apk.oci(), wanted.record.name, wanted.record.version, package.label());
   if (package.file.checksum() != wanted.record.checksum)
     return Error::make(ErrorKind::kDenied, "package {} has checksum {}, and the index says {}", package.label(),
                        package.file.checksum(), wanted.record.checksum);
   if (info.arch != arch.apk && info.arch != "noarch")
-    return Error::make(ErrorKind::kInvalid, "package {} is for {}, and the image for {}", package.label(), info.arch,
-                       arch.apk);
+    return Error::make(ErrorKind::kInvalid, "package {} is for {}, and the image for {}", package.label(),
+                       info.arch, arch.apk);
   return {};
 }
 
@@ -215,14 +221,16 @@ Result<> read_range(const os::Path& file, std::uint64_t offset, std::uint64_t si
   return {};
 }
 
-Result<PackageContents> read_contents(const index::SerialPackage& package, const ComposeRequest& request, Env& env) {
+Result<PackageContents> read_contents(const index::SerialPackage& package, const ComposeRequest& request,
+                                      Env& env) {
   PackageContents out;
   out.apk = package.apk;
   if (!env.store.has(package.apk))
     return Error::make(ErrorKind::kNotFound, "the store has no blob {} of package {}={}", package.apk.oci(),
                        package.record.name, package.record.version);
   const os::Path path = env.store.blob_path(package.apk);
-  out.file = TRY(apk::read_package_header(path), "reading package {}={}", package.record.name, package.record.version);
+  out.file = TRY(apk::read_package_header(path), "reading package {}={}", package.record.name,
+                 package.record.version);
   out.file.file_size = TRY(env.store.size(package.apk));
   TRY(check_identity(out, package, request.arch));
   TRY(check_signature(out, request, env.store));

@@ -36,10 +36,11 @@ struct PackageContents {
   apk::Segment data() const;       ///< Everything after the control segment.
 };
 
-/// Reads a package of the store and checks that it is what the serial says, of the request's architecture, and
-/// signed by the edition's key (kDenied otherwise). Entries are kept in the state by digest: the data segment of one
-/// package is inflated once, ever.
-Result<PackageContents> read_contents(const index::SerialPackage& package, const ComposeRequest& request, Env& env);
+/// Reads a package of the store and checks that it is what the serial says, of the request's architecture,
+/// and signed by the edition's key (kDenied otherwise). Entries are kept in the state by digest: the data
+/// segment of one package is inflated once, ever.
+Result<PackageContents> read_contents(const index::SerialPackage& package, const ComposeRequest& request,
+                                      Env& env);
 
 /// Bytes [offset, offset+size) of a file, in pieces.
 Result<> read_range(const os::Path& file, std::uint64_t offset, std::uint64_t size, const codec::Sink& sink);

@@ -10,8 +10,9 @@
 namespace nacre::image {
 namespace {
 
-constexpr std::array<std::string_view, 7> kScripts = {".post-deinstall", ".post-install", ".post-upgrade", ".pre-deinstall",
-                                                      ".pre-install",    ".pre-upgrade",  ".trigger"};
+constexpr std::array<std::string_view, 7> kScripts = {".post-deinstall", ".post-install", ".post-upgrade",
+                                                      ".pre-deinstall",  ".pre-install",  ".pre-upgrade",
+                                                      ".trigger"};
 
 void field(std::string& out, char key, std::string_view value) {
   if (!value.empty()) fmt::format_to(std::back_inserter(out), "{}:{}\n", key, value);
@@ -98,7 +99,8 @@ Result<std::string> scripts_archive(const std::vector<PackageContents>& packages
     for (const auto& [name, content] : package.control) {
       if (std::find(kScripts.begin(), kScripts.end(), name) == kScripts.end()) continue;
       codec::TarHeader header;
-      header.path = fmt::format("{}-{}.{}{}", package.file.info.name, package.file.info.version, package.file.checksum(), name);
+      header.path = fmt::format("{}-{}.{}{}", package.file.info.name, package.file.info.version,
+                                package.file.checksum(), name);
       header.mode = 0755;
       header.uname = header.gname = "root";
       header.size = content.size();

@@ -11,7 +11,8 @@ namespace nacre::image {
 /// packages, files with owner, mode and checksum. A file that another package took over is listed there only.
 std::string installed_database(const std::vector<PackageContents>& packages, const MergedTree& tree);
 
-/// usr/lib/apk/db/scripts.tar: the scripts of all packages, uncompressed. They do not run while an image is composed.
+/// usr/lib/apk/db/scripts.tar: the scripts of all packages, uncompressed. They do not run while an image is
+/// composed.
 Result<std::string> scripts_archive(const std::vector<PackageContents>& packages, std::int64_t mtime);
 
 /// usr/lib/apk/db/triggers: "Q1… PATHS" lines.

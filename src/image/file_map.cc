@@ -45,7 +45,8 @@ Result<> FileMap::add_folders(std::string_view path) {
     const auto found = nodes_.find(folder);
     if (found != nodes_.end()) {
       if (found->second.header.type == '5') return {};
-      return Error::make(ErrorKind::kInvalid, "layer {} has '{}', and '{}' is no directory", layer_, path, folder);
+      return Error::make(ErrorKind::kInvalid, "layer {} has '{}', and '{}' is no directory", layer_, path,
+                         folder);
     }
     codec::TarHeader header;
     header.path = folder;
@@ -91,7 +92,8 @@ Result<> FileMap::add(const codec::TarHeader& header) {
     const std::string target = TRY(resolved(link.str(), Last::kKeep));
     const auto found = nodes_.find(target);
     if (found == nodes_.end() || found->second.header.type == '5')
-      return Error::make(ErrorKind::kInvalid, "layer {} has the hard link '{}' to '{}', which is no file", layer_, at, target);
+      return Error::make(ErrorKind::kInvalid, "layer {} has the hard link '{}' to '{}', which is no file",
+                         layer_, at, target);
     entry = found->second.header;
     content = found->second.source;
   }

@@ -9,11 +9,12 @@
 
 namespace nacre::image {
 
-/// The root file system that a stack of layers makes, without its contents. Layers may be anybody's: whatever they hold,
-/// every path of `nodes` is normal, and its folders are directories of the map.
+/// The root file system that a stack of layers makes, without its contents. Layers may be anybody's: whatever
+/// they hold, every path of `nodes` is normal, and its folders are directories of the map.
 class FileMap {
  public:
-  /// An entry of a layer by position: where content comes from. Nodes with equal sources are hard links of one file.
+  /// An entry of a layer by position: where content comes from. Nodes with equal sources are hard links of
+  /// one file.
   struct Source {
     std::size_t layer = 0, entry = 0;
     auto operator<=>(const Source&) const = default;
@@ -30,7 +31,8 @@ class FileMap {
   FileMap() : FileMap(Limits{}) {}
 
   void begin_layer() { ++layer_; next_ = 0; }
-  /// The next entry of the current layer: files, links, directories, devices, whiteouts (".wh.NAME", ".wh..wh..opq").
+  /// The next entry of the current layer: files, links, directories, devices, whiteouts (".wh.NAME",
+  /// ".wh..wh..opq").
   Result<> add(const codec::TarHeader& header);
 
   const std::map<std::string, Node, TreeOrder>& nodes() const { return nodes_; }

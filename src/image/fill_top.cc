@@ -59,8 +59,9 @@ std::string world_of(const ImageSpec& spec) {
 
 }  // namespace
 
-Result<std::string> fill_top(TopLayer& top, const ComposeRequest& request, const std::vector<PackageContents>& packages,
-                             MergedTree& tree, std::string locked, std::int64_t created, Env& env) {
+Result<std::string> fill_top(TopLayer& top, const ComposeRequest& request,
+                             const std::vector<PackageContents>& packages, MergedTree& tree,
+                             std::string locked, std::int64_t created, Env& env) {
   for (const BaseFolder& folder : kBaseFolders) TRY(top.add_folder(folder.path, folder.mode));
   std::string passwd = TRY(fill_accounts(top, *request.spec, env));
   const std::string key = crypto::public_key_name(request.edition, crypto::Purpose::kPackage);

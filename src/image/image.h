@@ -93,9 +93,11 @@ Sha256 compose_key(const ComposeRequest& request);
 /// kDenied when a package is signed by another edition's key than `edition` (stage0 included), naming it.
 Result<Image> compose_image(const ComposeRequest& request, Env& env);
 
-/// Files of an image after all layers, for `nacre image files` and `nacre why`: path -> package ("" for the top layer).
+/// Files of an image after all layers, for `nacre image files` and `nacre why`: path -> package, as the image's own installed
+/// database says ("" when no package has it).
 struct ImageFile {
-  std::string path, package;
+  std::string path;
+  std::string package;                    ///< "name=version"
   char type = '0';
   unsigned mode = 0;
   std::uint64_t uid = 0, gid = 0, size = 0;

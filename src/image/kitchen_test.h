@@ -29,7 +29,8 @@ class NoHttp final : public net::Http {
 
 inline apk::DataEntry folder(std::string path, unsigned mode = 0755) {
   apk::DataEntry out;
-  out.header = {.path = std::move(path), .type = '5', .mode = mode, .uname = "root", .gname = "root", .mtime = kTime};
+  out.header = {
+      .path = std::move(path), .type = '5', .mode = mode, .uname = "root", .gname = "root", .mtime = kTime};
   return out;
 }
 inline apk::DataEntry file(std::string path, std::string content, unsigned mode = 0644) {
@@ -81,7 +82,8 @@ class Kitchen : public testing::Test {
       options.signer = [edition](std::string_view bytes) -> Result<apk::SegmentSignature> {
         const Edition key = edition == Edition::kStage0 ? Edition::kCommunity : edition;
         std::string signature = TRY(test_signer().sign(key, crypto::Purpose::kPackage, bytes));
-        return apk::SegmentSignature{crypto::public_key_name(edition, crypto::Purpose::kPackage), std::move(signature)};
+        return apk::SegmentSignature{crypto::public_key_name(edition, crypto::Purpose::kPackage),
+                                     std::move(signature)};
       };
     const os::Path path = dir_.path() / (about.name + ".apk");
     auto written = apk::write_package(path, about, entries, options);
@@ -94,11 +96,12 @@ class Kitchen : public testing::Test {
 
   /// Links of a merged /usr, and accounts.
   index::SerialPackage layout() {
-    return package(info("nacre-baselayout"),
-                   {link("bin", "usr/bin"), folder("etc"), file("etc/group", "root:x:0:\n"),
-                    file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnonroot:x:65532:65532::/home/nonroot:/bin/sh\n"),
-                    file("etc/shadow", "root:*:::::::\n", 0640), link("lib", "usr/lib"), folder("root", 0700),
-                    folder("tmp", 01777), folder("usr"), folder("usr/bin"), folder("usr/lib")});
+    return package(
+        info("nacre-baselayout"),
+        {link("bin", "usr/bin"), folder("etc"), file("etc/group", "root:x:0:\n"),
+         file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnonroot:x:65532:65532::/home/nonroot:/bin/sh\n"),
+         file("etc/shadow", "root:*:::::::\n", 0640), link("lib", "usr/lib"), folder("root", 0700),
+         folder("tmp", 01777), folder("usr"), folder("usr/bin"), folder("usr/lib")});
   }
 
   static ImageSpec spec(std::string text, std::string file_name = "images/web.yaml") {

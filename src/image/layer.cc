@@ -43,7 +43,8 @@ class Rewriter {
     const TreePath path = TRY(TreePath::parse(header.path));
     if (path.is_root()) return {};
     if (next_ >= plans_.size() || package_.entries[next_].path != path.str())
-      return Error::make(ErrorKind::kInternal, "the kept entries of {} are not those of the package", package_.label());
+      return Error::make(ErrorKind::kInternal, "the kept entries of {} are not those of the package",
+                         package_.label());
     const EntryPlan& plan = plans_[next_++];
     if (!plan.keep) return {};
     keep_ = true;
@@ -150,8 +151,8 @@ Result<> read_tar_gzip(const os::Path& file, const apk::Segment& range, codec::T
   return tar.finish();
 }
 
-std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageContents>& packages, std::size_t first,
-                                                     int budget) {
+std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageContents>& packages,
+                                                     std::size_t first, int budget) {
   std::vector<std::size_t> with_files;
   for (std::size_t i = 0; i < packages.size(); ++i)
     if (!packages[i].entries.empty()) with_files.push_back(i);
@@ -161,10 +162,12 @@ std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageCo
   if (groups > 0) {
     std::vector<std::size_t> by_size = with_files;
     const auto rank = [&](std::size_t i) {
-      return std::tuple(i != first, -magnitude(packages[i].file.info.installed_bytes), packages[i].file.info.name);
+      return std::tuple(i != first, -magnitude(packages[i].file.info.installed_bytes),
+                        packages[i].file.info.name);
     };
     std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
-    alone = std::set<std::size_t>(by_size.begin(), by_size.begin() + static_cast<std::ptrdiff_t>(room - groups));
+    alone =
+        std::set<std::size_t>(by_size.begin(), by_size.begin() + static_cast<std::ptrdiff_t>(room - groups));
   }
   std::vector<std::vector<std::size_t>> out;
   std::map<std::size_t, std::vector<std::size_t>> grouped;
@@ -183,8 +186,8 @@ std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageCo
   return out;
 }
 
-Result<Piece> piece_of(std::size_t package, const std::vector<PackageContents>& packages, const MergedTree& tree,
-                       bool alone, Env& env) {
+Result<Piece> piece_of(std::size_t package, const std::vector<PackageContents>& packages,
+                       const MergedTree& tree, bool alone, Env& env) {
   const PackageContents& contents = packages[package];
   if (tree.needs_rewrite(package, packages) || (contents.ends_with_zeros && !alone)) {
     Piece piece = TRY(rewritten(contents, tree.plans[package], env));
@@ -218,7 +221,8 @@ Result<Layer> make_layer(const std::vector<Piece>& pieces, std::vector<std::stri
   return layer;
 }
 
-Result<std::map<std::string, os::Path>> extract_files(const PackageContents& package, const std::vector<std::string>& paths,
+Result<std::map<std::string, os::Path>> extract_files(const PackageContents& package,
+                                                      const std::vector<std::string>& paths,
                                                       const os::Path& folder, Env& env) {
   const std::set<std::string> wanted(paths.begin(), paths.end());
   std::map<std::string, os::Path> out;

@@ -16,21 +16,24 @@ struct Piece {
   bool ends_with_zeros = false;  ///< Only alone in its layer.
 };
 
-/// Which packages go into one layer, by position: `first` alone, then as many as the budget allows alone, in the given order,
-/// the rest in groups chosen by name. Which packages stand alone depends on their size's magnitude, so that an update
-/// rarely moves a package from one layer to another. Packages without files are in none.
-std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageContents>& packages, std::size_t first,
-                                                     int budget);
+/// Which packages go into one layer, by position: `first` alone, then as many as the budget allows alone, in
+/// the given order, the rest in groups chosen by name. Which packages stand alone depends on their size's
+/// magnitude, so that an update rarely moves a package from one layer to another. Packages without files are
+/// in none.
+std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageContents>& packages,
+                                                     std::size_t first, int budget);
 
-/// The segment of a package as its layer needs it: the .apk's own bytes where they can stand, else rewritten once and kept.
-Result<Piece> piece_of(std::size_t package, const std::vector<PackageContents>& packages, const MergedTree& tree,
-                       bool alone, Env& env);
+/// The segment of a package as its layer needs it: the .apk's own bytes where they can stand, else rewritten
+/// once and kept.
+Result<Piece> piece_of(std::size_t package, const std::vector<PackageContents>& packages,
+                       const MergedTree& tree, bool alone, Env& env);
 
 /// The layer made of pieces; known ones (state, by the pieces' digests) are not made again.
 Result<Layer> make_layer(const std::vector<Piece>& pieces, std::vector<std::string> packages, Env& env);
 
 /// Contents of files of a package, each into a file of `folder`: path as the package has it -> file.
-Result<std::map<std::string, os::Path>> extract_files(const PackageContents& package, const std::vector<std::string>& paths,
+Result<std::map<std::string, os::Path>> extract_files(const PackageContents& package,
+                                                      const std::vector<std::string>& paths,
                                                       const os::Path& folder, Env& env);
 
 /// Pushes a range of a gzip file through `visitor` as tar entries.

@@ -19,7 +19,8 @@ LinkLookup lookup(const Links& links) {
 /// Whether `package` states that it replaces files of `other`.
 Result<bool> replaces(const apk::PackageInfo& package, const apk::PackageInfo& other) {
   for (const std::string& text : package.replaces) {
-    const apk::Dependency atom = TRY(apk::parse_dependency(text), "reading what package {} replaces", package.name);
+    const apk::Dependency atom =
+        TRY(apk::parse_dependency(text), "reading what package {} replaces", package.name);
     if (atom.name == other.name && atom.accepts(other.version)) return true;
   }
   return false;
@@ -52,7 +53,8 @@ class Merger {
     return new_replaces ? Winner::kNew : old_replaces ? Winner::kOld : Winner::kNeither;
   }
 
-  /// Every symlink of every package by the path where it will stand; links in linked folders need several rounds.
+  /// Every symlink of every package by the path where it will stand; links in linked folders need several
+  /// rounds.
   Result<> gather_links() {
     constexpr int kMaxRounds = 8;
     for (int round = 0; round < kMaxRounds; ++round) {
@@ -61,8 +63,8 @@ class Merger {
       for (std::size_t i = 0; i < packages_.size(); ++i) {
         for (const ContentEntry& entry : packages_[i].entries) {
           if (entry.type != '2') continue;
-          std::string path = TRY(resolve(entry.path, Last::kKeep, lookup(links_)), "reading the links of package {}",
-                                 packages_[i].label());
+          std::string path = TRY(resolve(entry.path, Last::kKeep, lookup(links_)),
+                                 "reading the links of package {}", packages_[i].label());
           if (const auto before = owner.find(path); before != owner.end()) {
             const Winner wins = TRY(winner(before->second, i));
             if (wins != Winner::kNew) continue;
@@ -74,7 +76,8 @@ class Merger {
       if (next == links_) return {};
       links_ = std::move(next);
     }
-    return Error::make(ErrorKind::kInvalid, "the symlinks of the image's packages lead through each other without end");
+    return Error::make(ErrorKind::kInvalid,
+                       "the symlinks of the image's packages lead through each other without end");
   }
 
   Result<> add_package(std::size_t package) {
@@ -188,15 +191,19 @@ class Merger {
 
   Error conflict(const Node& old, const Node& node, const std::string& path) const {
     const auto kind = [](const Node& n) {
-      return n.type == '5' ? "a directory" : n.type == '2' ? "a symlink" : n.type == '0' ? "a file" : "a special file";
+      return n.type == '5'   ? "a directory"
+             : n.type == '2' ? "a symlink"
+             : n.type == '0' ? "a file"
+                             : "a special file";
     };
     const std::string first =
         old.package < 0 ? "other packages' paths" : packages_[static_cast<std::size_t>(old.package)].label();
     const std::string second = packages_[static_cast<std::size_t>(node.package)].label();
     if (old.type != node.type)
-      return Error::make(ErrorKind::kConflict, "'{}' is {} in {} and {} in {}", path, kind(old), first, kind(node),
-                         second);
-    return Error::make(ErrorKind::kConflict, "{} and {} both have '{}', with different content", first, second, path)
+      return Error::make(ErrorKind::kConflict, "'{}' is {} in {} and {} in {}", path, kind(old), first,
+                         kind(node), second);
+    return Error::make(ErrorKind::kConflict, "{} and {} both have '{}', with different content", first,
+                       second, path)
         .hint("let one of them replace the other (dependencies.replaces), or leave one out");
   }
 

@@ -47,10 +47,10 @@ struct MergedTree {
 /// Position of the package that owns the links of a merged /usr (a symlink called bin or lib), or of the first.
 std::size_t layout_position(const std::vector<PackageContents>& packages);
 
-/// Lays packages over each other in the given order. Directories merge, the first one decides mode and owner. A path
-/// through another package's symlink moves to where the link leads. Two packages with different content at one path:
-/// the one that replaces the other (by name and version; by priority when both do) keeps its file, the other loses
-/// it; kConflict when neither does.
+/// Lays packages over each other in the given order. Directories merge, the first one decides mode and owner.
+/// A path through another package's symlink moves to where the link leads. Two packages with different
+/// content at one path: the one that replaces the other (by name and version; by priority when both do) keeps
+/// its file, the other loses it; kConflict when neither does.
 Result<MergedTree> merge(const std::vector<PackageContents>& packages);
 
 }  // namespace nacre::image

@@ -153,7 +153,8 @@ Result<std::vector<std::string>> shell_words(std::string_view text) {
       inside = true;
     }
   }
-  if (quote != 0) return Error::make(ErrorKind::kInvalid, "command '{}' has a {} that is never closed", text, quote);
+  if (quote != 0)
+    return Error::make(ErrorKind::kInvalid, "command '{}' has a {} that is never closed", text, quote);
   if (inside) out.push_back(word);
   return out;
 }
@@ -174,7 +175,8 @@ Json spec_to_json(const ImageSpec& spec) {
   set_if(out, "vcs-url", spec.vcs_url);
   out.set("annotations", object_of(spec.annotations)).set("volumes", Json::strings(spec.volumes));
   Json layering = Json::object();
-  layering.set("strategy", "origin").set("budget", spec.layer_budget == 0 ? kDefaultLayerBudget : spec.layer_budget);
+  layering.set("strategy", "origin")
+      .set("budget", spec.layer_budget == 0 ? kDefaultLayerBudget : spec.layer_budget);
   out.set("layering", std::move(layering));
   return out;
 }
@@ -237,7 +239,9 @@ Json make_index(const ComposeRequest& request, const Image& image) {
 
 Json to_json(const Descriptor& descriptor) {
   Json out = Json::object();
-  out.set("mediaType", descriptor.media_type).set("digest", descriptor.digest.oci()).set("size", descriptor.size);
+  out.set("mediaType", descriptor.media_type)
+      .set("digest", descriptor.digest.oci())
+      .set("size", descriptor.size);
   return out;
 }
 

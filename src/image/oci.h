@@ -12,8 +12,8 @@ constexpr std::string_view kConfigType = "application/vnd.oci.image.config.v1+js
 constexpr std::string_view kManifestType = "application/vnd.oci.image.manifest.v1+json";
 constexpr std::string_view kIndexType = "application/vnd.oci.image.index.v1+json";
 
-/// Words of a command line: blanks part them; '…', "…" and \ quote; '#' at a word's start comments out the rest of the
-/// line. kInvalid for a quote that is never closed.
+/// Words of a command line: blanks part them; '…', "…" and \ quote; '#' at a word's start comments out the
+/// rest of the line. kInvalid for a quote that is never closed.
 Result<std::vector<std::string>> shell_words(std::string_view text);
 
 /// The image definition with packages pinned, one line: etc/apko.json.

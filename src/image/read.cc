@@ -24,7 +24,8 @@ enum class Packing { kPlain, kGzip };
 Result<Packing> packing_of(const std::string& media_type) {
   if (media_type.ends_with("tar+gzip") || media_type.ends_with("tar.gzip")) return Packing::kGzip;
   if (media_type.ends_with(".tar")) return Packing::kPlain;
-  return Error::make(ErrorKind::kInvalid, "layers of type '{}' are not supported; nacre reads tar and tar+gzip", media_type);
+  return Error::make(ErrorKind::kInvalid,
+                     "layers of type '{}' are not supported; nacre reads tar and tar+gzip", media_type);
 }
 
 Result<Descriptor> descriptor_from(const Json& json) {
@@ -67,7 +68,8 @@ Result<Json> read_document(const Sha256& digest, Env& env) {
 Result<ImageParts> read_parts(const Sha256& manifest, Env& env) {
   const Json json = TRY(read_document(manifest, env), "reading image manifest {}", manifest.oci());
   if (!json["layers"].is_array() || !json["config"].is_object())
-    return Error::make(ErrorKind::kInvalid, "blob {} is no image manifest: it has no config and layers", manifest.oci());
+    return Error::make(ErrorKind::kInvalid, "blob {} is no image manifest: it has no config and layers",
+                       manifest.oci());
   ImageParts out;
   if (json["layers"].items().size() > kMaxLayers)
     return Error::make(ErrorKind::kInvalid, "image {} has {} layers, more than {}", manifest.oci(),
@@ -80,12 +82,13 @@ Result<ImageParts> read_parts(const Sha256& manifest, Env& env) {
   const Descriptor config = TRY(descriptor_from(json["config"]), "reading image manifest {}", manifest.oci());
   out.diff_ids = TRY(read_diff_ids(config, env), "reading image manifest {}", manifest.oci());
   if (out.diff_ids.size() != out.layers.size())
-    return Error::make(ErrorKind::kInvalid, "image {} has {} layers, and its config has {} diff IDs", manifest.oci(),
-                       out.layers.size(), out.diff_ids.size());
+    return Error::make(ErrorKind::kInvalid, "image {} has {} layers, and its config has {} diff IDs",
+                       manifest.oci(), out.layers.size(), out.diff_ids.size());
   return out;
 }
 
-Result<> read_layer(const ImageParts& parts, std::size_t layer, Check check, codec::TarReader::Visitor visitor, Env& env) {
+Result<> read_layer(const ImageParts& parts, std::size_t layer, Check check,
+                    codec::TarReader::Visitor visitor, Env& env) {
   const Descriptor& blob = parts.layers[layer];
   const Packing packing = TRY(packing_of(blob.media_type));
   const bool checked = check == Check::kYes;
@@ -98,7 +101,8 @@ Result<> read_layer(const ImageParts& parts, std::size_t layer, Check check, cod
   codec::GzipReader gzip({on_plain, nullptr}, kMaxLayerBytes);
   const std::uint64_t size = TRY(env.store.size(blob.digest));
   if (size != blob.size)
-    return Error::make(ErrorKind::kDenied, "layer {} has {} bytes, and the manifest says {}", blob.digest.oci(), size, blob.size);
+    return Error::make(ErrorKind::kDenied, "layer {} has {} bytes, and the manifest says {}",
+                       blob.digest.oci(), size, blob.size);
   TRY(read_range(env.store.blob_path(blob.digest), 0, size, [&](std::string_view bytes) -> Result<> {
     if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     if (checked) packed.update(bytes);
@@ -110,8 +114,8 @@ Result<> read_layer(const ImageParts& parts, std::size_t layer, Check check, cod
   if (packed.finish_sha256() != blob.digest)
     return Error::make(ErrorKind::kDenied, "layer {} does not hold what its name says", blob.digest.oci());
   if (plain.finish_sha256() != parts.diff_ids[layer])
-    return Error::make(ErrorKind::kDenied, "layer {} inflates to other bytes than its diff ID {} says", blob.digest.oci(),
-                       parts.diff_ids[layer].oci());
+    return Error::make(ErrorKind::kDenied, "layer {} inflates to other bytes than its diff ID {} says",
+                       blob.digest.oci(), parts.diff_ids[layer].oci());
   return {};
 }
 
@@ -119,18 +123,21 @@ Result<FileMap> read_file_map(const ImageParts& parts, Env& env) {
   FileMap files;
   for (std::size_t i = 0; i < parts.layers.size(); ++i) {
     files.begin_layer();
-    TRY(read_layer(parts, i, Check::kYes, {[&](const codec::TarHeader& header) { return files.add(header); }, nullptr}, env),
+    TRY(read_layer(parts, i, Check::kYes,
+                   {[&](const codec::TarHeader& header) { return files.add(header); }, nullptr}, env),
         "reading layer {}", parts.layers[i].digest.oci());
   }
   return files;
 }
 
-Result<std::string> read_image_file(const ImageParts& parts, const FileMap& files, std::string_view path, Env& env) {
+Result<std::string> read_image_file(const ImageParts& parts, const FileMap& files, std::string_view path,
+                                    Env& env) {
   const std::string at = TRY(files.resolved(path, Last::kFollow));
   const auto found = files.nodes().find(at);
   if (found == files.nodes().end() || found->second.header.type != '0') return std::string();
   if (found->second.header.size > kMaxDatabase)
-    return Error::make(ErrorKind::kInvalid, "'{}' has {} bytes, more than {}", at, found->second.header.size, kMaxDatabase);
+    return Error::make(ErrorKind::kInvalid, "'{}' has {} bytes, more than {}", at, found->second.header.size,
+                       kMaxDatabase);
   const FileMap::Source source = found->second.source;
   std::string content;
   std::size_t entry = 0;
@@ -175,7 +182,8 @@ Result<Sha256> manifest_for(const Sha256& index_or_manifest, const Arch& arch, E
   const Json json = TRY(read_document(index_or_manifest, env), "reading image {}", index_or_manifest.oci());
   if (json["layers"].is_array()) return index_or_manifest;
   if (!json["manifests"].is_array())
-    return Error::make(ErrorKind::kInvalid, "blob {} is neither an image index nor a manifest", index_or_manifest.oci());
+    return Error::make(ErrorKind::kInvalid, "blob {} is neither an image index nor a manifest",
+                       index_or_manifest.oci());
   std::vector<std::string> known;
   for (const Json& item : json["manifests"].items()) {
     const Json& platform = item["platform"];
@@ -187,7 +195,8 @@ Result<Sha256> manifest_for(const Sha256& index_or_manifest, const Arch& arch, E
     }
     known.push_back(platform_of(item));
   }
-  return Error::make(ErrorKind::kNotFound, "image {} has no manifest for linux/{}", index_or_manifest.oci(), arch.oci)
+  return Error::make(ErrorKind::kNotFound, "image {} has no manifest for linux/{}", index_or_manifest.oci(),
+                     arch.oci)
       .hint(known.empty() ? "it has none at all" : "it has " + join(known, ", "));
 }
 

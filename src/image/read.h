@@ -23,12 +23,14 @@ Result<ImageParts> read_parts(const Sha256& manifest, Env& env);
 
 enum class Check { kNo, kYes };
 /// Entries of one layer. kDenied when bytes are not what the digest or the diff ID says (Check::kYes).
-Result<> read_layer(const ImageParts& parts, std::size_t layer, Check check, codec::TarReader::Visitor visitor, Env& env);
+Result<> read_layer(const ImageParts& parts, std::size_t layer, Check check,
+                    codec::TarReader::Visitor visitor, Env& env);
 
 /// All layers over each other, each checked.
 Result<FileMap> read_file_map(const ImageParts& parts, Env& env);
 
 /// Content of one regular file, or "" when the image has none at `path`.
-Result<std::string> read_image_file(const ImageParts& parts, const FileMap& files, std::string_view path, Env& env);
+Result<std::string> read_image_file(const ImageParts& parts, const FileMap& files, std::string_view path,
+                                    Env& env);
 
 }  // namespace nacre::image

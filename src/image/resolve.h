@@ -8,7 +8,8 @@
 
 namespace nacre::image {
 
-/// Orders paths as a depth-first walk meets them: names of one directory bytewise, a directory before its content.
+/// Orders paths as a depth-first walk meets them: names of one directory bytewise, a directory before its
+/// content.
 struct TreeOrder {
   using is_transparent = void;
   bool operator()(std::string_view a, std::string_view b) const;

@@ -28,7 +28,8 @@ Result<> read_layering(const SpecReader& in, const YamlNode& node, ImageSpec& sp
 }
 
 Result<> read_contents_field(const SpecReader& in, const YamlNode& node, ImageSpec& spec) {
-  TRY(in.only(node, "contents", {"repositories", "build_repositories", "runtime_repositories", "keyring", "packages"},
+  TRY(in.only(node, "contents",
+              {"repositories", "build_repositories", "runtime_repositories", "keyring", "packages"},
               {"runtime_keyring", "baseimage"}));
   for (const char* key : {"repositories", "build_repositories", "runtime_repositories"}) {
     std::vector<Place> places;
@@ -112,13 +113,15 @@ Result<> read_accounts(const SpecReader& in, const YamlNode& node, ImageSpec& sp
 }
 
 Result<PathChange> read_path(const SpecReader& in, const YamlNode& node) {
-  static const std::vector<std::string> kTypes = {"directory", "empty-file", "hardlink", "symlink", "permissions"};
+  static const std::vector<std::string> kTypes = {"directory", "empty-file", "hardlink", "symlink",
+                                                  "permissions"};
   TRY(in.only(node, "paths", {"path", "type", "uid", "gid", "permissions", "source", "recursive"}));
   PathChange out;
   out.place = in.place(node);
   const std::string written = TRY(in.required(node, "path"));
   const auto path = TreePath::parse(written);
-  if (!path || path->is_root()) return in.fault(*node.find("path"), "'{}' is no path inside the image", written);
+  if (!path || path->is_root())
+    return in.fault(*node.find("path"), "'{}' is no path inside the image", written);
   out.path = path->str();
   out.type = TRY(in.required(node, "type"));
   if (std::find(kTypes.begin(), kTypes.end(), out.type) == kTypes.end())
@@ -132,14 +135,16 @@ Result<PathChange> read_path(const SpecReader& in, const YamlNode& node) {
   if (const YamlNode* mode = node.find("permissions")) {
     out.mode = TRY(in.mode(*mode));
   } else if (out.type != "symlink" && out.type != "hardlink") {
-    return in.fault(node, "'{}' has no permissions", out.path).hint("write permissions: 0o755, or what it should have");
+    return in.fault(node, "'{}' has no permissions", out.path)
+        .hint("write permissions: 0o755, or what it should have");
   }
   out.source = TRY(in.text(node, "source"));
   const bool link = out.type == "symlink" || out.type == "hardlink";
   if (link && out.source.empty()) return in.fault(node, "the {} '{}' has no source", out.type, out.path);
   if (out.type == "hardlink") {
     const auto source = TreePath::parse(out.source);
-    if (!source || source->is_root()) return in.fault(*node.find("source"), "'{}' is no file inside the image", out.source);
+    if (!source || source->is_root())
+      return in.fault(*node.find("source"), "'{}' is no file inside the image", out.source);
     out.source = source->str();
   }
   if (const YamlNode* recursive = node.find("recursive")) out.recursive = TRY(in.flag(*recursive, "recursive"));
@@ -197,8 +202,8 @@ Result<ImageSpec> read_image_spec(const codec::YamlTree& yaml) {
   if (root.kind != codec::YamlKind::kMapping)
     return in.fault(root, "an image definition is a mapping with 'contents', found {}", kind_name(root));
   TRY(in.only(root, "an image definition",
-              {"contents", "entrypoint", "cmd", "stop-signal", "work-dir", "accounts", "archs", "environment", "paths",
-               "vcs-url", "annotations", "volumes", "layering", "format"},
+              {"contents", "entrypoint", "cmd", "stop-signal", "work-dir", "accounts", "archs", "environment",
+               "paths", "vcs-url", "annotations", "volumes", "layering", "format"},
               {"include", "certificates"}));
   const YamlNode* contents = TRY(in.mapping(root, "contents"));
   if (contents != nullptr) TRY(read_contents_field(in, *contents, spec));
@@ -214,7 +219,8 @@ Result<ImageSpec> read_image_spec(const codec::YamlTree& yaml) {
   spec.vcs_url = TRY(in.text(root, "vcs-url"));
   const std::string format = TRY(in.text(root, "format"));
   if (!format.empty() && format != "tar")
-    return in.fault(*root.find("format"), "nacre does not have the image format '{}' yet; it writes 'tar'", format);
+    return in.fault(*root.find("format"), "nacre does not have the image format '{}' yet; it writes 'tar'",
+                    format);
   TRY(read_lists(in, root, spec));
   return spec;
 }

@@ -22,9 +22,11 @@ std::string_view kind_name(const YamlNode& node) {
 
 bool is_account_name(std::string_view name) {
   const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
   };
-  return !name.empty() && name.size() <= 32 && name.front() != '-' && std::all_of(name.begin(), name.end(), fits);
+  return !name.empty() && name.size() <= 32 && name.front() != '-' &&
+         std::all_of(name.begin(), name.end(), fits);
 }
 
 Result<> SpecReader::only(const YamlNode& mapping, std::string_view what, std::vector<std::string> known,
@@ -45,7 +47,8 @@ Result<> SpecReader::only(const YamlNode& mapping, std::string_view what, std::v
 Result<const YamlNode*> SpecReader::mapping(const YamlNode& in, std::string_view key) const {
   const YamlNode* node = in.find(key);
   if (node == nullptr || node->kind == YamlKind::kNull) return static_cast<const YamlNode*>(nullptr);
-  if (node->kind != YamlKind::kMapping) return fault(*node, "'{}' should be a mapping, and is {}", key, kind_name(*node));
+  if (node->kind != YamlKind::kMapping)
+    return fault(*node, "'{}' should be a mapping, and is {}", key, kind_name(*node));
   return node;
 }
 
@@ -53,7 +56,8 @@ Result<std::vector<const YamlNode*>> SpecReader::mappings(const YamlNode& in, st
   std::vector<const YamlNode*> out;
   const YamlNode* node = in.find(key);
   if (node == nullptr || node->kind == YamlKind::kNull) return out;
-  if (node->kind != YamlKind::kSequence) return fault(*node, "'{}' should be a list, and is {}", key, kind_name(*node));
+  if (node->kind != YamlKind::kSequence)
+    return fault(*node, "'{}' should be a list, and is {}", key, kind_name(*node));
   for (const YamlNode& item : node->items) {
     if (item.kind != YamlKind::kMapping)
       return fault(item, "'{}' should hold mappings, and holds {}", key, kind_name(item));
@@ -65,7 +69,8 @@ Result<std::vector<const YamlNode*>> SpecReader::mappings(const YamlNode& in, st
 Result<std::string> SpecReader::text(const YamlNode& in, std::string_view key) const {
   const YamlNode* node = in.find(key);
   if (node == nullptr || node->kind == YamlKind::kNull) return std::string();
-  if (node->kind != YamlKind::kScalar) return fault(*node, "'{}' should be a text, and is {}", key, kind_name(*node));
+  if (node->kind != YamlKind::kScalar)
+    return fault(*node, "'{}' should be a text, and is {}", key, kind_name(*node));
   if (node->text.find('\0') != std::string::npos) return fault(*node, "'{}' has a NUL byte", key);
   return node->text;
 }
@@ -81,7 +86,8 @@ Result<std::vector<std::string>> SpecReader::texts(const YamlNode& in, std::stri
   std::vector<std::string> out;
   const YamlNode* node = in.find(key);
   if (node == nullptr || node->kind == YamlKind::kNull) return out;
-  if (node->kind != YamlKind::kSequence) return fault(*node, "'{}' should be a list, and is {}", key, kind_name(*node));
+  if (node->kind != YamlKind::kSequence)
+    return fault(*node, "'{}' should be a list, and is {}", key, kind_name(*node));
   for (const YamlNode& item : node->items) {
     if (item.kind != YamlKind::kScalar || item.text.empty())
       return fault(item, "'{}' should hold texts, and holds {}", key, kind_name(item));
@@ -124,7 +130,8 @@ Result<unsigned> SpecReader::number(const YamlNode& node, std::string_view what)
   unsigned out = 0;
   const std::string& text = node.text;
   const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (node.kind != YamlKind::kScalar || text.empty() || status != std::errc{} || stop != text.data() + text.size())
+  if (node.kind != YamlKind::kScalar || text.empty() || status != std::errc{} ||
+      stop != text.data() + text.size())
     return fault(node, "{} should be a number from 0 to 4294967295, and is '{}'", what, text);
   return out;
 }
@@ -137,7 +144,8 @@ Result<unsigned> SpecReader::mode(const YamlNode& node) const {
   const auto [stop, status] = std::from_chars(digits.data(), digits.data() + digits.size(), out, 8);
   if (node.kind != YamlKind::kScalar || !octal || digits.empty() || status != std::errc{} ||
       stop != digits.data() + digits.size() || out > 07777)
-    return fault(node, "permissions should be an octal number, and is '{}'", node.text).hint("write it as 0o755");
+    return fault(node, "permissions should be an octal number, and is '{}'", node.text)
+        .hint("write it as 0o755");
   return out;
 }
 

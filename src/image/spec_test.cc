@@ -123,7 +123,8 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"BadName", "accounts:\n  users:\n    - {username: 'a:b', uid: 1}\n",
               "images/web.yaml:3:18: 'a:b' is no account name"},
         Fault{"DecimalMode", "paths:\n  - {path: /a, type: directory, permissions: 755}\n",
-              "images/web.yaml:2:46: permissions should be an octal number, and is '755'\n  hint: write it as 0o755"},
+              "images/web.yaml:2:46: permissions should be an octal number, and is '755'\n  hint: write it "
+              "as 0o755"},
         Fault{"Escape", "paths:\n  - {path: ../a, type: directory, permissions: 0o755}\n",
               "images/web.yaml:2:12: '../a' is no path inside the image"},
         Fault{"Budget", "layering: {budget: 1000}\n",

@@ -26,7 +26,8 @@ const std::string& packaged_path(const std::vector<PackageContents>& packages, c
 /// Writes tar entries into one gzip file.
 class TarFile {
  public:
-  explicit TarFile(os::AtomicFile& file) : gzip_([&file](std::string_view bytes) { return file.write(bytes); }) {}
+  explicit TarFile(os::AtomicFile& file)
+      : gzip_([&file](std::string_view bytes) { return file.write(bytes); }) {}
 
   Result<> add(const codec::TarHeader& header, std::string_view content) {
     const std::string block = TRY(codec::tar_header(header));
@@ -139,7 +140,11 @@ Result<> TopLayer::add_symlink(std::string_view path, std::string target) {
 
 Result<> TopLayer::apply(const PathChange& change) {
   auto done = change_path(change);
-  if (!done) return std::move(done).error().at(change.place).while_doing("applying {} to '{}'", change.type, change.path);
+  if (!done)
+    return std::move(done)
+        .error()
+        .at(change.place)
+        .while_doing("applying {} to '{}'", change.type, change.path);
   return {};
 }
 
@@ -164,8 +169,10 @@ Result<> TopLayer::change_path(const PathChange& change) {
 Result<> TopLayer::add_hard_link(const PathChange& change, const std::string& path) {
   const std::string from = TRY(tree_.resolved(change.source, Last::kFollow));
   Node* source = tree_.find(from);
-  if (source == nullptr) return Error::make(ErrorKind::kNotFound, "the image has no file '{}' to link to", change.source);
-  if (source->type != '0') return Error::make(ErrorKind::kInvalid, "'{}' is no file, and only files have hard links", from);
+  if (source == nullptr)
+    return Error::make(ErrorKind::kNotFound, "the image has no file '{}' to link to", change.source);
+  if (source->type != '0')
+    return Error::make(ErrorKind::kInvalid, "'{}' is no file, and only files have hard links", from);
   if (tree_.find(path) != nullptr) return Error::make(ErrorKind::kConflict, "'{}' is there already", path);
   source->top = true;
   Node link = *source;
@@ -180,11 +187,13 @@ void TopLayer::set_owner(Node& node, const PathChange& change) const {
   node.top = true;
 }
 
-/// Mode and owner, of everything beneath too when the change is recursive. A hard link and its source are one file.
+/// Mode and owner, of everything beneath too when the change is recursive. A hard link and its source are one
+/// file.
 Result<> TopLayer::change_owner(const PathChange& change, std::string_view path) {
   Node* first = tree_.find(path);
   if (first == nullptr)
-    return Error::make(ErrorKind::kNotFound, "the image has no '{}' whose permissions could change", change.path);
+    return Error::make(ErrorKind::kNotFound, "the image has no '{}' whose permissions could change",
+                       change.path);
   const bool set_mode = change.type != "hardlink" || change.mode != 0;
   const std::string shared = first->same_as.empty() ? std::string(path) : first->same_as;
   for (auto& [at, node] : tree_.nodes) {

@@ -42,9 +42,10 @@ class TopLayer {
   std::int64_t mtime_;
 };
 
-/// All that goes into the top layer besides the packages: missing base folders, accounts, home folders, apk's database and
-/// configuration, `paths:`. `locked` is etc/apko.json. Gives the content of etc/passwd.
-Result<std::string> fill_top(TopLayer& top, const ComposeRequest& request, const std::vector<PackageContents>& packages,
-                             MergedTree& tree, std::string locked, std::int64_t created, Env& env);
+/// All that goes into the top layer besides the packages: missing base folders, accounts, home folders, apk's
+/// database and configuration, `paths:`. `locked` is etc/apko.json. Gives the content of etc/passwd.
+Result<std::string> fill_top(TopLayer& top, const ComposeRequest& request,
+                             const std::vector<PackageContents>& packages, MergedTree& tree,
+                             std::string locked, std::int64_t created, Env& env);
 
 }  // namespace nacre::image

@@ -26,8 +26,9 @@ Result<os::Fd> open_folder(const os::Fd& root, const std::string& path) {
   return fd;
 }
 
-/// Writes the files of a FileMap: folders first, then contents layer by layer, then modes and times of folders. The
-/// map's paths have no symlinks among their folders, so that each name is made once, under a real directory.
+/// Writes the files of a FileMap: folders first, then contents layer by layer, then modes and times of
+/// folders. The map's paths have no symlinks among their folders, so that each name is made once, under a
+/// real directory.
 class Unpacker {
  public:
   Unpacker(const ImageParts& parts, const FileMap& files, os::Fd root, Env& env)
@@ -85,7 +86,8 @@ class Unpacker {
     current_ = &paths;
     const os::Fd parent = TRY(open_folder(root_, parent_of(paths.front())));
     const std::string name = name_of_path(paths.front());
-    file_ = os::Fd(::openat(parent.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    file_ = os::Fd(
+        ::openat(parent.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file_) return os::system_error(errno, fmt::format("create '{}' of the image", paths.front()));
     return {};
   }
@@ -129,7 +131,8 @@ class Unpacker {
     // File capabilities; a file system that has none of them leaves the file usable by root.
     const auto capability = header.pax.find("SCHILY.xattr.security.capability");
     if (keep_owner_ && capability != header.pax.end())
-      (void)::fsetxattr(fd.get(), "security.capability", capability->second.data(), capability->second.size(), 0);
+      (void)::fsetxattr(fd.get(), "security.capability", capability->second.data(), capability->second.size(),
+                        0);
     const timespec times[2] = {{header.mtime, 0}, {header.mtime, 0}};
     ::futimens(fd.get(), times);
     return {};
