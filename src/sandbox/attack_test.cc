@@ -63,25 +63,61 @@ struct Listener {
 TEST_F(Attack, IsStoppedAtEveryCall) {
   // One row per attack; "ok" only where a build needs it.
   const std::vector<std::pair<std::string, std::string>> rows = {
-      {"open-descriptors", "ENOENT"}, {"vsock", "EAFNOSUPPORT"}, {"packet-socket", "EAFNOSUPPORT"}, {"raw-socket", "EPERM"},
+      {"open-descriptors", "ENOENT"},
+      {"vsock", "EAFNOSUPPORT"},
+      {"packet-socket", "EAFNOSUPPORT"},
+      {"raw-socket", "EPERM"},
       {"own-loopback", "ok"},
-      {"mount", "EPERM"}, {"remount=/readable", "EPERM"}, {"umount=/proc/sys", "EPERM"}, {"fsopen", "EPERM"},
-      {"open-tree", "EPERM"}, {"open-tree-attr", "ENOSYS"}, {"pivot-root", "EPERM"}, {"chroot", "EPERM"},
-      {"unshare-user", "EPERM"}, {"unshare-mount", "EPERM"}, {"clone-user", "EPERM"}, {"clone-net", "EPERM"},
-      {"clone3", "ENOSYS"}, {"setns", "EPERM"}, {"setns-raw", "EPERM"},
-      {"ptrace-init", "EPERM"}, {"read-init-memory", "EACCES"}, {"init-environment", "EACCES"},
-      {"init-arguments", "ENODATA"}, {"init-root", "EACCES"}, {"see-processes", "ESRCH"},
-      {"mknod=/tmp/disk", "EPERM"}, {"mknod=/disk", "EPERM"},
-      {"keyctl", "EPERM"}, {"add-key", "EPERM"}, {"bpf", "EPERM"}, {"perf", "EPERM"}, {"userfaultfd", "EPERM"},
-      {"io-uring", "EPERM"}, {"kexec", "EPERM"}, {"init-module", "EPERM"}, {"open-by-handle", "EPERM"},
-      {"reboot", "EPERM"}, {"type-into-terminal", "EPERM"}, {"set-hostname", "EPERM"}, {"x32-call", "ENOSYS"},
-      {"environment", "ENOENT"}, {"no-new-privileges", "ok"},
-      {"own-session", "ok"}, {"extra-capabilities=800000fb", "EPERM"},
-      {"write=/proc/sys/net/ipv4/ip_forward", "EACCES"}, {"write=/proc/sys/vm/drop_caches", "EACCES"},
+      {"mount", "EPERM"},
+      {"remount=/readable", "EPERM"},
+      {"umount=/proc/sys", "EPERM"},
+      {"fsopen", "EPERM"},
+      {"open-tree", "EPERM"},
+      {"open-tree-attr", "ENOSYS"},
+      {"pivot-root", "EPERM"},
+      {"chroot", "EPERM"},
+      {"unshare-user", "EPERM"},
+      {"unshare-mount", "EPERM"},
+      {"clone-user", "EPERM"},
+      {"clone-net", "EPERM"},
+      {"clone3", "ENOSYS"},
+      {"setns", "EPERM"},
+      {"setns-raw", "EPERM"},
+      {"ptrace-init", "EPERM"},
+      {"read-init-memory", "EACCES"},
+      {"init-environment", "EACCES"},
+      {"init-arguments", "ENODATA"},
+      {"init-root", "EACCES"},
+      {"see-processes", "ESRCH"},
+      {"mknod=/tmp/disk", "EPERM"},
+      {"mknod=/disk", "EPERM"},
+      {"keyctl", "EPERM"},
+      {"add-key", "EPERM"},
+      {"bpf", "EPERM"},
+      {"perf", "EPERM"},
+      {"userfaultfd", "EPERM"},
+      {"io-uring", "EPERM"},
+      {"kexec", "EPERM"},
+      {"init-module", "EPERM"},
+      {"open-by-handle", "EPERM"},
+      {"reboot", "EPERM"},
+      {"type-into-terminal", "EPERM"},
+      {"set-hostname", "EPERM"},
+      {"x32-call", "ENOSYS"},
+      {"environment", "ENOENT"},
+      {"no-new-privileges", "ok"},
+      {"own-session", "ok"},
+      {"extra-capabilities=800000fb", "EPERM"},
+      {"write=/proc/sys/net/ipv4/ip_forward", "EACCES"},
+      {"write=/proc/sys/vm/drop_caches", "EACCES"},
       {"read=/proc/keys", "ENODATA"},
-      {"read=/dev/vda", "ENOENT"}, {"read=/dev/kmsg", "ENOENT"}, {"see-path=/sys/kernel", "ENOENT"},
-      {"create=/readable/new", "EROFS"}, {"write=/readable/file", "EROFS"},
-      {"create=/writable/new", "ok"}, {"create=/new", "ok"},
+      {"read=/dev/vda", "ENOENT"},
+      {"read=/dev/kmsg", "ENOENT"},
+      {"see-path=/sys/kernel", "ENOENT"},
+      {"create=/readable/new", "EROFS"},
+      {"write=/readable/file", "EROFS"},
+      {"create=/writable/new", "ok"},
+      {"create=/new", "ok"},
   };
   std::vector<std::string> attacks, expected;
   for (const auto& [what, outcome] : rows) {
@@ -93,15 +129,17 @@ TEST_F(Attack, IsStoppedAtEveryCall) {
 
 TEST_F(Attack, ReachesNoPartOfTheMachineThroughProc) {
   // Not every kernel has them all, so the reason may be that there is none.
-  for (const std::string& line : attack({"write=/proc/sysrq-trigger", "write=/proc/sys/kernel/core_pattern",
-                                         "read=/proc/kcore", "read=/proc/kmsg", "read=/proc/timer_list",
-                                         "read=/proc/kallsyms", "write=/proc/1/oom_score_adj"}))
+  for (const std::string& line :
+       attack({"write=/proc/sysrq-trigger", "write=/proc/sys/kernel/core_pattern",
+               "read=/proc/kcore", "read=/proc/kmsg", "read=/proc/timer_list",
+               "read=/proc/kallsyms", "write=/proc/1/oom_score_adj"}))
     EXPECT_THAT(line, testing::MatchesRegex("(read|write): (EROFS|EACCES|EPERM|ENODATA|ENOENT)"));
 }
 
 TEST_F(Attack, KernelSettingsAreReadOnlyEvenForWhoMayChangeThem) {
   change_ = [](SandboxCommand& command) { command.keep_capabilities = {"CAP_NET_ADMIN"}; };
-  EXPECT_EQ(attack({"write=/proc/sys/net/ipv4/ip_forward"}), (std::vector<std::string>{"write: EROFS"}));
+  EXPECT_EQ(attack({"write=/proc/sys/net/ipv4/ip_forward"}),
+            (std::vector<std::string>{"write: EROFS"}));
 }
 
 TEST_F(Attack, ReachesNoListenerOfTheHost) {
@@ -118,7 +156,8 @@ TEST_F(Attack, ReachesNoListenerOfTheHost) {
   local.sun_family = AF_UNIX;
   name.copy(local.sun_path + 1, name.size());
   const Listener abstract(reinterpret_cast<sockaddr*>(&local),
-                          static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + 1), AF_UNIX);
+                          static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + 1),
+                          AF_UNIX);
   const std::string signer = (folder_->path() / "signer.sock").string();
   sockaddr_un path{};
   path.sun_family = AF_UNIX;
@@ -155,7 +194,8 @@ TEST_F(Attack, ChangesNoLayer) {
 
 TEST_F(Attack, ForksNoMoreThanItsLimit) {
   change_ = [](SandboxCommand& command) { command.limits.max_pids = 20; };
-  EXPECT_EQ(attack({"fork=10", "fork=100"}), (std::vector<std::string>{"fork: ok", "fork: EAGAIN"}));
+  EXPECT_EQ(attack({"fork=10", "fork=100"}),
+            (std::vector<std::string>{"fork: ok", "fork: EAGAIN"}));
 }
 
 TEST_F(Attack, EatsNoMoreThanItsLimit) {
@@ -169,11 +209,13 @@ TEST_F(Attack, EatsNoMoreThanItsLimit) {
   EXPECT_EQ(printed, (std::vector<std::string>{"eat-mib: ok"}));
   EXPECT_EQ(exit_.signal, SIGKILL);
   EXPECT_EQ(exit_.code, 137);
-  EXPECT_EQ(notes, (std::vector<std::string>{"a process was killed: over the memory limit of 64.0 MiB"}));
+  EXPECT_EQ(notes,
+            (std::vector<std::string>{"a process was killed: over the memory limit of 64.0 MiB"}));
 }
 
 TEST_F(Attack, DaemonsDieWithTheCommand) {
-  EXPECT_EQ(attack({"leave-daemon=/writable/beat"}), (std::vector<std::string>{"leave-daemon: ok"}));
+  EXPECT_EQ(attack({"leave-daemon=/writable/beat"}),
+            (std::vector<std::string>{"leave-daemon: ok"}));
   const auto size = std::filesystem::file_size(folder_->path() / "writable/beat");
   EXPECT_GT(size, 1u);
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -194,8 +236,8 @@ TEST_F(Attack, DaemonsDieWhenTimeIsUp) {
 TEST_F(Attack, AnotherUserHasNoCapabilities) {
   change_ = [](SandboxCommand& command) { command.uid = command.gid = 1000; };
   EXPECT_EQ(attack({"extra-capabilities=0", "become=0", "create=/etc/new", "create=/tmp/new"}),
-            (std::vector<std::string>{"extra-capabilities: EPERM", "become: EPERM", "create: EACCES",
-                                      "create: ok"}));
+            (std::vector<std::string>{"extra-capabilities: EPERM", "become: EPERM",
+                                      "create: EACCES", "create: ok"}));
   change_ = [](SandboxCommand& command) {
     command.uid = command.gid = 1000;
     command.keep_capabilities = {"CAP_SETUID"};

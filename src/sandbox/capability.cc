@@ -29,7 +29,8 @@ constexpr std::uint64_t bit(int number) { return std::uint64_t{1} << number; }
 Result<std::uint64_t> capability_bits(const std::vector<std::string>& names) {
   std::uint64_t bits = 0;
   for (const std::string& name : names) {
-    const std::string_view bare = name.starts_with("CAP_") ? std::string_view(name).substr(4) : name;
+    std::string_view bare = name;
+    if (bare.starts_with("CAP_")) bare.remove_prefix(4);
     const auto found = std::find(kNames.begin(), kNames.end(), bare);
     if (found == kNames.end()) {
       std::vector<std::string> known;
@@ -43,8 +44,8 @@ Result<std::uint64_t> capability_bits(const std::vector<std::string>& names) {
 }
 
 std::uint64_t build_capabilities() {
-  return bit(CAP_CHOWN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_FOWNER) | bit(CAP_FSETID) | bit(CAP_KILL) |
-         bit(CAP_SETGID) | bit(CAP_SETUID) | bit(CAP_SETFCAP);
+  return bit(CAP_CHOWN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_FOWNER) | bit(CAP_FSETID) |
+         bit(CAP_KILL) | bit(CAP_SETGID) | bit(CAP_SETUID) | bit(CAP_SETFCAP);
 }
 
 }  // namespace nacre::sandbox

@@ -32,7 +32,7 @@ class Cgroup {
   Cgroup& operator=(Cgroup&&) = delete;
   ~Cgroup();
 
-  std::vector<int> joins() const;     ///< Descriptors of cgroup.procs: writing "0" moves the writer.
+  std::vector<int> joins() const;  ///< Descriptors of cgroup.procs: writing "0" moves the writer.
   bool limits_pids() const { return limits_pids_; }
   bool ran_out_of_memory() const;     ///< The kernel killed something for want of memory.
 

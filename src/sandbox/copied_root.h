@@ -17,7 +17,7 @@ class CopiedRoot {
   static Result<CopiedRoot> make(const RootSpec& root);
   const Path& path() const { return root_.path(); }
 
-  /// Moves what differs from the state after make() into the upper directory, deletions as whiteouts.
+  /// Moves what differs from the state after make() into the upper directory; deletions: whiteouts.
   Result<> keep_changes();
 
  private:

@@ -10,21 +10,21 @@
 #include <string>
 #include <vector>
 
-/// Inside the room: what the parent prepares, and what the child does with it between fork and exec.
+/// Inside the room: what the parent prepares and what the child does with it between fork and exec.
 /// The parent may have many threads, so the child only makes system calls on memory that is here.
 namespace nacre::sandbox {
 
-constexpr std::size_t kMaxLayers = 498;  ///< The kernel's 500 less the mount points and the upper directory.
+constexpr std::size_t kMaxLayers = 498;  ///< The kernel's 500 less our own two.
 constexpr std::size_t kMaxDevices = 8, kMaxBinds = 256;
 
 /// Where a child can fail; the parent turns it into words.
 enum class Step : int {
   kUserNamespace, kNamespaces, kIdentity, kPrivateMounts, kProc, kStaging, kLayer, kUpper,
-  kOverlay, kPivot, kAttachProc, kDevices, kTmp, kBindPoint, kBind, kHostname, kLoopback, kFork, kCgroup,
-  kTerminal, kCapabilities, kScope, kSeccomp, kWorkingDir, kExec,
+  kOverlay, kPivot, kAttachProc, kDevices, kTmp, kBindPoint, kBind, kHostname, kLoopback, kFork,
+  kCgroup, kTerminal, kCapabilities, kScope, kSeccomp, kWorkingDir, kExec,
 };
 
-/// What the child writes when a step fails; shorter than PIPE_BUF, so it arrives whole or not at all.
+/// What the child writes when a step fails; shorter than PIPE_BUF, so it arrives whole.
 struct Report {
   Step step = Step::kExec;
   int index = 0;       ///< Of the layer or bind.
@@ -35,11 +35,11 @@ struct Report {
 enum class Access { kReadOnly, kReadWrite };
 enum class NodeType { kDirectory, kFile };
 
-/// A tree of the host that will be mounted: an idmapped detached mount, or a path for the child to open.
+/// A tree of the host that will be mounted: a detached mount, or a path for the child to open.
 struct Source {
   std::string path;
   os::Fd tree;            ///< Empty: the child opens `path` once it has its own mount namespace.
-  std::string target;     ///< Absolute path inside the root; of a layer its name in the staging folder.
+  std::string target;     ///< Absolute path inside the root; of a layer "l/N" in the staging.
   Access access = Access::kReadOnly;
   NodeType type = NodeType::kDirectory;
   std::uint64_t attributes = 0;  ///< MOUNT_ATTR_*, set by whoever opens the tree.
@@ -59,9 +59,9 @@ struct Launch {
   os::Fd user_ns;
   bool overlay = true;          ///< false: `upper` is the root itself, a copy.
   std::vector<Source> layers;   ///< Topmost first; empty in a copied root.
-  Source upper;                 ///< The folder that holds the upper and work directories, or the copied root.
+  Source upper;                 ///< The folder of upper and work directory, or the copied root.
   std::string upper_name, work_name;  ///< "u/…", as seen from the staging folder; of an overlay.
-  std::string staging;          ///< A folder of the host that the child covers while it assembles the root.
+  std::string staging;          ///< A folder of the host that the child covers meanwhile.
   std::vector<Source> devices, binds;
   std::string tmp_options, shm_options, hostname, working_dir;
   std::vector<std::string> programs;  ///< Candidates for argv[0], in the order of PATH.
@@ -75,7 +75,7 @@ struct Launch {
   std::vector<int> cgroups;            ///< Descriptors of cgroup.procs.
   int report = -1, life = -1, status = -1;  ///< Pipe ends that the child uses.
   int in = -1, out = -1, err = -1;
-  std::vector<int> keep;               ///< All descriptors above, ascending; the child closes all others.
+  std::vector<int> keep;               ///< All descriptors above, ascending; others are closed.
   char* arguments = nullptr;           ///< Our command line, which the child wipes.
   std::size_t arguments_bytes = 0;
   int parent_pid = 0;
@@ -99,7 +99,8 @@ std::uint64_t build_capabilities();
 [[noreturn]] void enter(const Launch& launch);
 
 // Steps of the child, in files of their own.
-[[noreturn]] void fail(const Launch& launch, Step step, int index = 0, const char* detail = nullptr);
+[[noreturn]] void fail(const Launch& launch, Step step, int index = 0,
+                       const char* detail = nullptr);
 void build_root(const Launch& launch);
 [[noreturn]] void become_command(const Launch& launch);
 

@@ -21,10 +21,15 @@ struct Pipe {
   os::Fd read, write;
 };
 
+/// A daemon may run with its streams closed; 0 to 2 are the child's to give.
+os::Fd above_streams(os::Fd fd) {
+  return fd.get() > 2 ? std::move(fd) : os::Fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
+}
+
 Result<Pipe> make_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return os::system_error(errno, "make a pipe");
-  return Pipe{os::Fd(ends[0]), os::Fd(ends[1])};
+  return Pipe{above_streams(os::Fd(ends[0])), above_streams(os::Fd(ends[1]))};
 }
 
 std::string step_text(const Launch& launch, const Report& report) {
@@ -131,7 +136,7 @@ Result<Ending> start_and_watch(Launch& launch, const SandboxCommand& command,
   Pipe life = TRY(make_pipe());
   Pipe out = TRY(make_pipe());
   Pipe err = TRY(make_pipe());
-  const os::Fd in(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const os::Fd in = above_streams(os::Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
   if (!in) return os::system_error(errno, "open /dev/null");
   launch.report = report.write.get();
   launch.status = status.write.get();
@@ -207,6 +212,8 @@ class Run {
     const Cgroup group = Cgroup::make(command_.limits, notes);
     for (const std::string& text : notes) note(text);
     launch.cgroups = group.joins();
+    if (!launch.own_network && !launch.scope_sockets)
+      note("with network, the host's abstract unix sockets are in reach: no Landlock scopes here");
     if (!group.limits_pids()) launch.max_pids_rlimit = command_.limits.max_pids;
     Ending ending = TRY(start_and_watch(launch, command_, stop_));
     if (group.ran_out_of_memory())

@@ -15,10 +15,12 @@ namespace nacre::sandbox {
 
 using os::Path;
 
-/// A root made of a stack of read-only trees (design, decision 4) plus one writable upper directory.
+/// A root made of a stack of read-only trees (design, decision 4) and a writable upper directory.
+/// Keep the latter out of reach of other users: what a command makes setuid is so on disk.
 struct RootSpec {
   std::vector<Path> lower;   ///< Package trees; a later one wins over an earlier.
-  Path upper;                ///< Writable; keeps what the commands change. Made if absent, with a work directory beside it.
+  Path upper;                ///< Writable; keeps what the commands change. Made if absent; a work
+                             ///< directory, "NAME.work", is beside it during a run.
 };
 
 struct Bind {
@@ -29,7 +31,8 @@ struct Bind {
 
 /// What a command may use. Anything not named here is not there.
 struct Limits {
-  std::uint64_t memory_bytes = 0;    ///< 0: no limit. cgroup v1 or v2, whichever the machine has; else RLIMIT_AS is not used and a warning says so.
+  std::uint64_t memory_bytes = 0;    ///< 0: no limit. By cgroup v1 or v2; where there is neither, a
+                                     ///< note says so (RLIMIT_AS would not do).
   std::uint64_t max_pids = 4096;
   double cpus = 0;                   ///< 0: all.
   double timeout_seconds = 0;
@@ -47,8 +50,8 @@ struct SandboxCommand {
   bool network = false;              ///< false: a new network namespace with loopback only.
   std::string hostname = "nacre-build";
   Limits limits;
-  /// "CAP_NET_BIND_SERVICE". Uid 0 has, besides, what builds need: chown, dac_override, fowner, fsetid,
-  /// kill, setgid, setuid, setfcap. All others are dropped, from the bounding set too.
+  /// "CAP_NET_BIND_SERVICE". Uid 0 has, besides, what builds need: chown, dac_override, fowner,
+  /// fsetid, kill, setgid, setuid, setfcap. All others are dropped, from the bounding set too.
   std::vector<std::string> keep_capabilities;
   std::function<void(std::string_view line)> on_line;
   bool interactive = false;          ///< Connects the caller's terminal (nacre shell).
@@ -56,28 +59,31 @@ struct SandboxCommand {
   std::function<void(std::string_view note)> on_note;
 };
 
-/// Runs one command in a sandbox: new user (65,536 ids mapped when started by root: lower trees by idmapped mounts; one id when
-/// rootless), mount, pid, net, uts, ipc namespaces; overlay root by the new mount API; pivot_root; /proc, tmpfs /tmp and /dev with
-/// null zero full random urandom tty; no_new_privs; seccomp filter (no mount, ptrace of others, kexec, bpf, keyctl, userfaultfd, new user
-/// namespaces, …); Landlock is not needed on top of the private root. Nothing of the host's file system but the binds is reachable; no
-/// abstract unix sockets of the host (own net namespace); killed as a whole when nacre dies.
+/// Runs one command in a sandbox: new user (65,536 ids mapped when started by root: lower trees by
+/// idmapped mounts; one id when rootless), mount, pid, net, uts, ipc namespaces; overlay root by
+/// the new mount API; pivot_root; /proc, tmpfs /tmp and /dev with null zero full random urandom tty
+/// and pseudo terminals; no_new_privs; seccomp filter (no mount, ptrace, kexec, bpf, keyctl,
+/// userfaultfd, new namespaces, …: see seccomp.cc). Nothing of the host's file system but the binds
+/// is reachable; no abstract unix sockets of the host (own net namespace; with `network` a Landlock
+/// scope); killed as a whole when the command ends or nacre dies.
 class Sandbox {
  public:
   virtual ~Sandbox() = default;
   virtual Result<os::Exit> run(const SandboxCommand& command, std::stop_token stop = {}) = 0;
 };
 
-/// How the root is made. Every way gives the command the same view and leaves the same upper directory.
+/// How the root is made. Both ways give the same view and leave the same upper directory.
 enum class RootMaking {
   kOverlayOrCopy,  ///< Overlay; where the machine refuses it, a copy, with a note.
-  kCopy,           ///< Copies the trees beside the upper directory, afterwards moves what changed into it.
+  kCopy,           ///< Copies the trees, then moves what changed into the upper directory.
 };
 
 /// The Linux one. Works as root and rootless; `doctor` says what a machine lacks.
 ///
-/// Owners: started as root, ids inside equal ids on disk, in the upper directory and in binds (idmapped mounts over a range
-/// of 65,536 host ids that nobody else uses). Rootless, the one id inside is the caller's on disk. Deletions in the upper
-/// directory are overlay whiteouts (character device 0:0); "user.overlay.opaque" marks a replaced directory.
+/// Owners: started as root, ids inside equal ids on disk, in the upper directory and in binds
+/// (idmapped mounts over a range of 65,536 host ids that nobody else uses). Rootless, the one id
+/// inside is the caller's on disk. Deletions in the upper directory are overlay whiteouts
+/// (character device 0:0); "user.overlay.opaque" marks a replaced directory.
 class LinuxSandbox final : public Sandbox {
  public:
   explicit LinuxSandbox(RootMaking making = RootMaking::kOverlayOrCopy) : making_(making) {}
@@ -98,7 +104,7 @@ class FakeSandbox final : public Sandbox {
   }
 };
 
-/// One line for each thing that the sandbox needs and whether the machine has it, with the command that mends it.
+/// One line for each thing that the sandbox needs, whether the machine has it, and what mends it.
 struct Finding {
   std::string what;
   bool ok = false;

@@ -135,7 +135,8 @@ TEST_P(Run, GivesTheViewThatTheContractPromises) {
   SandboxCommand command = shell(R"(
 hostname; id -u; id -g; pwd; env | sort; ls /dev; ls /sys 2>/dev/null | wc -l
 cat /proc/self/uid_map | tr -s ' '; tail -n +3 /proc/net/dev | cut -d: -f1
-df --output=size -B1M /tmp /dev/shm | tail -2 | tr -d ' '; echo x > /dev/null; head -c 3 /dev/zero | wc -c; cat < /dev/stdin)");
+df --output=size -B1M /tmp /dev/shm | tail -2 | tr -d ' '; echo x > /dev/null
+head -c 3 /dev/zero | wc -c; cat < /dev/stdin)");
   command.uid = 1000;
   command.gid = 1001;
   command.working_dir = "/etc";

@@ -17,30 +17,32 @@
 namespace nacre::sandbox {
 namespace {
 
-// Refused whatever the arguments: they reach the kernel's machinery, other processes, or the machine.
+// Refused whatever the arguments: they reach the kernel's depths, other processes or the machine.
 constexpr const char* kDenied[] = {
     // namespaces and mounts
-    "unshare", "setns", "mount", "umount", "umount2", "pivot_root", "chroot", "fsopen", "fsconfig",
-    "fsmount", "fspick", "open_tree", "move_mount", "mount_setattr", "swapon", "swapoff", "quotactl",
-    "quotactl_fd", "open_by_handle_at", "name_to_handle_at", "fanotify_init", "fanotify_mark",
+    "unshare", "setns", "mount", "umount", "umount2", "pivot_root", "chroot", "fsopen",
+    "fsconfig", "fsmount", "fspick", "open_tree", "move_mount", "mount_setattr", "swapon",
+    "swapoff", "quotactl", "quotactl_fd", "open_by_handle_at", "name_to_handle_at",
+    "fanotify_init", "fanotify_mark",
     // other processes
     "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd",
     "move_pages", "migrate_pages",
     // kernel machinery with a history of holes
-    "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register",
-    "keyctl", "add_key", "request_key", "lookup_dcookie", "vmsplice",
+    "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter",
+    "io_uring_register", "keyctl", "add_key", "request_key", "lookup_dcookie", "vmsplice",
     // the machine
-    "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "create_module",
-    "query_module", "get_kernel_syms", "reboot", "syslog", "acct", "settimeofday", "stime",
-    "clock_settime", "clock_settime64", "clock_adjtime", "clock_adjtime64", "adjtimex", "iopl", "ioperm",
-    "sethostname", "setdomainname", "vhangup", "nfsservctl", "uselib", "vm86", "vm86old", "ustat", "sysfs",
-    "_sysctl",
+    "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module",
+    "create_module", "query_module", "get_kernel_syms", "reboot", "syslog", "acct",
+    "settimeofday", "stime", "clock_settime", "clock_settime64", "clock_adjtime",
+    "clock_adjtime64", "adjtimex", "iopl", "ioperm", "sethostname", "setdomainname", "vhangup",
+    "nfsservctl", "uselib", "vm86", "vm86old", "ustat", "sysfs", "_sysctl",
 };
 
-constexpr unsigned long kNewNamespace[] = {CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,   CLONE_NEWNET,
-                                           CLONE_NEWUTS,  CLONE_NEWIPC, CLONE_NEWCGROUP};
+constexpr unsigned long kNewNamespace[] = {CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,
+                                           CLONE_NEWNET,  CLONE_NEWUTS, CLONE_NEWIPC,
+                                           CLONE_NEWCGROUP};
 
-// Socket families that builds use. Of the others, vsock (40) would reach past the network namespace.
+// Socket families that builds use. Of the others, vsock (40) reaches past the network namespace.
 constexpr int kLastCommonFamily = AF_NETLINK;
 constexpr bool is_allowed_family(int family) {
   return family == AF_UNIX || family == AF_INET || family == AF_INET6 || family == AF_NETLINK;
