@@ -102,7 +102,8 @@ Result<Ids> ids_of(const definition::Environment& environment) {
   const auto uid = number_of(text.substr(0, colon));
   const auto gid = colon == std::string::npos ? uid : number_of(text.substr(colon + 1));
   if (!uid || !gid)
-    return Error::make(ErrorKind::kInvalid, "run-as names the user '{}', which the accounts lack", text)
+    return Error::make(ErrorKind::kInvalid, "run-as names the user '{}', which the accounts lack",
+                       text)
         .hint("declare it below accounts.users, or give a number");
   return Ids{*uid, *gid};
 }

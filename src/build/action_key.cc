@@ -13,7 +13,8 @@ Result<Json> side_file_digests(const os::Path& source_dir) {
   const std::vector<os::TreeEntry> files = TRY(side_files(source_dir));
   for (const os::TreeEntry& file : files) {
     const std::string bytes = TRY(os::read_beneath(source_dir, file.path));
-    out.push(Json::array({Json(file.path.str()), std::int64_t{file.mode & 0777}, codec::sha256(bytes).hex()}));
+    out.push(Json::array(
+        {Json(file.path.str()), std::int64_t{file.mode & 0777}, codec::sha256(bytes).hex()}));
   }
   return out;
 }
@@ -37,7 +38,9 @@ Json json_of(const std::vector<definition::Step>& steps) {
   for (const definition::Step& step : steps) {
     if (!step.enabled) continue;
     Json item = Json::object();
-    item.set("runs", step.runs).set("dir", step.working_directory).set("env", json_of(step.environment));
+    item.set("runs", step.runs)
+        .set("dir", step.working_directory)
+        .set("env", json_of(step.environment));
     item.set("required", step.required_steps).set("steps", json_of(step.pipeline));
     out.push(std::move(item));
   }

@@ -76,10 +76,13 @@ Result<> check_output(const Path& out, const std::string& package) {
   struct stat status {};
   if (::lstat(out.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
   return Error::make(ErrorKind::kInvalid, "a step removed the output directory of '{}'", package)
-      .hint("steps write below ${{targets.destdir}} and ${{targets.subpkgdir}}, and leave these in place");
+      .hint(
+          "steps write below ${{targets.destdir}} and ${{targets.subpkgdir}}, and leave these in "
+          "place");
 }
 
-Result<> run_steps(const BuildRequest& request, StepRunner& runner, Guest& guest, BuiltTree& built) {
+Result<> run_steps(const BuildRequest& request, StepRunner& runner, Guest& guest,
+                   BuiltTree& built) {
   const definition::Definition& definition = *request.definition;
   TRY(runner.make_loader_cache());
   TRY(make_output(guest, definition.name));
@@ -110,7 +113,8 @@ Result<BuiltTree> run_build(const BuildRequest& request, sandbox::Sandbox& sandb
   Log log = TRY(Log::create(guest.work / "log"));
   StepRunner runner(guest, sandbox, env, task, std::move(log));
   auto ran = run_steps(request, runner, guest, built);
-  built.log = TRY(env.store.put_file(guest.work / "log", store::Store::Take::kCopy), "keeping the log");
+  built.log =
+      TRY(env.store.put_file(guest.work / "log", store::Store::Take::kCopy), "keeping the log");
   if (!ran) return std::move(ran).error();
   TRY(forget_failure(guest.name, env));
   built.steps = runner.records();

@@ -20,8 +20,8 @@ constexpr std::string_view kBuilderVersion = "1";
 /// One package of a build or test root, unpacked in the store.
 struct RootPackage {
   std::string name, version;
-  std::string edition;     ///< "stage0", "community", …
-  Sha256 content;          ///< Of the .apk.
+  std::string edition;  ///< "stage0", "community", …
+  Sha256 content;       ///< Of the .apk.
   os::Path tree;
 };
 
@@ -29,13 +29,13 @@ struct RootPackage {
 struct BuildRequest {
   const definition::Definition* definition = nullptr;
   Arch arch = host_arch();
-  std::vector<RootPackage> root;         ///< Install order; a later tree wins.
+  std::vector<RootPackage> root;  ///< Install order; a later tree wins.
   std::vector<FetchedSource> sources;
-  os::Path source_dir;                   ///< Side files, copied into the workspace; may be absent.
+  os::Path source_dir;  ///< Side files, copied into the workspace; may be absent.
   std::int64_t source_date_epoch = 0;
-  os::Path work;                         ///< Made if absent; where workspace, upper and log go.
+  os::Path work;  ///< Made if absent; where workspace, upper and log go.
   sandbox::Limits limits;
-  unsigned jobs = 0;                     ///< Told to builds as NPROC-limited cpus; 0: all cores.
+  unsigned jobs = 0;  ///< Told to builds as NPROC-limited cpus; 0: all cores.
 };
 
 struct StepRecord {
@@ -46,30 +46,33 @@ struct StepRecord {
 
 /// What a build left behind. The directories live as long as `request.work` does.
 struct BuiltTree {
-  os::Path output;                       ///< melange-out: one directory for each package.
-  os::Path workspace;                    ///< /home/build as the last step left it.
-  std::vector<std::string> packages;     ///< Main first, then subpackages whose `if` was true.
+  os::Path output;                    ///< melange-out: one directory for each package.
+  os::Path workspace;                 ///< /home/build as the last step left it.
+  std::vector<std::string> packages;  ///< Main first, then subpackages whose `if` was true.
   Sha256 action_key;
-  Sha256 log;                            ///< Blob: the whole log.
+  Sha256 log;  ///< Blob: the whole log.
   std::vector<StepRecord> steps;
   std::int64_t started = 0, finished = 0;
 };
 
-/// Digest of what can change a build's output (design, decision 5): compiled steps, source digests, side files, content digests of the
-/// root's packages, architecture, SOURCE_DATE_EPOCH, builder version. Not: tests, update policy, comments, places.
+/// Digest of what can change a build's output (design, decision 5): compiled steps, source digests,
+/// side files, content digests of the root's packages, architecture, SOURCE_DATE_EPOCH, builder
+/// version. Not: tests, update policy, comments, places.
 Result<Sha256> action_key(const BuildRequest& request);
 
-/// Runs main and subpackage pipelines, each step a fresh process in a sandbox whose root is the overlay of `request.root`, workspace at
-/// /home/build, sources below /var/cache/melange, no network. One overlay upper serves all steps of the build.
-/// On failure: kUnavailable for machine trouble ("interrupted", "no space"), else kInvalid with the step's place in the definition, the exit
-/// code, the last 20 lines of its output, and the hint `nacre shell --failed NAME`; the directories stay, and a record "failed/NAME" in the
-/// state database (JSON: roots, binds, environment, step script) lets reopen_failed() enter them.
+/// Runs main and subpackage pipelines, each step a fresh process in a sandbox whose root is the
+/// overlay of `request.root`, workspace at /home/build, sources below /var/cache/melange, no
+/// network. One overlay upper serves all steps of the build. On failure: kUnavailable for machine
+/// trouble ("interrupted", "no space"), else kInvalid with the step's place in the definition, the
+/// exit code, the last 20 lines of its output, and the hint `nacre shell --failed NAME`; the
+/// directories stay, and a record "failed/NAME" in the state database (JSON: roots, binds,
+/// environment, step script) lets reopen_failed() enter them.
 Result<BuiltTree> run_build(const BuildRequest& request, sandbox::Sandbox& sandbox, Env& env);
 
 /// One test run of a package just made, in a clean root of only what it declares.
 struct TestRequest {
   const definition::Definition* definition = nullptr;
-  std::string package;                   ///< Main or subpackage.
+  std::string package;  ///< Main or subpackage.
   const definition::Test* test = nullptr;
   Arch arch = host_arch();
   std::vector<RootPackage> root;
@@ -81,7 +84,8 @@ Result<Sha256> test_key(const TestRequest& request);  ///< Equal key: passed bef
 /// Nothing when all steps passed; else as run_build says it, "failed/test NAME".
 Result<> run_test(const TestRequest& request, sandbox::Sandbox& sandbox, Env& env);
 
-/// An interactive shell where the named build (or test) stopped. kNotFound when nothing failed under that name.
+/// An interactive shell where the named build (or test) stopped. kNotFound when nothing failed
+/// under that name.
 Result<int> reopen_failed(std::string_view name, sandbox::Sandbox& sandbox, Env& env);
 /// Names that reopen_failed() knows, newest first.
 Result<std::vector<std::string>> failed_builds(Env& env);

@@ -60,7 +60,8 @@ class BuildTest : public testing::Test {
     request.definition = &definition;
     request.work = dir.path() / "work";
     request.source_date_epoch = 1234;
-    add_tree("base", {{"etc/passwd", "root:x:0:0:root:/root:/bin/bash\n"}, {"etc/group", "root:x:0:\n"}});
+    add_tree("base",
+             {{"etc/passwd", "root:x:0:0:root:/root:/bin/bash\n"}, {"etc/group", "root:x:0:\n"}});
   }
 
   void add_tree(const std::string& name, const std::map<std::string, std::string>& files) {
@@ -105,12 +106,14 @@ TEST_F(BuildTest, RunsEnabledStepsInOrderEachWithItsEnvironment) {
   const auto built = run_build(request, sandbox, env);
   ASSERT_TRUE(built) << built.error().render();
   const auto script = [](std::string folder, std::string text) {
-    return "set -eo pipefail\n[ -d " + folder + " ] || mkdir -p " + folder + "\ncd " + folder + "\n" + text + "exit 0\n";
+    return "set -eo pipefail\n[ -d " + folder + " ] || mkdir -p " + folder + "\ncd " + folder +
+           "\n" + text + "exit 0\n";
   };
-  EXPECT_EQ(scripts(), (std::vector<std::string>{
-                           script("'/home/build'", "one\n"), script("'/home/build/src'", ""),
-                           script("'/home/build/src'", "make\n"), script("'/abs dir'", "make check\n"),
-                           script("'/home/build'", "doc\n")}));
+  EXPECT_EQ(scripts(),
+            (std::vector<std::string>{
+                script("'/home/build'", "one\n"), script("'/home/build/src'", ""),
+                script("'/home/build/src'", "make\n"), script("'/abs dir'", "make check\n"),
+                script("'/home/build'", "doc\n")}));
   EXPECT_EQ(variable(sandbox.asked[0], "A"), "1");
   EXPECT_EQ(variable(sandbox.asked[0], "B"), "(unset)");
   EXPECT_EQ(variable(sandbox.asked[2], "B"), "2");
@@ -118,7 +121,8 @@ TEST_F(BuildTest, RunsEnabledStepsInOrderEachWithItsEnvironment) {
   EXPECT_EQ(variable(sandbox.asked[4], "B"), "(unset)");
   EXPECT_EQ(variable(sandbox.asked[0], "SOURCE_DATE_EPOCH"), "1234");
   EXPECT_EQ(variable(sandbox.asked[0], "HOME"), "/home/build");
-  EXPECT_EQ(variable(sandbox.asked[0], "PATH"), "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin");
+  EXPECT_EQ(variable(sandbox.asked[0], "PATH"),
+            "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin");
   EXPECT_FALSE(sandbox.asked[0].network);
   EXPECT_EQ(sandbox.asked[0].uid, 0u);
 
@@ -127,11 +131,13 @@ TEST_F(BuildTest, RunsEnabledStepsInOrderEachWithItsEnvironment) {
   ASSERT_EQ(built->steps.size(), 5u);
   EXPECT_EQ(built->steps[2].name, "hello: autoconf/make");
   EXPECT_EQ(built->steps[3].name, "hello: autoconf/make: Check");
-  EXPECT_EQ(*store->read(built->log), "== 2023-11-14T22:13:20Z hello: First\nhi from /bin/sh\n== done in 0 ms\n"
-                                      "== 2023-11-14T22:13:20Z hello: autoconf/make\nhi from /bin/sh\n== done in 0 ms\n"
-                                      "== 2023-11-14T22:13:20Z hello: autoconf/make\nhi from /bin/sh\n== done in 0 ms\n"
-                                      "== 2023-11-14T22:13:20Z hello: autoconf/make: Check\nhi from /bin/sh\n== done in 0 ms\n"
-                                      "== 2023-11-14T22:13:20Z hello-doc: doc\nhi from /bin/sh\n== done in 0 ms\n");
+  EXPECT_EQ(
+      *store->read(built->log),
+      "== 2023-11-14T22:13:20Z hello: First\nhi from /bin/sh\n== done in 0 ms\n"
+      "== 2023-11-14T22:13:20Z hello: autoconf/make\nhi from /bin/sh\n== done in 0 ms\n"
+      "== 2023-11-14T22:13:20Z hello: autoconf/make\nhi from /bin/sh\n== done in 0 ms\n"
+      "== 2023-11-14T22:13:20Z hello: autoconf/make: Check\nhi from /bin/sh\n== done in 0 ms\n"
+      "== 2023-11-14T22:13:20Z hello-doc: doc\nhi from /bin/sh\n== done in 0 ms\n");
   EXPECT_EQ(events.lines.front(), "First| hi from /bin/sh");
 }
 
@@ -160,15 +166,19 @@ TEST_F(BuildTest, PreparesWorkspaceSourcesAccountsAndLimits) {
   ASSERT_TRUE(built) << built.error().render();
   std::vector<std::string> files;
   const auto entries = os::walk_tree(built->workspace);
-  for (const os::TreeEntry& entry : *entries) files.push_back(fmt::format("{} {:o}", entry.path.str(), entry.mode));
-  EXPECT_EQ(files, (std::vector<std::string>{".melangeignore 644", "melange-out 755", "melange-out/hello 755",
-                                             "melange-out/hello-doc 755", "sub 755", "sub/fix.patch 755"}));
+  for (const os::TreeEntry& entry : *entries)
+    files.push_back(fmt::format("{} {:o}", entry.path.str(), entry.mode));
+  EXPECT_EQ(files, (std::vector<std::string>{".melangeignore 644", "melange-out 755",
+                                             "melange-out/hello 755", "melange-out/hello-doc 755",
+                                             "sub 755", "sub/fix.patch 755"}));
   const sandbox::SandboxCommand& command = sandbox.asked[0];
   std::vector<std::string> binds;
   for (const auto& bind : command.binds)
-    binds.push_back(fmt::format("{} {} {}", bind.inside.str(), bind.host.string(), bind.writable ? "rw" : "ro"));
+    binds.push_back(fmt::format("{} {} {}", bind.inside.str(), bind.host.string(),
+                                bind.writable ? "rw" : "ro"));
   const std::string work = request.work.string();
-  EXPECT_EQ(binds, (std::vector<std::string>{"tmp " + work + "/tmp rw", "home/build " + work + "/workspace rw",
+  EXPECT_EQ(binds, (std::vector<std::string>{"tmp " + work + "/tmp rw",
+                                             "home/build " + work + "/workspace rw",
                                              "var/cache/melange/sha256:" + blob.hex() + " " +
                                                  store->blob_path(blob).string() + " ro"}));
   EXPECT_EQ(*os::read_file(command.root.upper / "etc/passwd"),
@@ -200,9 +210,11 @@ TEST_F(BuildTest, StopsAtAFailureAndLeadsBackThere) {
   const auto built = run_build(request, sandbox, env);
   ASSERT_FALSE(built);
   EXPECT_EQ(built.error().kind(), ErrorKind::kInvalid);
-  std::string expected = "os/packages/hello.yaml:12:5: step 'Compile' of 'hello' stopped: exit code 2";
+  std::string expected =
+      "os/packages/hello.yaml:12:5: step 'Compile' of 'hello' stopped: exit code 2";
   for (int i = 6; i <= 25; ++i) expected += fmt::format("\n    line {} [2J", i);
-  EXPECT_EQ(built.error().render(), expected + "\n  hint: `nacre shell --failed hello` opens a shell where it stopped");
+  EXPECT_EQ(built.error().render(),
+            expected + "\n  hint: `nacre shell --failed hello` opens a shell where it stopped");
   EXPECT_EQ(sandbox.asked.size(), 2u);
 
   EXPECT_EQ(*failed_builds(env), (std::vector<std::string>{"hello"}));
@@ -219,8 +231,9 @@ TEST_F(BuildTest, StopsAtAFailureAndLeadsBackThere) {
   EXPECT_EQ(*os::read_file(request.work / "tmp/.nacre-failed-step"), failed.argv[2]);
 
   const auto other = reopen_failed("other", sandbox, env);
-  EXPECT_EQ(other.error().render(), "nothing failed under the name 'other'\n"
-                                    "  hint: `nacre shell --failed` without a name lists what did");
+  EXPECT_EQ(other.error().render(),
+            "nothing failed under the name 'other'\n"
+            "  hint: `nacre shell --failed` without a name lists what did");
   ASSERT_TRUE(run_build(request, sandbox, env));
   EXPECT_EQ(failed_builds(env)->size(), 0u) << "a build that passes clears the record";
 }
@@ -233,7 +246,8 @@ TEST_F(BuildTest, TellsMachineTroubleFromFaultsOfTheDefinition) {
   };
   auto built = run_build(request, sandbox, env);
   EXPECT_EQ(built.error().kind(), ErrorKind::kUnavailable);
-  EXPECT_THAT(built.error().render(), HasSubstr("step 'Write' of 'hello' stopped: exit code 1, no space left\n"));
+  EXPECT_THAT(built.error().render(),
+              HasSubstr("step 'Write' of 'hello' stopped: exit code 1, no space left\n"));
   stop.request_stop();
   built = run_build(request, sandbox, env);
   EXPECT_EQ(built.error().render(), "interrupted");
@@ -247,9 +261,10 @@ TEST_F(BuildTest, CountsRequiredStepsAndKeepsOutputs) {
   either.place = {"os/packages/hello.yaml", 3, 3};
   either.pipeline = {run("a"), run("b")};
   definition.pipeline = {either};
-  EXPECT_EQ(run_build(request, sandbox, env).error().render(),
-            "os/packages/hello.yaml:3:3: step 'Either' asserts 1 steps, and 2 ran\n"
-            "  hint: none of its conditions, or more than one, is true for this version or architecture");
+  EXPECT_EQ(
+      run_build(request, sandbox, env).error().render(),
+      "os/packages/hello.yaml:3:3: step 'Either' asserts 1 steps, and 2 ran\n"
+      "  hint: none of its conditions, or more than one, is true for this version or architecture");
   definition.pipeline = {run("rm -r melange-out/hello")};
   sandbox.answer = [](const sandbox::SandboxCommand& command) -> Result<os::Exit> {
     std::filesystem::remove_all(command.binds[1].host / "melange-out/hello");
@@ -257,7 +272,8 @@ TEST_F(BuildTest, CountsRequiredStepsAndKeepsOutputs) {
   };
   EXPECT_EQ(run_build(request, sandbox, env).error().render(),
             "a step removed the output directory of 'hello'\n"
-            "  hint: steps write below ${{targets.destdir}} and ${{targets.subpkgdir}}, and leave these in place");
+            "  hint: steps write below ${{targets.destdir}} and ${{targets.subpkgdir}}, and leave "
+            "these in place");
 }
 
 TEST_F(BuildTest, RunsLongScriptsFromAFile) {
@@ -281,9 +297,12 @@ TEST_F(BuildTest, RunsATestInItsOwnEnvironment) {
   ASSERT_TRUE(run_test(test, sandbox, env));
   EXPECT_EQ(variable(sandbox.asked[0], "A") + variable(sandbox.asked[0], "B"), "12");
   EXPECT_EQ(sandbox.asked[0].uid, 1000u);
-  sandbox.answer = [](const sandbox::SandboxCommand&) -> Result<os::Exit> { return os::Exit{1, 0, false, "", ""}; };
+  sandbox.answer = [](const sandbox::SandboxCommand&) -> Result<os::Exit> {
+    return os::Exit{1, 0, false, "", ""};
+  };
   EXPECT_EQ(run_test(test, sandbox, env).error().render(),
-            "os/packages/hello.yaml:12:5: step 'Version' of 'hello-doc' stopped: exit code 1; it printed nothing\n"
+            "os/packages/hello.yaml:12:5: step 'Version' of 'hello-doc' stopped: exit code 1; it "
+            "printed nothing\n"
             "  hint: `nacre shell --failed 'test hello-doc'` opens a shell where it stopped");
   EXPECT_EQ(*failed_builds(env), (std::vector<std::string>{"test hello-doc"}));
 }
@@ -308,7 +327,9 @@ TEST_F(BuildTest, KeysNameWhatCanChangeTheOutput) {
   EXPECT_TRUE(differs([&] { request.root[0].content = codec::sha256("other"); }));
   EXPECT_TRUE(differs([&] { request.source_date_epoch = 1; }));
   EXPECT_TRUE(differs([&] { request.arch = *find_arch("aarch64"); }));
-  EXPECT_TRUE(differs([&] { request.sources = {{"u", codec::sha256("s"), 1, "store", false, "sha256:1"}}; }));
+  EXPECT_TRUE(differs([&] {
+    request.sources = {{"u", codec::sha256("s"), 1, "store", false, "sha256:1"}};
+  }));
   EXPECT_FALSE(differs([&] { request.root[0].tree = "/elsewhere"; }));
   EXPECT_FALSE(differs([&] { request.work = "/elsewhere"; }));
   EXPECT_FALSE(differs([&] { request.jobs = 7; }));
@@ -319,7 +340,8 @@ TEST_F(BuildTest, KeysNameWhatCanChangeTheOutput) {
   ASSERT_TRUE(os::write_file(side / "a", "1", 0755));
   EXPECT_NE(*action_key(request), key);
 
-  TestRequest test{&definition, "hello", &definition.test, request.arch, request.root, {}, request.work, 0, {}};
+  TestRequest test{
+      &definition, "hello", &definition.test, request.arch, request.root, {}, request.work, 0, {}};
   const Sha256 before = *test_key(test);
   definition.test.pipeline = {run("x")};
   EXPECT_NE(*test_key(test), before);

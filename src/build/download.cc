@@ -57,7 +57,8 @@ bool starts_at(const net::Response& response, std::uint64_t offset) {
   return range.empty() || range.starts_with(fmt::format("bytes {}-", offset));
 }
 
-/// One request. What comes goes beside `partial` first: only the status says whether it is the rest or the whole.
+/// One request. What comes goes beside `partial` first: only the status says whether it is the rest
+/// or the whole.
 Result<net::Response> ask(const std::string& url, const Path& partial, std::uint64_t offset,
                           std::uint64_t max_bytes, const Task& task, Env& env) {
   const Path next = partial.string() + ".next";
@@ -77,7 +78,8 @@ Result<net::Response> ask(const std::string& url, const Path& partial, std::uint
     TRY(os::rename(next, partial));
   } else if (response ? status == 206 && starts_at(*response, offset)
                       : response.error().kind() == ErrorKind::kUnavailable) {
-    // A break in the middle: should these bytes be of something else, the digest will tell, and all begins anew.
+    // A break in the middle: should these bytes be of something else, the digest will tell, and all
+    // begins anew.
     TRY(append_file(next, partial));
   } else {
     TRY(os::remove_tree(next));

@@ -52,18 +52,22 @@ Result<SandboxCommand> from_record(const Json& record) {
 bool is_whole(const SandboxCommand& command) {
   const auto& trees = command.root.lower;
   return os::exists(command.root.upper) &&
-         std::all_of(trees.begin(), trees.end(), [](const Path& tree) { return os::exists(tree); }) &&
+         std::all_of(trees.begin(), trees.end(),
+                     [](const Path& tree) { return os::exists(tree); }) &&
          std::all_of(command.binds.begin(), command.binds.end(),
                      [](const sandbox::Bind& bind) { return os::exists(bind.host); });
 }
 
 }  // namespace
 
-Result<> remember_failure(const Guest& guest, const SandboxCommand& command, const std::string& script,
-                          const std::string& step, Env& env) {
+Result<> remember_failure(const Guest& guest, const SandboxCommand& command,
+                          const std::string& script, const std::string& step, Env& env) {
   TRY(os::write_file(guest.work / "tmp" / kScript, script));
   Json record = Json::object();
-  record.set("format", 1).set("time", env.clock.now_seconds()).set("step", step).set("script", script);
+  record.set("format", 1)
+      .set("time", env.clock.now_seconds())
+      .set("step", step)
+      .set("script", script);
   record.set("command", to_record(command));
   return env.store.state().put(kStateKind, guest.name, codec::to_json(record));
 }
@@ -82,16 +86,19 @@ Result<int> reopen_failed(std::string_view name, sandbox::Sandbox& sandbox, Env&
   if (!is_whole(command))
     return Error::make(ErrorKind::kNotFound, "the directories of '{}' are gone", name)
         .hint("build it again; what fails stays until the next build of that name");
-  // The shell begins where the step did. Its script lies in /tmp for a second try: sh -x /tmp/.nacre-failed-step
+  // The shell begins where the step did. Its script lies in /tmp for a second try: sh -x
+  // /tmp/.nacre-failed-step
   const std::string script = record["script"].as_string();
   const std::size_t at = script.find("\ncd ");
-  const std::string directory =
-      at == std::string::npos ? std::string(kWorkspace) : script.substr(at + 4, script.find('\n', at + 1) - at - 4);
-  command.argv = {"/bin/sh", "-c",
-                  fmt::format("cd {} 2> /dev/null || cd {} || cd /\n"
-                              "echo \"step '$NACRE_STEP' stopped here; its script: /tmp/{}\"\n"
-                              "if command -v bash > /dev/null; then exec bash --norc -i; fi\nexec /bin/sh -i\n",
-                              directory, kWorkspace, kScript)};
+  const std::string directory = at == std::string::npos
+                                    ? std::string(kWorkspace)
+                                    : script.substr(at + 4, script.find('\n', at + 1) - at - 4);
+  command.argv = {
+      "/bin/sh", "-c",
+      fmt::format("cd {} 2> /dev/null || cd {} || cd /\n"
+                  "echo \"step '$NACRE_STEP' stopped here; its script: /tmp/{}\"\n"
+                  "if command -v bash > /dev/null; then exec bash --norc -i; fi\nexec /bin/sh -i\n",
+                  directory, kWorkspace, kScript)};
   command.env.push_back("NACRE_STEP=" + record["step"].as_string());
   command.env.push_back(fmt::format("PS1=[{}] \\w\\$ ", name));
   if (const char* term = std::getenv("TERM")) command.env.push_back(fmt::format("TERM={}", term));

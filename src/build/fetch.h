@@ -15,17 +15,18 @@ namespace nacre::build {
 
 /// One entry of os/sources.lock: where a source file can be had besides upstream's own address.
 struct LockedSource {
-  std::string file;                ///< Name of the archive.
+  std::string file;  ///< Name of the archive.
   Sha256 sha256;
   std::uint64_t size_bytes = 0;
-  std::string uri;                 ///< Upstream's address, as the definition names it.
-  std::string debian_pool;         ///< "pool/main/z/zlib/zlib_1.3.2.orig.tar.gz", or empty.
+  std::string uri;          ///< Upstream's address, as the definition names it.
+  std::string debian_pool;  ///< "pool/main/z/zlib/zlib_1.3.2.orig.tar.gz", or empty.
   std::vector<std::string> debian_suites;
-  bool repacked = false;           ///< Not upstream's bytes (design, decision 12).
+  bool repacked = false;  ///< Not upstream's bytes (design, decision 12).
   std::vector<std::string> used_by;
 };
 
-/// Reads sources.lock (YAML). kInvalid with file:line:column for unknown fields, bad digests, two entries of one digest.
+/// Reads sources.lock (YAML). kInvalid with file:line:column for unknown fields, bad digests, two
+/// entries of one digest.
 Result<std::vector<LockedSource>> parse_sources_lock(std::string_view text, std::string_view file);
 
 /// The text of a lock: sorted by first user, then by file; ends with a newline.
@@ -33,30 +34,35 @@ std::string write_sources_lock(const std::vector<LockedSource>& sources);
 
 /// Where this machine looks for sources, in order: store, directories, Debian's archives, upstream.
 struct FetchPlaces {
-  std::vector<os::Path> directories;       ///< NACRE_SOURCE_MIRRORS, parted by ':'; files named HEX, sha256/HEX or by file name.
-  std::vector<std::string> debian_bases;   ///< Addresses that the machine's apt configuration names, without trailing '/'.
+  std::vector<os::Path> directories;      ///< NACRE_SOURCE_MIRRORS, parted by ':'; files named HEX,
+                                          ///< sha256/HEX or by file name.
+  std::vector<std::string> debian_bases;  ///< Addresses that the machine's apt configuration names,
+                                          ///< without trailing '/'.
   bool upstream = true;
 };
-/// Debian's addresses are apt's own (`apt-get indextargets`) and never leave this struct: no message, event or record has them.
+/// Debian's addresses are apt's own (`apt-get indextargets`) and never leave this struct: no
+/// message, event or record has them.
 FetchPlaces places_of_machine(Env& env);
 
 /// A source that is in the store, and how it came there.
 struct FetchedSource {
-  std::string uri;          ///< As the definition names it.
+  std::string uri;  ///< As the definition names it.
   Sha256 sha256;
   std::uint64_t size_bytes = 0;
-  std::string origin;       ///< "store", "directory", "debian", "upstream": never a host or a path.
+  std::string origin;  ///< "store", "directory", "debian", "upstream": never a host or a path.
   bool repacked = false;
-  std::string expected;     ///< "sha256:HEX" or "sha512:HEX": the name of the file below /var/cache/melange.
+  std::string
+      expected;  ///< "sha256:HEX" or "sha512:HEX": the name of the file below /var/cache/melange.
 };
 
-/// Brings one source of a definition into the store. Downloads go to partial/ under the digest's name and resume with a
-/// range request after an interruption. kDenied when bytes have another digest (they go to quarantine, and the error names
-/// the file there, the expected and the found digest); kUnavailable when no place has it: one line for each place tried.
-/// A source with neither sha256 nor sha512 is kInvalid; git sources are kUnavailable here unless the store has them.
+/// Brings one source of a definition into the store. Downloads go to partial/ under the digest's
+/// name and resume with a range request after an interruption. kDenied when bytes have another
+/// digest (they go to quarantine, and the error names the file there, the expected and the found
+/// digest); kUnavailable when no place has it: one line for each place tried. A source with neither
+/// sha256 nor sha512 is kInvalid; git sources are kUnavailable here unless the store has them.
 Result<FetchedSource> fetch_source(const definition::Source& source,
-                                   const std::vector<LockedSource>& lock,
-                                   const FetchPlaces& places, Env& env);
+                                   const std::vector<LockedSource>& lock, const FetchPlaces& places,
+                                   Env& env);
 
 /// All sources of a definition, in order.
 Result<std::vector<FetchedSource>> fetch_sources(const definition::Definition& definition,

@@ -39,7 +39,8 @@ class Web final : public net::Http {
     }
     asked.push_back(line);
     const auto found = pages.find(request.url);
-    if (found == pages.end()) return Error::make(ErrorKind::kUnavailable, "cannot reach {}", request.url);
+    if (found == pages.end())
+      return Error::make(ErrorKind::kUnavailable, "cannot reach {}", request.url);
     Page& page = found->second;
     net::Response response;
     response.status = page.status;
@@ -48,7 +49,8 @@ class Web final : public net::Http {
     if (offset > 0 && page.ranges) {
       if (offset >= body.size()) return net::Response{416, {}, {}, {}};
       response.status = 206;
-      response.headers["content-range"] = fmt::format("bytes {}-{}/{}", offset, body.size() - 1, body.size());
+      response.headers["content-range"] =
+          fmt::format("bytes {}-{}/{}", offset, body.size() - 1, body.size());
       body.remove_prefix(offset);
     }
     if (body.size() > request.max_bytes) return Error::make(ErrorKind::kInvalid, "too long");
@@ -85,8 +87,14 @@ class FetchTest : public testing::Test {
   std::string uri = "https://up.example/x-1.tar.gz";
   std::string debian = "http://secret.example/debian/pool/main/x/x_1.orig.tar.gz";
   FetchPlaces places{{dir.path() / "mirror"}, {"http://secret.example/debian"}, true};
-  std::vector<LockedSource> lock = {{"x_1.orig.tar.gz", codec::sha256(bytes), bytes.size(), uri,
-                                     "pool/main/x/x_1.orig.tar.gz", {"sid"}, true, {"x"}}};
+  std::vector<LockedSource> lock = {{"x_1.orig.tar.gz",
+                                     codec::sha256(bytes),
+                                     bytes.size(),
+                                     uri,
+                                     "pool/main/x/x_1.orig.tar.gz",
+                                     {"sid"},
+                                     true,
+                                     {"x"}}};
 
   definition::Source source(std::string sha256, std::string sha512 = {}) {
     definition::Source out;
@@ -122,7 +130,8 @@ TEST_F(FetchTest, AsksStoreDirectoriesDebianUpstreamInThisOrder) {
 }
 
 TEST_F(FetchTest, FindsFilesOfDirectoriesByEachName) {
-  for (const std::string& name : {hex, "sha256/" + hex, std::string("x_1.orig.tar.gz"), std::string("x-1.tar.gz")}) {
+  for (const std::string& name :
+       {hex, "sha256/" + hex, std::string("x_1.orig.tar.gz"), std::string("x-1.tar.gz")}) {
     const os::TempDir home = *os::TempDir::create(dir.path());
     store = *store::Store::open(home.path());
     Env own{processes, clock, web, *store, events, stop.get_token()};
@@ -147,12 +156,13 @@ TEST_F(FetchTest, KeepsWhatCameForTheNextRun) {
   places.debian_bases.clear();
   web.pages[uri] = {bytes, 200, true, {1000, 1000, 1000, 1000}};
   EXPECT_EQ(fetch(source(hex)),
-            "x.yaml:3:5: no place has source 'x-1.tar.gz' (sha256:" + hex + ")\n"
-            "  store: not there\n"
-            "  directories: not there\n"
-            "  debian: apt names no archive\n"
-            "  upstream: connection to https://up.example/x-1.tar.gz broke\n"
-            "  hint: put the file into a directory and name that in NACRE_SOURCE_MIRRORS");
+            "x.yaml:3:5: no place has source 'x-1.tar.gz' (sha256:" + hex +
+                ")\n"
+                "  store: not there\n"
+                "  directories: not there\n"
+                "  debian: apt names no archive\n"
+                "  upstream: connection to https://up.example/x-1.tar.gz broke\n"
+                "  hint: put the file into a directory and name that in NACRE_SOURCE_MIRRORS");
   web.asked.clear();
   EXPECT_EQ(fetch(source(hex)), "upstream sha256:" + hex);
   EXPECT_EQ(web.asked, (std::vector<std::string>{uri + " bytes=4000-"}));
@@ -162,11 +172,15 @@ TEST_F(FetchTest, BeginsAnewWhenTheRestDoesNotFit) {
   places.debian_bases.clear();
   const Path partial = store->home() / "partial" / ("sha256-" + hex);
   ASSERT_TRUE(os::make_dirs(partial.parent_path()));
-  struct Case { std::string there; bool ranges; std::vector<std::string> asked; };
+  struct Case {
+    std::string there;
+    bool ranges;
+    std::vector<std::string> asked;
+  };
   const Case cases[] = {
       {"rubbish", true, {uri + " bytes=7-", uri}},
-      {"rubbish", false, {uri + " bytes=7-"}},                            // 200: the whole file
-      {bytes, true, {uri + " bytes=10000-"}},                             // 416: nothing was missing
+      {"rubbish", false, {uri + " bytes=7-"}},  // 200: the whole file
+      {bytes, true, {uri + " bytes=10000-"}},   // 416: nothing was missing
       {std::string(10000, 'z'), true, {uri + " bytes=10000-", uri}},
   };
   for (const Case& row : cases) {
@@ -188,7 +202,8 @@ TEST_F(FetchTest, QuarantinesOtherBytesAndTriesTheNextPlace) {
   web.pages[debian] = {bad};
   web.pages[uri] = {bytes};
   EXPECT_EQ(fetch(source(hex)), "upstream sha256:" + hex);
-  EXPECT_THAT(events.text, testing::HasSubstr("has other bytes than expected elsewhere: debian: found sha256:"));
+  EXPECT_THAT(events.text,
+              testing::HasSubstr("has other bytes than expected elsewhere: debian: found sha256:"));
 }
 
 TEST_F(FetchTest, NamesWhatItFoundAndWhereItKeepsIt) {
@@ -201,10 +216,16 @@ TEST_F(FetchTest, NamesWhatItFoundAndWhereItKeepsIt) {
   const std::string text = got.error().render();
   const std::size_t begin = text.find("kept as '") + 9;
   const Path kept = text.substr(begin, text.find('\'', begin) - begin);
-  EXPECT_EQ(text, "x.yaml:3:5: source 'x-1.tar.gz' has other bytes than expected\n"
-                  "  expected sha256:" + hex + "\n"
-                  "  upstream: found sha256:" + codec::sha256(bad).hex() + ", kept as '" + kept.string() + "'\n"
-                  "  hint: compare with upstream's announcement before you change the digest in the definition");
+  EXPECT_EQ(text,
+            "x.yaml:3:5: source 'x-1.tar.gz' has other bytes than expected\n"
+            "  expected sha256:" +
+                hex +
+                "\n"
+                "  upstream: found sha256:" +
+                codec::sha256(bad).hex() + ", kept as '" + kept.string() +
+                "'\n"
+                "  hint: compare with upstream's announcement before you change the digest in the "
+                "definition");
   EXPECT_EQ(*os::read_file(kept), bad);
   EXPECT_TRUE(kept.string().starts_with((store->home() / "quarantine").string()));
 }
@@ -215,7 +236,8 @@ TEST_F(FetchTest, SaysNothingOfDebiansAddressInErrors) {
   places.debian_bases.push_back("http://other-secret.example");
   const std::string text = fetch(source(hex));
   EXPECT_EQ(text.find("secret"), std::string::npos) << text;
-  EXPECT_THAT(text, testing::HasSubstr("\n  debian: no answer\n  debian: no answer\n  upstream: not asked\n"));
+  EXPECT_THAT(text, testing::HasSubstr(
+                        "\n  debian: no answer\n  debian: no answer\n  upstream: not asked\n"));
 }
 
 TEST_F(FetchTest, KnowsSourcesBySha512) {
@@ -225,17 +247,22 @@ TEST_F(FetchTest, KnowsSourcesBySha512) {
   EXPECT_EQ(fetch(source("", long_hex)), "upstream sha512:" + long_hex);
   web.pages.clear();
   EXPECT_EQ(fetch(source("", long_hex)), "store sha512:" + long_hex);
-  EXPECT_EQ(fetch(source("")), "x.yaml:3:5: source 'https://up.example/x-1.tar.gz' has no digest\n"
-                               "  hint: add expected-sha256: what a build takes in is named by what it is");
+  EXPECT_EQ(fetch(source("")),
+            "x.yaml:3:5: source 'https://up.example/x-1.tar.gz' has no digest\n"
+            "  hint: add expected-sha256: what a build takes in is named by what it is");
 }
 
 TEST_F(FetchTest, ReadsAptsArchivesOnce) {
-  processes.expect({"apt-get", "indextargets", "--format", "$(REPO_URI)"},
-                   {0, 0, false, "http://a.example/debian/\nhttp://a.example/debian/\ncdrom:[x]/\nhttp://b.example/s/\n", ""});
+  processes.expect(
+      {"apt-get", "indextargets", "--format", "$(REPO_URI)"},
+      {0, 0, false,
+       "http://a.example/debian/\nhttp://a.example/debian/\ncdrom:[x]/\nhttp://b.example/s/\n",
+       ""});
   ::setenv("NACRE_SOURCE_MIRRORS", "/one::/two", 1);
   const FetchPlaces found = places_of_machine(env);
   ::unsetenv("NACRE_SOURCE_MIRRORS");
-  EXPECT_EQ(found.debian_bases, (std::vector<std::string>{"http://a.example/debian", "http://b.example/s"}));
+  EXPECT_EQ(found.debian_bases,
+            (std::vector<std::string>{"http://a.example/debian", "http://b.example/s"}));
   EXPECT_EQ(found.directories, (std::vector<Path>{"/one", "/two"}));
   os::FakeProcesses none;
   Env without{none, clock, web, *store, events, stop.get_token()};

@@ -19,7 +19,8 @@ using os::Path;
 
 constexpr const char* kIgnoreFile = ".melangeignore";
 
-/// A pattern without '/' matches a name anywhere, one with '/' the path from the top; a folder takes its content along.
+/// A pattern without '/' matches a name anywhere, one with '/' the path from the top; a folder
+/// takes its content along.
 bool is_ignored(const std::vector<std::string>& patterns, const TreePath& path) {
   for (TreePath at = path; !at.is_root(); at = at.parent()) {
     for (const std::string& pattern : patterns) {
@@ -103,22 +104,33 @@ Result<> set_limits(Guest& guest, const GuestSpec& spec) {
   limits.cpus = stricter(limits.cpus, static_cast<double>(spec.jobs));
   // A quota does not show in the affinity that nproc counts; this does.
   if (limits.cpus > 0)
-    guest.env["OMP_NUM_THREADS"] = fmt::format("{}", std::max(1L, std::lround(std::ceil(limits.cpus))));
+    guest.env["OMP_NUM_THREADS"] =
+        fmt::format("{}", std::max(1L, std::lround(std::ceil(limits.cpus))));
   return {};
 }
 
 }  // namespace
 
 Result<double> parse_quantity(std::string_view text) {
-  static constexpr std::pair<std::string_view, double> kUnits[] = {
-      {"", 1},   {"m", 1e-3}, {"k", 1e3},    {"K", 1e3},        {"M", 1e6},           {"G", 1e9},
-      {"T", 1e12}, {"Ki", 1024}, {"Mi", 1 << 20}, {"Gi", 1 << 30}, {"Ti", 1099511627776.0}};
+  static constexpr std::pair<std::string_view, double> kUnits[] = {{"", 1},
+                                                                   {"m", 1e-3},
+                                                                   {"k", 1e3},
+                                                                   {"K", 1e3},
+                                                                   {"M", 1e6},
+                                                                   {"G", 1e9},
+                                                                   {"T", 1e12},
+                                                                   {"Ki", 1024},
+                                                                   {"Mi", 1 << 20},
+                                                                   {"Gi", 1 << 30},
+                                                                   {"Ti", 1099511627776.0}};
   double number = 0;
   const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string_view unit(stop, static_cast<std::size_t>(text.data() + text.size() - stop));
   for (const auto& [name, factor] : kUnits)
-    if (status == std::errc{} && unit == name && number > 0 && number < 1e15) return number * factor;
-  return Error::make(ErrorKind::kInvalid, "expected a quantity such as 2, 500m or 512Mi, got '{}'", text);
+    if (status == std::errc{} && unit == name && number > 0 && number < 1e15)
+      return number * factor;
+  return Error::make(ErrorKind::kInvalid, "expected a quantity such as 2, 500m or 512Mi, got '{}'",
+                     text);
 }
 
 std::vector<std::string> env_list(const std::map<std::string, std::string>& env) {

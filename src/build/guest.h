@@ -9,10 +9,10 @@ constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr
 
 /// What builds and tests say of the root that their steps run in. Internal to the room.
 struct GuestSpec {
-  std::string name;                  ///< "zlib" or "test zlib-dev": of messages and of the failed record.
+  std::string name;  ///< "zlib" or "test zlib-dev": of messages and of the failed record.
   const definition::Definition* definition = nullptr;
   const definition::Environment* environment = nullptr;  ///< Accounts and run-as.
-  definition::Pairs variables;       ///< Later ones win.
+  definition::Pairs variables;                           ///< Later ones win.
   std::vector<RootPackage> root;
   os::Path source_dir, work;
   std::int64_t source_date_epoch = 0;
@@ -20,18 +20,21 @@ struct GuestSpec {
   unsigned jobs = 0;
 };
 
-/// A root made ready for steps. Below `work`: workspace (/home/build), tmp (/tmp of all steps), upper, log.
+/// A root made ready for steps. Below `work`: workspace (/home/build), tmp (/tmp of all steps),
+/// upper, log.
 struct Guest {
   std::string name;
   os::Path work, workspace;
-  sandbox::SandboxCommand base;              ///< All but argv, env and the listeners.
-  std::map<std::string, std::string> env;    ///< Of every step, before its own.
+  sandbox::SandboxCommand base;            ///< All but argv, env and the listeners.
+  std::map<std::string, std::string> env;  ///< Of every step, before its own.
 };
 
-/// Clears what an earlier run left in `work`, copies the side files, writes the accounts that the root lacks.
+/// Clears what an earlier run left in `work`, copies the side files, writes the accounts that the
+/// root lacks.
 Result<Guest> make_guest(const GuestSpec& spec);
 
-/// Side files that reach the workspace: regular files, without what .melangeignore names. Empty when there is no folder.
+/// Side files that reach the workspace: regular files, without what .melangeignore names. Empty
+/// when there is no folder.
 Result<std::vector<os::TreeEntry>> side_files(const os::Path& source_dir);
 
 /// "512Mi", "2", "500m" as a number. kInvalid for anything else.
@@ -42,12 +45,14 @@ std::vector<std::string> env_list(const std::map<std::string, std::string>& env)
 
 // accounts.cc
 
-/// Adds what `environment` declares and the user and group `build` (1000) to /etc/passwd and /etc/group of the root, as
-/// files of `upper`, where a tree of the root does not have them.
+/// Adds what `environment` declares and the user and group `build` (1000) to /etc/passwd and
+/// /etc/group of the root, as files of `upper`, where a tree of the root does not have them.
 Result<> add_accounts(const std::vector<os::Path>& trees, const os::Path& upper,
                       const definition::Environment& environment);
 
-struct Ids { unsigned uid = 0, gid = 0; };
+struct Ids {
+  unsigned uid = 0, gid = 0;
+};
 /// The ids of `run_as` ("build", "1000", "1000:1000"); root for an empty one.
 Result<Ids> ids_of(const definition::Environment& environment);
 

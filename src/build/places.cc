@@ -20,8 +20,8 @@ FetchPlaces places_of_machine(Env& env) {
   if (!exit || !exit->ok()) return places;  // No Debian, no archive.
   for (std::string base : split_words(exit->out)) {
     while (base.ends_with('/')) base.pop_back();
-    const bool usable = base.starts_with("http://") || base.starts_with("https://") ||
-                        base.starts_with("file:/");
+    const bool usable =
+        base.starts_with("http://") || base.starts_with("https://") || base.starts_with("file:/");
     const auto& known = places.debian_bases;
     if (usable && std::find(known.begin(), known.end(), base) == known.end())
       places.debian_bases.push_back(std::move(base));

@@ -59,13 +59,15 @@ Result<std::string> read_some(const os::Fd& fd, const TreePath& path) {
 }
 
 /// Offset of the first byte that differs.
-Result<std::optional<std::uint64_t>> first_difference(const Path& a, const Path& b, const TreePath& path) {
+Result<std::optional<std::uint64_t>> first_difference(const Path& a, const Path& b,
+                                                      const TreePath& path) {
   const os::Fd in_a = TRY(os::open_beneath(a, path));
   const os::Fd in_b = TRY(os::open_beneath(b, path));
   for (std::uint64_t offset = 0;;) {
     const std::string part_a = TRY(read_some(in_a, path));
     const std::string part_b = TRY(read_some(in_b, path));
-    const auto [at, other] = std::mismatch(part_a.begin(), part_a.end(), part_b.begin(), part_b.end());
+    const auto [at, other] =
+        std::mismatch(part_a.begin(), part_a.end(), part_b.begin(), part_b.end());
     if (at != part_a.end() || other != part_b.end())
       return std::optional(offset + static_cast<std::uint64_t>(at - part_a.begin()));
     if (part_a.empty()) return std::optional<std::uint64_t>();
@@ -74,7 +76,8 @@ Result<std::optional<std::uint64_t>> first_difference(const Path& a, const Path&
 }
 
 /// What differs between two entries of one path; empty for nothing.
-Result<std::string> difference(const Path& root_a, const Item& a, const Path& root_b, const Item& b) {
+Result<std::string> difference(const Path& root_a, const Item& a, const Path& root_b,
+                               const Item& b) {
   const TreeEntry &x = *a.entry, &y = *b.entry;
   if (x.type != y.type) return fmt::format("{} and {}", name_of(x.type), name_of(y.type));
   if (x.mode != y.mode) return fmt::format("mode {:04o} and {:04o}", x.mode, y.mode);
@@ -83,10 +86,13 @@ Result<std::string> difference(const Path& root_a, const Item& a, const Path& ro
   if (x.link_target != y.link_target)
     return fmt::format("leads to '{}' and to '{}'", x.link_target, y.link_target);
   if (x.dev_major != y.dev_major || x.dev_minor != y.dev_minor)
-    return fmt::format("device {}:{} and {}:{}", x.dev_major, x.dev_minor, y.dev_major, y.dev_minor);
-  if (a.same_as != b.same_as) return fmt::format("one file with '{}' and with '{}'", a.same_as, b.same_as);
+    return fmt::format("device {}:{} and {}:{}", x.dev_major, x.dev_minor, y.dev_major,
+                       y.dev_minor);
+  if (a.same_as != b.same_as)
+    return fmt::format("one file with '{}' and with '{}'", a.same_as, b.same_as);
   if (x.type != os::FileType::kRegular) return std::string();
-  if (x.size_bytes != y.size_bytes) return fmt::format("{} and {} bytes", x.size_bytes, y.size_bytes);
+  if (x.size_bytes != y.size_bytes)
+    return fmt::format("{} and {} bytes", x.size_bytes, y.size_bytes);
   const auto offset = TRY(first_difference(root_a, root_b, x.path));
   return offset ? fmt::format("byte {} of {} differs", *offset, x.size_bytes) : std::string();
 }

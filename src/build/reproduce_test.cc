@@ -26,7 +26,8 @@ TEST(CompareTrees, NamesEachDifference) {
   ASSERT_TRUE(os::write_file(b / "new", ""));
   std::filesystem::create_hard_link(a / "linked", a / "linked2");
   ASSERT_TRUE(os::write_file(b / "linked2", "1"));
-  std::filesystem::last_write_time(a / "same/file", std::filesystem::file_time_type::min() + std::chrono::hours(1));
+  std::filesystem::last_write_time(a / "same/file",
+                                   std::filesystem::file_time_type::min() + std::chrono::hours(1));
 
   const auto found = compare_trees(a, b);
   ASSERT_TRUE(found) << found.error().render();

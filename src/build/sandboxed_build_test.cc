@@ -77,20 +77,27 @@ class SandboxedBuild : public testing::Test {
 
 TEST_F(SandboxedBuild, MakesTheSameTreeTwice) {
   const Sha256 source = *store->put_bytes("hello, source\n");
-  request.sources = {{"https://example.org/hello", source, 14, "store", false, "sha256:" + source.hex()}};
+  request.sources = {
+      {"https://example.org/hello", source, 14, "store", false, "sha256:" + source.hex()}};
   const std::string cached = "/var/cache/melange/sha256:" + source.hex();
-  add_step(definition.pipeline, "cp " + cached + " hello.txt\n"
-                                "! echo x 2> /dev/null > " + cached + "\n"
-                                "echo kept > /tmp/note\ntouch /usr-was-here");
-  add_step(definition.pipeline, "test \"$(cat /tmp/note)\" = kept && test -e /usr-was-here\n"
-                                "test \"$HOME\" = /home/build && test \"$PWD\" = /home/build\n"
-                                "test \"$(id -u)\" = 0\ngrep -q ^build:x:1000: /etc/passwd\n"
-                                "test \"$(grep -c : /proc/net/dev)\" = 1  # loopback alone");
-  add_step(definition.pipeline, "d=melange-out/hello/usr/share/hello\nmkdir -p $d\ncp hello.txt $d/\n"
-                                "echo $SOURCE_DATE_EPOCH > $d/epoch\ninstall -o build -m 0750 hello.txt $d/owned");
+  add_step(definition.pipeline, "cp " + cached +
+                                    " hello.txt\n"
+                                    "! echo x 2> /dev/null > " +
+                                    cached +
+                                    "\n"
+                                    "echo kept > /tmp/note\ntouch /usr-was-here");
+  add_step(definition.pipeline,
+           "test \"$(cat /tmp/note)\" = kept && test -e /usr-was-here\n"
+           "test \"$HOME\" = /home/build && test \"$PWD\" = /home/build\n"
+           "test \"$(id -u)\" = 0\ngrep -q ^build:x:1000: /etc/passwd\n"
+           "test \"$(grep -c : /proc/net/dev)\" = 1  # loopback alone");
+  add_step(definition.pipeline,
+           "d=melange-out/hello/usr/share/hello\nmkdir -p $d\ncp hello.txt $d/\n"
+           "echo $SOURCE_DATE_EPOCH > $d/epoch\ninstall -o build -m 0750 hello.txt $d/owned");
   definition.subpackages.emplace_back().name = "hello-doc";
-  add_step(definition.subpackages[0].pipeline, "mkdir -p melange-out/hello-doc/usr/share/doc\n"
-                                               "mv melange-out/hello/usr/share/hello/epoch melange-out/hello-doc/usr/share/doc/");
+  add_step(definition.subpackages[0].pipeline,
+           "mkdir -p melange-out/hello-doc/usr/share/doc\n"
+           "mv melange-out/hello/usr/share/hello/epoch melange-out/hello-doc/usr/share/doc/");
   const auto first = run_build(request, sandbox, env);
   ASSERT_TRUE(first) << first.error().render();
   EXPECT_EQ(*os::read_file(first->output / "hello-doc/usr/share/doc/epoch"), "1700000000\n");
@@ -129,7 +136,8 @@ TEST_F(SandboxedBuild, ReportsTheStepThatFailed) {
 TEST_F(SandboxedBuild, RunsATestAsTheUserThatItNames) {
   add_step(definition.test.pipeline, "test \"$(id -u)\" = 1000 && touch mine && test -O mine");
   definition.test.environment.run_as = "build";
-  TestRequest test{&definition, "hello", &definition.test, host_arch(), request.root, {}, request.work, 0, {}};
+  TestRequest test{
+      &definition, "hello", &definition.test, host_arch(), request.root, {}, request.work, 0, {}};
   const auto passed = run_test(test, sandbox, env);
   EXPECT_TRUE(passed) << passed.error().render();
 }

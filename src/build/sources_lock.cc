@@ -41,7 +41,8 @@ Result<std::vector<std::string>> scalars(const YamlTree& tree, const YamlNode& n
 }
 
 /// A name or relative path that may be appended to a directory or an address.
-Result<std::string> plain_path(const YamlTree& tree, const YamlNode& node, std::string_view expected) {
+Result<std::string> plain_path(const YamlTree& tree, const YamlNode& node,
+                               std::string_view expected) {
   std::string text = TRY(scalar(tree, node));
   const auto path = TreePath::parse(text);
   if (!path || path->str() != text) return fault(tree, node, expected, text);
@@ -98,7 +99,8 @@ Result<LockedSource> parse_entry(const YamlTree& tree, const YamlNode& node) {
   }
   for (const char* key : {"file", "sha256", "size"})
     if (node.find(key) == nullptr)
-      return Error::make(ErrorKind::kInvalid, "a source has no '{}'", key).at(tree.place(node.span));
+      return Error::make(ErrorKind::kInvalid, "a source has no '{}'", key)
+          .at(tree.place(node.span));
   return source;
 }
 
@@ -163,7 +165,8 @@ std::string write_sources_lock(const std::vector<LockedSource>& sources) {
     return source.used_by.empty() ? std::string() : source.used_by.front();
   };
   std::sort(sorted.begin(), sorted.end(), [&](const LockedSource& a, const LockedSource& b) {
-    return std::tuple(first_user(a), a.file, a.sha256) < std::tuple(first_user(b), b.file, b.sha256);
+    return std::tuple(first_user(a), a.file, a.sha256) <
+           std::tuple(first_user(b), b.file, b.sha256);
   });
   std::string out = sorted.empty() ? "sources: []\n" : "sources:\n";
   for (const LockedSource& source : sorted) {

@@ -11,9 +11,21 @@ const std::string kHex(64, 'a');
 
 TEST(SourcesLock, IsReadAsItWasWritten) {
   std::vector<LockedSource> sources(3);
-  sources[0] = {"zlib_1.3.2.orig.tar.gz", codec::sha256("z"), 1234, "https://zlib.net/zlib-1.3.2.tar.gz",
-                "pool/main/z/zlib/zlib_1.3.2.orig.tar.gz", {"forky", "sid"}, true, {"zlib"}};
-  sources[1] = {"b c: \"d\".tar", codec::sha256("b"), 18446744073709551615u, "https://x/?a=b#c", "", {}, false,
+  sources[0] = {"zlib_1.3.2.orig.tar.gz",
+                codec::sha256("z"),
+                1234,
+                "https://zlib.net/zlib-1.3.2.tar.gz",
+                "pool/main/z/zlib/zlib_1.3.2.orig.tar.gz",
+                {"forky", "sid"},
+                true,
+                {"zlib"}};
+  sources[1] = {"b c: \"d\".tar",
+                codec::sha256("b"),
+                18446744073709551615u,
+                "https://x/?a=b#c",
+                "",
+                {},
+                false,
                 {"b", "zlib"}};
   sources[2] = {"null", codec::sha256("a"), 0, "", "", {}, false, {}};
   const std::string text = write_sources_lock(sources);
@@ -45,8 +57,10 @@ TEST_P(SourcesLockFault, SaysWhereAndWhat) {
 INSTANTIATE_TEST_SUITE_P(
     , SourcesLockFault,
     testing::Values(
-        Fault{"Field", "sources:\n  - fil: x\n", "lock:2:5: unknown field 'fil'\n  hint: did you mean 'file'?"},
-        Fault{"Missing", "sources:\n  - file: x\n    size: 1\n", "lock:2:5: a source has no 'sha256'"},
+        Fault{"Field", "sources:\n  - fil: x\n",
+              "lock:2:5: unknown field 'fil'\n  hint: did you mean 'file'?"},
+        Fault{"Missing", "sources:\n  - file: x\n    size: 1\n",
+              "lock:2:5: a source has no 'sha256'"},
         Fault{"Digest", "sources:\n  - file: x\n    sha256: abc\n",
               "lock:3:13: expected 64 hexadecimal digits, got 'abc'\n  while reading 'sha256'"},
         Fault{"Size", "sources:\n  - size: 1k\n",
@@ -59,9 +73,11 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"Bool", "sources:\n  - repacked: yes\n",
               "lock:2:15: expected true or false, got 'yes'\n  while reading 'repacked'"},
         Fault{"Twice",
-              "sources:\n  - {file: a, size: 1, sha256: " + kHex + "}\n  - {file: b, size: 1, sha256: " + kHex + "}\n",
+              "sources:\n  - {file: a, size: 1, sha256: " + kHex +
+                  "}\n  - {file: b, size: 1, sha256: " + kHex + "}\n",
               "lock:3:5: digest " + kHex +
-                  " is already locked in line 2\n  hint: one file, one entry: list its users in 'used-by'"},
+                  " is already locked in line 2\n  hint: one file, one entry: list its users in "
+                  "'used-by'"},
         Fault{"Top", "source: []\n", "lock:1:1: unknown field 'source'"}),
     [](const auto& fault) { return fault.param.name; });
 

@@ -54,7 +54,8 @@ Result<> Log::add(std::string_view line) {
   if (tail_.size() > kTailLines) tail_.pop_front();
   if (size_ > kMaxBytes) return {};
   size_ += line.size() + 1;
-  std::string text = size_ > kMaxBytes ? "nacre: the log ends here: it is too long" : std::string(line);
+  std::string text =
+      size_ > kMaxBytes ? "nacre: the log ends here: it is too long" : std::string(line);
   text += '\n';
   for (std::string_view rest = text; !rest.empty();) {
     const ssize_t count = ::write(fd_.get(), rest.data(), rest.size());
@@ -96,8 +97,8 @@ Result<> StepRunner::make_loader_cache() {
   const os::Exit exit = TRY(enter(command, task_), "running ldconfig in the root");
   if (!exit.ok()) {
     TRY(log_.add(fmt::format("== ldconfig ended with exit code {}", exit.code)));
-    task_.warn(fmt::format("ldconfig ended with exit code {}: programs of the root may lack libraries",
-                           exit.code));
+    task_.warn(fmt::format(
+        "ldconfig ended with exit code {}: programs of the root may lack libraries", exit.code));
   }
   return {};
 }
@@ -117,7 +118,8 @@ Result<> StepRunner::run_all(const std::vector<Step>& steps, const Context& cont
     if (!own.runs.empty() || !own.working_directory.empty()) TRY(run_one(own, context, label));
 
     Context inner{context.part, label, own.working_directory, context.environment};
-    inner.environment.insert(inner.environment.end(), step.environment.begin(), step.environment.end());
+    inner.environment.insert(inner.environment.end(), step.environment.begin(),
+                             step.environment.end());
     const auto ran = std::count_if(step.pipeline.begin(), step.pipeline.end(),
                                    [](const Step& child) { return child.enabled; });
     TRY(run_all(step.pipeline, inner));
@@ -125,7 +127,8 @@ Result<> StepRunner::run_all(const std::vector<Step>& steps, const Context& cont
       return Error::make(ErrorKind::kInvalid, "step '{}' asserts {} steps, and {} ran", label,
                          step.required_steps, ran)
           .at(step.place)
-          .hint("none of its conditions, or more than one, is true for this version or architecture");
+          .hint(
+              "none of its conditions, or more than one, is true for this version or architecture");
   }
   return {};
 }
@@ -145,7 +148,8 @@ Result<> StepRunner::run_one(Step step, const Context& context, const std::strin
   }
 
   Task task(env_.events, label, &task_);
-  TRY(log_.add(fmt::format("== {} {}: {}", os::rfc3339(env_.clock.now_seconds()), context.part, label)));
+  TRY(log_.add(
+      fmt::format("== {} {}: {}", os::rfc3339(env_.clock.now_seconds()), context.part, label)));
   log_.begin_step();
   const double begin = env_.clock.monotonic_seconds();
   auto exit = enter(command, task);
@@ -167,7 +171,8 @@ Result<> StepRunner::judge(const Step& step, const std::string& label, const std
   const std::deque<std::string> tail = log_.tail();
   std::string how = fmt::format("exit code {}", exit.code);
   if (exit.signal != 0) how = fmt::format("signal {}", exit.signal);
-  if (exit.timed_out) how = fmt::format("{} passed", human_duration(command.limits.timeout_seconds));
+  if (exit.timed_out)
+    how = fmt::format("{} passed", human_duration(command.limits.timeout_seconds));
   TRY(log_.add("== failed: " + how));
   TRY(remember_failure(guest_, command, script, label, env_));
   std::string lines;
@@ -180,8 +185,9 @@ Result<> StepRunner::judge(const Step& step, const std::string& label, const std
   return Error::make(kind, "step '{}' of '{}' stopped: {}{}{}", label, part, how,
                      full ? ", no space left" : "", lines.empty() ? "; it printed nothing" : lines)
       .at(step.place)
-      .hint(fmt::format("`nacre shell --failed {}` opens a shell where it stopped",
-                        guest_.name.find(' ') == std::string::npos ? guest_.name : shell_quote(guest_.name)));
+      .hint(fmt::format(
+          "`nacre shell --failed {}` opens a shell where it stopped",
+          guest_.name.find(' ') == std::string::npos ? guest_.name : shell_quote(guest_.name)));
 }
 
 }  // namespace nacre::build

@@ -16,7 +16,9 @@ class Log {
   static Result<Log> create(const os::Path& file);
   Result<> add(std::string_view line);
   void begin_step() { tail_.clear(); }
-  const std::deque<std::string>& tail() const { return tail_; }  ///< The step's last lines, fit for a terminal.
+  const std::deque<std::string>& tail() const {
+    return tail_;
+  }  ///< The step's last lines, fit for a terminal.
 
  private:
   explicit Log(os::Fd fd) : fd_(std::move(fd)) {}
@@ -31,7 +33,8 @@ class StepRunner {
   StepRunner(Guest& guest, sandbox::Sandbox& sandbox, Env& env, const Task& task, Log log)
       : guest_(guest), sandbox_(sandbox), env_(env), task_(task), log_(std::move(log)) {}
 
-  /// ldconfig, where the root has it: libraries of all trees must be known before the first program runs.
+  /// ldconfig, where the root has it: libraries of all trees must be known before the first program
+  /// runs.
   Result<> make_loader_cache();
 
   /// Steps in order, children after their parent. `part` is the package that they make or test.
@@ -41,7 +44,7 @@ class StepRunner {
 
  private:
   struct Context {
-    std::string part, label;             ///< Name of the parent.
+    std::string part, label;  ///< Name of the parent.
     std::string directory;
     definition::Pairs environment;
   };

@@ -23,7 +23,8 @@ Result<> PackageGraph::add(const definition::Definition& definition, std::size_t
   return {};
 }
 
-Result<PackageGraph> PackageGraph::make(const std::vector<const definition::Definition*>& definitions) {
+Result<PackageGraph> PackageGraph::make(
+    const std::vector<const definition::Definition*>& definitions) {
   PackageGraph graph;
   for (const definition::Definition* definition : definitions)
     graph.files_.push_back(definition->file);

@@ -12,11 +12,13 @@ namespace nacre::plan {
 
 /// Which of our packages give what, and what each needs at run time. Internal to the room.
 ///
-/// A name belongs first to the package that bears it, else to every package that provides it: definitions do not say which
-/// provider a solver takes, and a plan must come after all that may be taken.
+/// A name belongs first to the package that bears it, else to every package that provides it:
+/// definitions do not say which provider a solver takes, and a plan must come after all that may be
+/// taken.
 class PackageGraph {
  public:
-  /// kConflict when two definitions, or one twice, make a package of one name; kInvalid for an atom that is none.
+  /// kConflict when two definitions, or one twice, make a package of one name; kInvalid for an atom
+  /// that is none.
   static Result<PackageGraph> make(const std::vector<const definition::Definition*>& definitions);
 
   /// A package in a build root; `sure` when no other package could stand in its place.
@@ -26,8 +28,9 @@ class PackageGraph {
   };
   using Root = std::map<std::string, Member>;  ///< By package name.
 
-  /// Our packages that a root with these atoms holds: givers of the atoms and, transitively, of what those need.
-  /// Atoms that nothing of ours gives are stage 0's. kInvalid for a text that is no atom; `file` is where it stands.
+  /// Our packages that a root with these atoms holds: givers of the atoms and, transitively, of
+  /// what those need. Atoms that nothing of ours gives are stage 0's. kInvalid for a text that is
+  /// no atom; `file` is where it stands.
   Result<Root> root_of(const std::vector<std::string>& atoms, const std::string& file) const;
 
   /// Index of the definition that makes a package, or -1.

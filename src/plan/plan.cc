@@ -11,16 +11,17 @@ namespace {
 /// A definition while the plan is made.
 struct Node {
   const definition::Definition* definition = nullptr;
-  PackageGraph::Root root;          ///< Our packages in its build root, as texts say.
-  std::set<std::size_t> hard;       ///< Definitions that make them: these must come before.
-  std::set<std::size_t> soft;       ///< Makers of what its last root held: before, unless that makes a cycle.
+  PackageGraph::Root root;     ///< Our packages in its build root, as texts say.
+  std::set<std::size_t> hard;  ///< Definitions that make them: these must come before.
+  std::set<std::size_t>
+      soft;  ///< Makers of what its last root held: before, unless that makes a cycle.
   bool from_stage0_alone = false;
 };
 
 struct Draft {
   const PlanInput& input;
   PackageGraph graph;
-  std::vector<Node> nodes;          ///< By name, so that indexes order as names do.
+  std::vector<Node> nodes;  ///< By name, so that indexes order as names do.
   std::map<std::size_t, Action> done;
 };
 
@@ -29,7 +30,8 @@ const BuiltFrom* last_build(const Draft& draft, const Node& node) {
   return found == draft.input.built.end() ? nullptr : &found->second;
 }
 
-Result<Draft> make_draft(const PlanInput& input, const std::vector<const definition::Definition*>& sorted) {
+Result<Draft> make_draft(const PlanInput& input,
+                         const std::vector<const definition::Definition*>& sorted) {
   PackageGraph graph = TRY(PackageGraph::make(sorted));
   const PackageGraph::Root always = TRY(graph.root_of(input.always, {}));
   std::set<std::size_t> base;
@@ -108,11 +110,14 @@ Error cycle_error(const Draft& draft, const std::set<std::size_t>& left) {
   std::string text;
   for (std::size_t i = 0; i < path.size(); ++i) {
     const std::size_t next = path[(i + 1) % path.size()];
-    text += fmt::format("\n  {} is built with {}, which {} makes", draft.nodes[path[i]].definition->name,
-                        link_between(draft.nodes[path[i]], next), draft.nodes[next].definition->name);
+    text += fmt::format(
+        "\n  {} is built with {}, which {} makes", draft.nodes[path[i]].definition->name,
+        link_between(draft.nodes[path[i]], next), draft.nodes[next].definition->name);
   }
   return Error::make(ErrorKind::kConflict, "definitions wait for each other:{}", text)
-      .hint("let one of them do without the other, or take its package from stage 0 under another name");
+      .hint(
+          "let one of them do without the other, or take its package from stage 0 under another "
+          "name");
 }
 
 /// Topological order; among those that may come next the least name.
@@ -152,12 +157,14 @@ Result<std::vector<std::size_t>> order(const Draft& draft, const std::set<std::s
   return out;
 }
 
-/// Names of source files that the last build did not have. One without SHA-256 is in the recipe alone.
+/// Names of source files that the last build did not have. One without SHA-256 is in the recipe
+/// alone.
 std::vector<std::string> new_sources(const definition::Definition& definition,
                                      const std::set<std::string>& had) {
   std::vector<std::string> out;
   for (const definition::Source& source : definition.sources) {
-    if (source.sha256.empty() || had.contains(source.sha256) || had.contains("sha256:" + source.sha256))
+    if (source.sha256.empty() || had.contains(source.sha256) ||
+        had.contains("sha256:" + source.sha256))
       continue;
     out.push_back(source.uri.substr(source.uri.rfind('/') + 1));
   }
@@ -232,7 +239,8 @@ Result<Plan> make_plan(const PlanInput& input) {
     PlannedStep step;
     step.name = node.definition->name;
     step.from_stage0_alone = node.from_stage0_alone;
-    for (const std::size_t earlier : node.hard) step.after.push_back(draft.nodes[earlier].definition->name);
+    for (const std::size_t earlier : node.hard)
+      step.after.push_back(draft.nodes[earlier].definition->name);
     step.why = certain_reasons(draft, node);
     if (!step.why.empty()) step.action = Action::kBuild;
     if (step.action == Action::kKeep) {

@@ -14,9 +14,9 @@ namespace nacre::plan {
 
 /// What a definition was last built from, by kind of input; kept beside its packages.
 struct BuiltFrom {
-  Sha256 recipe;                              ///< recipe_digest() at that time.
-  std::set<std::string> sources;              ///< Digests.
-  std::map<std::string, std::string> root;    ///< Package name -> content digest, of the build root.
+  Sha256 recipe;                            ///< recipe_digest() at that time.
+  std::set<std::string> sources;            ///< Digests.
+  std::map<std::string, std::string> root;  ///< Package name -> content digest, of the build root.
 };
 
 enum class Action {
@@ -29,9 +29,10 @@ enum class Action {
 struct PlannedStep {
   std::string name;
   Action action = Action::kKeep;
-  std::vector<std::string> why;     ///< "never built", "the definition changed", "zlib-dev may change".
-  std::vector<std::string> after;   ///< Definitions of ours whose packages stand in its build root.
-  bool from_stage0_alone = false;   ///< Part of a cycle that stage 0 breaks (the C library).
+  std::vector<std::string>
+      why;  ///< "never built", "the definition changed", "zlib-dev may change".
+  std::vector<std::string> after;  ///< Definitions of ours whose packages stand in its build root.
+  bool from_stage0_alone = false;  ///< Part of a cycle that stage 0 breaks (the C library).
 };
 
 /// Definitions in an order in which each comes after what it is built with. A value; no I/O.
@@ -41,23 +42,26 @@ struct Plan {
 
 struct PlanInput {
   std::span<const definition::Definition> definitions;
-  std::vector<std::string> always;            ///< Ours in every build root, once made: the C library.
-  std::map<std::string, BuiltFrom> built;     ///< By definition name.
-  std::map<std::string, std::string> contents;  ///< Package name -> content digest now, ours and stage 0's.
-  /// The same of stage 0 alone: what a definition that is built from it alone is compared with. A name that `contents`
-  /// gives to ours is not compared for such a definition when this lacks it.
+  std::vector<std::string> always;         ///< Ours in every build root, once made: the C library.
+  std::map<std::string, BuiltFrom> built;  ///< By definition name.
+  std::map<std::string, std::string>
+      contents;  ///< Package name -> content digest now, ours and stage 0's.
+  /// The same of stage 0 alone: what a definition that is built from it alone is compared with. A
+  /// name that `contents` gives to ours is not compared for such a definition when this lacks it.
   std::map<std::string, std::string> stage0;
-  std::vector<std::string> only;              ///< Empty: all; else these (definitions or packages) and what they need.
+  std::vector<std::string>
+      only;  ///< Empty: all; else these (definitions or packages) and what they need.
 };
 
 /// The same input gives the same plan whatever the order of `definitions`; ties go by name.
-/// What a definition's last build root really held (BuiltFrom::root) counts besides what its text declares: libraries that
-/// scanning found never stand in a definition.
-/// kConflict names the definitions of a cycle that stage 0 cannot break, or two makers of one package; kNotFound an unknown
-/// name in `only`; kInvalid an atom that is none.
+/// What a definition's last build root really held (BuiltFrom::root) counts besides what its text
+/// declares: libraries that scanning found never stand in a definition. kConflict names the
+/// definitions of a cycle that stage 0 cannot break, or two makers of one package; kNotFound an
+/// unknown name in `only`; kInvalid an atom that is none.
 Result<Plan> make_plan(const PlanInput& input);
 
-/// Digest of what a definition says about building: compiled steps, environment, outputs. Not tests, update policy, comments.
+/// Digest of what a definition says about building: compiled steps, environment, outputs. Not
+/// tests, update policy, comments.
 Sha256 recipe_digest(const definition::Definition& definition);
 
 }  // namespace nacre::plan

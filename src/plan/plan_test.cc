@@ -12,7 +12,8 @@ namespace {
 
 using definition::Definition;
 
-Definition make(std::string name, std::vector<std::string> packages, std::vector<std::string> subs = {}) {
+Definition make(std::string name, std::vector<std::string> packages,
+                std::vector<std::string> subs = {}) {
   Definition out;
   out.file = "os/packages/" + name + ".yaml";
   out.name = std::move(name);
@@ -80,19 +81,23 @@ TEST(Plan, SaysWhatIsCertainAndWhatDependsOnOutcomes) {
   PlanInput input{.definitions = all, .always = {"glibc-dev"}};
   // Stage 0 has a glibc of its own, which is what ours was built with.
   input.stage0 = {{"glibc", "g0"}, {"bison", "b0"}, {"gcc", "c0"}};
-  input.contents = {{"glibc", "g1"}, {"glibc-dev", "g2"}, {"bison", "b0"}, {"gcc", "c0"}, {"zlib", "z1"},
-                    {"zlib-dev", "z2"}, {"pcre2", "p1"}, {"pcre2-dev", "p2"}, {"tool", "t1"}, {"nginx", "n1"}};
-  const std::map<std::string, std::string> base = {{"glibc", "g1"}, {"glibc-dev", "g2"}, {"gcc", "c0"}};
+  input.contents = {{"glibc", "g1"}, {"glibc-dev", "g2"}, {"bison", "b0"}, {"gcc", "c0"},
+                    {"zlib", "z1"},  {"zlib-dev", "z2"},  {"pcre2", "p1"}, {"pcre2-dev", "p2"},
+                    {"tool", "t1"},  {"nginx", "n1"}};
+  const std::map<std::string, std::string> base = {
+      {"glibc", "g1"}, {"glibc-dev", "g2"}, {"gcc", "c0"}};
   const auto with = [&](std::map<std::string, std::string> more) {
     more.insert(base.begin(), base.end());
     return more;
   };
-  input.built = {{"glibc", built_from(all[2], {{"glibc", "g0"}, {"bison", "b0"}, {"gcc", "c0"}})},
-                 {"zlib", built_from(all[4], base)},
-                 {"pcre2", built_from(all[1], base)},
-                 {"tool", built_from(all[3], with({{"zlib-dev", "z2"}}))},
-                 {"nginx", built_from(all[0], with({{"pcre2", "p1"}, {"pcre2-dev", "p2"}, {"tool", "t1"},
-                                                    {"zlib", "z1"}}))}};
+  input.built = {
+      {"glibc", built_from(all[2], {{"glibc", "g0"}, {"bison", "b0"}, {"gcc", "c0"}})},
+      {"zlib", built_from(all[4], base)},
+      {"pcre2", built_from(all[1], base)},
+      {"tool", built_from(all[3], with({{"zlib-dev", "z2"}}))},
+      {"nginx",
+       built_from(all[0],
+                  with({{"pcre2", "p1"}, {"pcre2-dev", "p2"}, {"tool", "t1"}, {"zlib", "z1"}}))}};
   EXPECT_EQ(text_of(make_plan(input)),
             "glibc keep stage0\n"
             "pcre2 keep <- glibc\n"
@@ -123,7 +128,8 @@ TEST(Plan, SaysWhatIsCertainAndWhatDependsOnOutcomes) {
 
 TEST(Plan, NoticesAPackageThatJoinsARootAndANewSource) {
   std::vector<Definition> all = {make("a", {"b-dev"}), make("b", {}, {"b-dev"})};
-  all[1].sources.push_back({.uri = "https://example.org/b-1.tar.gz", .sha256 = std::string(64, '1')});
+  all[1].sources.push_back(
+      {.uri = "https://example.org/b-1.tar.gz", .sha256 = std::string(64, '1')});
   PlanInput input{.definitions = all};
   input.contents = {{"b", "1"}, {"b-dev", "2"}, {"a", "3"}};
   input.built = {{"a", built_from(all[0])}, {"b", built_from(all[1])}};
@@ -135,18 +141,20 @@ TEST(Plan, NoticesAPackageThatJoinsARootAndANewSource) {
 }
 
 TEST(Plan, NamesCyclesAndDoubleMakers) {
-  std::vector<Definition> all = {make("a", {"b-dev"}), make("b", {"c"}, {"b-dev"}), make("c", {"a"}),
-                                 make("d", {"a"})};
+  std::vector<Definition> all = {make("a", {"b-dev"}), make("b", {"c"}, {"b-dev"}),
+                                 make("c", {"a"}), make("d", {"a"})};
   EXPECT_EQ(text_of(make_plan({.definitions = all})),
             "definitions wait for each other:\n"
             "  a is built with b-dev, which b makes\n"
             "  b is built with c, which c makes\n"
             "  c is built with a, which a makes\n"
-            "  hint: let one of them do without the other, or take its package from stage 0 under another name");
+            "  hint: let one of them do without the other, or take its package from stage 0 under "
+            "another name");
   all = {make("a", {"a"})};
   EXPECT_EQ(text_of(make_plan({.definitions = all})),
             "definitions wait for each other:\n  a is built with a, which a makes\n"
-            "  hint: let one of them do without the other, or take its package from stage 0 under another name");
+            "  hint: let one of them do without the other, or take its package from stage 0 under "
+            "another name");
   all = {make("a", {}), make("b", {}, {"a"})};
   EXPECT_EQ(text_of(make_plan({.definitions = all})),
             "package 'a' is made by os/packages/a.yaml and by os/packages/b.yaml\n"
@@ -185,7 +193,8 @@ TEST(Recipe, ChangesWithTheBuildAndNotWithTestsOrNames) {
   EXPECT_FALSE(differs([](Definition& d) { d.test.pipeline.push_back({.runs = "x"}); }));
   EXPECT_FALSE(differs([](Definition& d) { d.update.enabled = true; }));
   EXPECT_FALSE(differs([](Definition& d) { d.commit = "abc"; }));
-  EXPECT_FALSE(differs([](Definition& d) { d.pipeline.push_back({.runs = "x", .enabled = false}); }));
+  EXPECT_FALSE(
+      differs([](Definition& d) { d.pipeline.push_back({.runs = "x", .enabled = false}); }));
 }
 
 /// Random definitions: each makes two packages and is built with some that others make.
@@ -207,7 +216,9 @@ bool has_cycle(const std::vector<std::set<std::size_t>>& edges) {
 
 TEST_P(RandomPlan, IsTopologicalDeterministicAndPropagates) {
   std::mt19937 random(GetParam());
-  const auto pick = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random); };
+  const auto pick = [&](std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
+  };
   const std::size_t count = 2 + pick(30);
   const bool acyclic = pick(4) != 0;
   std::vector<Definition> all;
@@ -253,12 +264,16 @@ TEST_P(RandomPlan, IsTopologicalDeterministicAndPropagates) {
     bool moved = false;
     for (const std::size_t other : edges[index]) {
       after.push_back(all[other].name);
-      ASSERT_TRUE(seen.contains(all[other].name)) << step.name << " comes before " << all[other].name;
+      ASSERT_TRUE(seen.contains(all[other].name))
+          << step.name << " comes before " << all[other].name;
       moved = moved || seen[all[other].name] != Action::kKeep;
     }
     EXPECT_EQ(step.after, after);
     const bool built = input.built.contains(step.name);
-    EXPECT_EQ(step.action, !built ? Action::kBuild : moved ? Action::kMaybe : Action::kKeep) << step.name;
+    EXPECT_EQ(step.action, !built  ? Action::kBuild
+                           : moved ? Action::kMaybe
+                                   : Action::kKeep)
+        << step.name;
     EXPECT_EQ(step.why.empty(), step.action == Action::kKeep);
     seen[step.name] = step.action;
   }

@@ -13,7 +13,8 @@ Json json_of(const definition::Pairs& pairs) {
   return out;
 }
 
-/// What a step runs. Its name and label are for people; `uses` and `with` have become children and text.
+/// What a step runs. Its name and label are for people; `uses` and `with` have become children and
+/// text.
 Json json_of(const std::vector<definition::Step>& steps) {
   Json out = Json::array();
   for (const definition::Step& step : steps) {
@@ -52,8 +53,8 @@ Json json_of(const definition::Environment& environment) {
   out.set("variables", json_of(environment.variables)).set("run-as", environment.run_as);
   Json accounts = Json::array();
   for (const definition::Account& user : environment.users)
-    accounts.push(Json::array({user.name, std::int64_t{user.uid}, std::int64_t{user.gid}, user.shell,
-                               user.home}));
+    accounts.push(Json::array(
+        {user.name, std::int64_t{user.uid}, std::int64_t{user.gid}, user.shell, user.home}));
   Json groups = Json::array();
   for (const definition::AccountGroup& group : environment.groups)
     groups.push(Json::array({group.name, std::int64_t{group.gid}, Json::strings(group.members)}));
@@ -64,8 +65,8 @@ Json json_of(const definition::Environment& environment) {
 Json json_of(const std::vector<definition::Copyright>& copyright) {
   Json out = Json::array();
   for (const definition::Copyright& part : copyright)
-    out.push(Json::array({part.license, part.license_path, part.attestation,
-                          Json::strings(part.paths)}));
+    out.push(Json::array(
+        {part.license, part.license_path, part.attestation, Json::strings(part.paths)}));
   return out;
 }
 
@@ -96,8 +97,7 @@ Sha256 recipe_digest(const definition::Definition& definition) {
   out.set("environment", json_of(definition.environment));
   out.set("steps", json_of(definition.pipeline));
   Json subpackages = Json::array();
-  for (const definition::Subpackage& sub : definition.subpackages)
-    subpackages.push(json_of(sub));
+  for (const definition::Subpackage& sub : definition.subpackages) subpackages.push(json_of(sub));
   out.set("subpackages", std::move(subpackages));
   return codec::sha256(codec::to_canonical_json(out));
 }
