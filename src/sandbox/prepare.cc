@@ -52,7 +52,10 @@ Result<Source> make_source(const Launch& launch, const Path& path, std::string t
   if (::stat(path.c_str(), &status) != 0)
     return os::system_error(errno, fmt::format("find '{}'", path.string()));
   Source source;
-  source.path = std::filesystem::absolute(path).string();
+  // Without links: those of /proc mean something else to the child.
+  std::error_code failure;
+  source.path = std::filesystem::canonical(path, failure).string();
+  if (failure) return os::system_error(failure.value(), fmt::format("find '{}'", path.string()));
   source.target = std::move(target);
   source.attributes = attributes;
   source.type = S_ISDIR(status.st_mode) ? NodeType::kDirectory : NodeType::kFile;

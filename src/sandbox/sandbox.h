@@ -63,8 +63,8 @@ struct SandboxCommand {
 /// idmapped mounts; one id when rootless), mount, pid, net, uts, ipc namespaces; overlay root by
 /// the new mount API; pivot_root; /proc, tmpfs /tmp and /dev with null zero full random urandom tty
 /// and pseudo terminals; no_new_privs; seccomp filter (no mount, ptrace, kexec, bpf, keyctl,
-/// userfaultfd, new namespaces, …: see seccomp.cc). Nothing of the host's file system but the binds
-/// is reachable; no abstract unix sockets of the host (own net namespace; with `network` a Landlock
+/// userfaultfd, new namespaces: see seccomp.cc). Nothing of the host's files but the binds is
+/// reachable; no abstract unix sockets of the host (own net namespace; with `network` a Landlock
 /// scope); killed as a whole when the command ends or nacre dies.
 class Sandbox {
  public:
