@@ -4,6 +4,7 @@
 #include "cli/flow.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
+#include "os/clock.h"
 #include "watch/watch.h"
 
 #include <algorithm>
@@ -47,14 +48,15 @@ Result<std::vector<Watched>> look(Workshop& shop, const std::vector<std::string>
     task.progress(out.size(), definitions.size());
     Watched row;
     row.definition = definition;
-    auto seen = watch::observe(*definition, feeds, shop.env());
+    auto seen = watch::observe(*definition, feeds, shop.os.sources, shop.env());
     if (shop.env().stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     if (!seen) {
       row.note = seen.error().render();
     } else {
       row.seen = *std::move(seen);
       if (propose) {
-        auto proposal = watch::propose(*definition, *row.seen, shop.os.sources, shop.places, shop.env(), &row.note);
+        auto proposal = watch::propose(*definition, *row.seen, shop.os.sources, feeds, shop.places, shop.env(),
+                                       &row.note);
         if (proposal)
           row.proposal = *std::move(proposal);
         else
@@ -160,10 +162,13 @@ Result<int> run_delta(const Arguments& arguments, Session& session) {
   for (const watch::Delta& delta : deltas) {
     Json row;
     row.set("package", delta.package).set("version", delta.version).set("newest", delta.newest);
-    row.set("releasesBehind", delta.releases_behind).set("daysBehind", delta.days_behind);
+    const std::int64_t days =
+        delta.first_newer == 0 ? 0 : (session.env.clock.now_seconds() - delta.first_newer) / 86400;
+    row.set("releasesBehind", delta.releases_behind).set("daysBehind", days);
     json.push(row.set("source", delta.source_kind).set("patches", delta.patches));
     text += fmt::format("{:<24} {:<16} {:<16} {:>7} {:>6}  {:<9} {}\n", delta.package, delta.version,
-                        delta.newest.empty() ? "?" : delta.newest, delta.releases_behind, delta.days_behind,
+                        delta.newest.empty() ? "?" : delta.newest, delta.releases_behind,
+                        delta.first_newer == 0 ? "?" : std::to_string(days),
                         delta.source_kind, delta.patches);
   }
   session.print(session.json ? codec::to_pretty_json(json) : text);

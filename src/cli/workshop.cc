@@ -333,7 +333,7 @@ Result<plan::Plan> plan_builds(Workshop& shop, const std::vector<std::string>& o
   input.always = kAlwaysInBuildRoot;
   input.only = only;
   for (const index::SerialPackage& package : shop.stage0.packages)
-    input.contents[package.record.name] = package.apk.hex();
+    input.contents[package.record.name] = input.stage0[package.record.name] = package.apk.hex();
   for (const definition::Definition& definition : shop.os.definitions) {
     const std::optional<BuildRecord> record = TRY(latest_build(shop.env(), definition.name));
     if (!record) continue;

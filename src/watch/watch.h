@@ -5,7 +5,9 @@
 #include "build/fetch.h"
 #include "definition/definition.h"
 
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,8 @@ struct Release {
   std::int64_t published = 0;       ///< 0: unknown.
 };
 
+struct DebianIndex;
+
 /// Addresses of the feeds, each taken from the ecosystem's own client configuration (apt, pip, npm, go, cargo, maven) or the field's public
 /// default; tests point them at a local server.
 struct Feeds {
@@ -29,7 +33,13 @@ struct Feeds {
   std::vector<std::string> debian_bases;
   std::vector<std::string> debian_suites = {"trixie", "forky", "sid"};
   std::string github_token;
+
+  // What one run learns once for all definitions.
+  mutable std::set<std::string> silent;                      ///< Feeds that did not answer.
+  mutable std::shared_ptr<const DebianIndex> debian;         ///< Read at the first question.
 };
+/// NACRE_FEED_GITHUB, _RELEASE_MONITOR, _PYPI, _NPM, _GO, _CRATES, _MAVEN win over the clients' configuration ("off" silences a feed). A feed
+/// whose client is not set up here has an empty address.
 Feeds feeds_of_machine(Env& env);
 
 /// All releases that the definition's `update:` block can see, filtered (ignore-regex, prerelease, tag filters) and transformed, newest first by
@@ -40,7 +50,8 @@ struct Observation {
   std::vector<Release> releases;
   std::vector<std::string> unreachable;   ///< Feeds that did not answer, without addresses.
 };
-Result<Observation> observe(const definition::Definition& definition, const Feeds& feeds, Env& env);
+Result<Observation> observe(const definition::Definition& definition, const Feeds& feeds,
+                            const std::vector<build::LockedSource>& lock, Env& env);
 
 /// A newer release as an edit of the definition.
 struct Proposal {
@@ -55,14 +66,14 @@ struct Proposal {
 Result<std::optional<Proposal>> propose(const definition::Definition& definition,
                                         const Observation& seen,
                                         const std::vector<build::LockedSource>& lock,
-                                        const build::FetchPlaces& places, Env& env,
-                                        std::string* why_not = nullptr);
+                                        const Feeds& feeds, const build::FetchPlaces& places,
+                                        Env& env, std::string* why_not = nullptr);
 
 /// Distance from upstream, per definition (`nacre delta`).
 struct Delta {
   std::string package, version, newest;   ///< newest: empty when unknown.
   int releases_behind = 0;
-  std::int64_t days_behind = 0;           ///< Since the first newer release; 0 when unknown.
+  std::int64_t first_newer = 0;           ///< When the first newer release came, seconds since 1970; 0 when unknown.
   std::string source_kind;                ///< "upstream", "repacked", "own"
   int patches = 0;                        ///< Patch files that the definition applies.
 };

@@ -1,0 +1,227 @@
+#include "watch/feeds.h"
+
+#include "base/encoding.h"
+#include "base/text.h"
+#include "codec/json.h"
+#include "net/http.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace nacre::watch {
+namespace {
+
+using codec::Json;
+
+constexpr std::uint64_t kMaxAnswer = 64u << 20;
+constexpr std::size_t kMaxReleases = 20'000;
+
+Result<std::string> get(const std::string& base, const std::string& path, const char* accept, Env& env,
+                        const std::string& token = {}) {
+  if (base.empty()) return Error::make(ErrorKind::kUnavailable, "its client is not set up on this machine");
+  if (base == "off") return Error::make(ErrorKind::kUnavailable, "it is switched off");
+  net::Request request;
+  request.url = base + path;
+  request.max_bytes = kMaxAnswer;
+  request.timeout_seconds = 20;
+  if (accept != nullptr) request.headers.emplace_back("Accept", accept);
+  if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + token);
+  auto response = env.http.send(request, env.stop);
+  if (!response) return Error::make(ErrorKind::kUnavailable, "it does not answer");
+  if (response->status == 404) return Error::make(ErrorKind::kNotFound, "it does not know this package");
+  if (response->status < 200 || response->status > 299)
+    return Error::make(ErrorKind::kUnavailable, "it answers with status {}", response->status);
+  return std::move(response->body);
+}
+
+/// "2026-11-24T05:03:00Z" -> seconds; 0 for anything else.
+std::int64_t seconds_of(std::string_view text) {
+  std::tm time{};
+  if (text.size() < 19 || ::strptime(std::string(text.substr(0, 19)).c_str(), "%Y-%m-%dT%H:%M:%S", &time) == nullptr) return 0;
+  return ::timegm(&time);
+}
+
+std::string without_slash(std::string text) {
+  while (text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+/// A module path as the proxy protocol writes it: capitals become '!' and the small letter.
+std::string escaped_module(std::string_view module) {
+  std::string out;
+  for (const char c : module) {
+    if (c >= 'A' && c <= 'Z') {
+      out += '!';
+      out += static_cast<char>(c - 'A' + 'a');
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<RawRelease>> ask_github(const definition::Update::GitHub& block, const Feeds& feeds, Env& env) {
+  std::vector<RawRelease> out;
+  const std::string what = block.use_tag ? "tags" : "releases";
+  for (int page = 1; page <= 3; ++page) {
+    const std::string path = fmt::format("/repos/{}/{}?per_page=100&page={}", block.identifier, what, page);
+    const std::string body =
+        TRY(get(without_slash(feeds.github_api), path, "application/vnd.github+json", env, feeds.github_token));
+    const Json json = TRY(codec::parse_json(body, "answer of GitHub"));
+    for (const Json& item : json.items()) {
+      if (item["draft"].as_bool()) continue;
+      const std::string& tag = item[block.use_tag ? "name" : "tag_name"].as_string();
+      if (!tag.empty()) out.push_back({tag, seconds_of(item["published_at"].as_string()), item["prerelease"].as_bool()});
+    }
+    if (json.items().size() < 100) break;
+  }
+  return out;
+}
+
+Result<std::vector<RawRelease>> ask_release_monitor(const std::string& project, const Feeds& feeds, Env& env) {
+  const std::string body = TRY(get(without_slash(feeds.release_monitor),
+                                   "/api/v2/versions/?project_id=" + percent_encode(project), nullptr, env));
+  const Json json = TRY(codec::parse_json(body, "answer of release-monitoring"));
+  const Json& list = json.find("stable_versions") != nullptr ? json["stable_versions"] : json["versions"];
+  std::vector<RawRelease> out;
+  for (const std::string& version : list.as_strings()) out.push_back({version, 0, false});
+  return out;
+}
+
+Result<std::vector<RawRelease>> ask_pypi(const std::string& name, const Feeds& feeds, Env& env) {
+  std::string normal = name;
+  std::transform(normal.begin(), normal.end(), normal.begin(), [](unsigned char c) {
+    return c == '_' || c == '.' ? '-' : static_cast<char>(std::tolower(c));
+  });
+  const std::string body = TRY(get(without_slash(feeds.pypi), "/" + percent_encode(normal) + "/",
+                                   "application/vnd.pypi.simple.v1+json", env));
+  std::vector<RawRelease> out;
+  const auto json = codec::parse_json(body, "answer of PyPI");
+  if (!json) return Error::make(ErrorKind::kUnavailable, "it gives no JSON index");
+  for (const std::string& version : (*json)["versions"].as_strings()) out.push_back({version, 0, false});
+  for (const Json& file : (*json)["files"].items())
+    for (RawRelease& release : out)
+      if (release.published == 0 && file["filename"].as_string().find("-" + release.tag) != std::string::npos)
+        release.published = seconds_of(file["upload-time"].as_string());
+  return out;
+}
+
+Result<std::vector<RawRelease>> ask_npm(const std::string& name, const Feeds& feeds, Env& env) {
+  const std::string path = "/" + replace_all(name, "/", "%2f");
+  const std::string body = TRY(get(without_slash(feeds.npm), path, "application/json", env));
+  const Json json = TRY(codec::parse_json(body, "answer of the npm registry"));
+  std::vector<RawRelease> out;
+  for (const auto& [version, details] : json["versions"].members())
+    out.push_back({version, seconds_of(json["time"][version].as_string()), details.find("deprecated") != nullptr});
+  return out;
+}
+
+Result<std::vector<RawRelease>> ask_go(const std::string& module, const Feeds& feeds, Env& env) {
+  const std::string body = TRY(get(without_slash(feeds.go_proxy), "/" + escaped_module(module) + "/@v/list", nullptr, env));
+  std::vector<RawRelease> out;
+  for (const std::string& line : split_words(body))
+    if (out.size() < kMaxReleases) out.push_back({line, 0, line.find('-') != std::string::npos});
+  return out;
+}
+
+Result<std::vector<RawRelease>> ask_crates(const std::string& name, const Feeds& feeds, Env& env) {
+  std::string lower = name;
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string path = "/" + lower;
+  if (lower.size() == 1) path = "/1" + path;
+  else if (lower.size() == 2) path = "/2" + path;
+  else if (lower.size() == 3) path = fmt::format("/3/{}{}", lower[0], path);
+  else path = fmt::format("/{}/{}{}", lower.substr(0, 2), lower.substr(2, 2), path);
+  const std::string body = TRY(get(without_slash(feeds.crates), path, nullptr, env));
+  std::vector<RawRelease> out;
+  for (const std::string& line : split(body, '\n')) {
+    if (line.empty() || out.size() >= kMaxReleases) continue;
+    const Json json = TRY(codec::parse_json(line, "answer of the crates index"));
+    if (!json["yanked"].as_bool()) out.push_back({json["vers"].as_string(), 0, false});
+  }
+  return out;
+}
+
+Result<std::vector<RawRelease>> ask_maven(const std::string& group, const std::string& artifact, const Feeds& feeds,
+                                          Env& env) {
+  const std::string path = fmt::format("/{}/{}/maven-metadata.xml", replace_all(group, ".", "/"), artifact);
+  const std::string body = TRY(get(without_slash(feeds.maven), path, nullptr, env));
+  std::vector<RawRelease> out;
+  for (const std::string& version : parse_maven_versions(body)) out.push_back({version, 0, false});
+  return out;
+}
+
+Result<std::vector<RawRelease>> ask_git(const std::string& repository, Env& env) {
+  if (!repository.starts_with("https://") && !repository.starts_with("http://"))
+    return Error::make(ErrorKind::kUnavailable, "only http and https repositories can be asked");
+  const std::string body =
+      TRY(get(without_slash(repository), "/info/refs?service=git-upload-pack", nullptr, env));
+  const std::vector<std::string> tags = TRY(parse_ref_advertisement(body));
+  std::vector<RawRelease> out;
+  for (const std::string& tag : tags) out.push_back({tag, 0, false});
+  return out;
+}
+
+Result<std::vector<std::string>> parse_ref_advertisement(std::string_view bytes) {
+  std::vector<std::string> out;
+  while (bytes.size() >= 4) {
+    std::size_t length = 0;
+    const auto [end, status] = std::from_chars(bytes.data(), bytes.data() + 4, length, 16);
+    if (status != std::errc{} || end != bytes.data() + 4 || (length > 0 && length < 4) || length > bytes.size())
+      return Error::make(ErrorKind::kInvalid, "the list of refs is malformed");
+    if (length == 0) {
+      bytes.remove_prefix(4);
+      continue;
+    }
+    std::string_view line = bytes.substr(4, length - 4);
+    bytes.remove_prefix(length);
+    line = line.substr(0, line.find('\0'));
+    const std::size_t at = line.find(" refs/tags/");
+    if (at == std::string_view::npos) continue;
+    const std::string tag(trim(line.substr(at + 11)));
+    if (!tag.ends_with("^{}") && out.size() < kMaxReleases) out.push_back(tag);
+  }
+  if (!bytes.empty()) return Error::make(ErrorKind::kInvalid, "the list of refs ends inside a line");
+  return out;
+}
+
+std::vector<std::string> parse_maven_versions(std::string_view xml) {
+  constexpr std::string_view kOpen = "<version>", kClose = "</version>";
+  std::vector<std::string> out;
+  for (std::size_t at = xml.find(kOpen); at != std::string_view::npos && out.size() < kMaxReleases; at = xml.find(kOpen, at)) {
+    at += kOpen.size();
+    const std::size_t end = xml.find(kClose, at);
+    if (end == std::string_view::npos) break;
+    out.emplace_back(trim(xml.substr(at, end - at)));
+  }
+  return out;
+}
+
+std::optional<EcosystemPackage> package_of_uri(std::string_view uri) {
+  const std::size_t scheme = uri.find("://");
+  if (scheme == std::string_view::npos) return std::nullopt;
+  std::vector<std::string> parts = split(uri.substr(scheme + 3), '/');
+  const auto index_of = [&](std::string_view part) { return static_cast<std::size_t>(std::find(parts.begin(), parts.end(), part) - parts.begin()); };
+  // …/packages/source/n/name/name-1.0.tar.gz
+  if (const std::size_t at = index_of("source"); at > 1 && at + 3 < parts.size() && parts[at - 1] == "packages")
+    return EcosystemPackage{FeedKind::kPyPI, parts[at + 2], {}};
+  // …/[@scope/]name/-/name-1.0.tgz
+  if (const std::size_t at = index_of("-"); at > 1 && at + 2 == parts.size() && parts[at + 1].ends_with(".tgz"))
+    return EcosystemPackage{FeedKind::kNpm, parts[at - 2].starts_with('@') ? parts[at - 2] + "/" + parts[at - 1] : parts[at - 1], {}};
+  // …/module/path/@v/v1.0.zip
+  if (const std::size_t at = index_of("@v"); at > 1 && at + 2 == parts.size())
+    return EcosystemPackage{FeedKind::kGo, join(std::vector<std::string>(parts.begin() + 1, parts.begin() + static_cast<std::ptrdiff_t>(at)), "/"), {}};
+  // …/crates/name/name-1.0.crate or …/crates/name/1.0/download
+  if (const std::size_t at = index_of("crates"); at + 2 < parts.size())
+    return EcosystemPackage{FeedKind::kCrates, parts[at + 1], {}};
+  // …/maven2/org/group/artifact/1.0/artifact-1.0.jar
+  if (const std::size_t at = index_of("maven2"); at + 4 < parts.size()) {
+    const std::vector<std::string> group(parts.begin() + static_cast<std::ptrdiff_t>(at) + 1, parts.end() - 3);
+    return EcosystemPackage{FeedKind::kMaven, parts[parts.size() - 3], join(group, ".")};
+  }
+  return std::nullopt;
+}
+
+}  // namespace nacre::watch

@@ -1,0 +1,183 @@
+#include "apk/version.h"
+#include "base/text.h"
+#include "codec/digest.h"
+#include "definition/edit.h"
+#include "net/http.h"
+#include "store/store.h"
+#include "watch/debian.h"
+
+
+#include <algorithm>
+#include <functional>
+
+namespace nacre::watch {
+namespace {
+
+/// Where the bytes of a new release can be had, and their digest.
+struct NewSource {
+  Sha256 sha256;
+  std::uint64_t size_bytes = 0;
+  std::string file, pool;
+  std::vector<std::string> suites;
+  bool repacked = false;
+};
+
+/// The archive of this version in Debian's verified index.
+std::optional<NewSource> find_in_debian(const std::string& name, const std::string& version, const Feeds& feeds, Env& env) {
+  if (name.empty()) return std::nullopt;
+  const auto index = debian_index(feeds, env);
+  if (!index) return std::nullopt;
+  const auto found = (*index)->sources.find(name);
+  if (found == (*index)->sources.end()) return std::nullopt;
+  std::optional<NewSource> out;
+  for (const DebianSource& source : found->second) {
+    if (source.version != version || (out && out->sha256 != source.sha256)) continue;
+    if (!out) out = NewSource{source.sha256, source.size_bytes, source.file, source.pool, {}, source.repacked};
+    out->suites.push_back(source.suite);
+  }
+  return out;
+}
+
+/// Upstream's own bytes, taken into the store to learn their digest.
+Result<NewSource> download(const std::string& uri, Env& env) {
+  net::Request request;
+  request.url = uri;
+  request.max_bytes = std::uint64_t{2} << 30;
+  request.timeout_seconds = 30;
+  auto response = env.http.send(request, env.stop);
+  if (!response) return Error::make(ErrorKind::kUnavailable, "'{}' cannot be reached", uri);
+  TRY(net::expect_success(*response, uri));
+  NewSource out;
+  out.sha256 = TRY(env.store.put_bytes(response->body));
+  out.size_bytes = response->body.size();
+  out.file = uri.substr(uri.rfind('/') + 1);
+  return out;
+}
+
+const build::LockedSource* lock_entry(const std::vector<build::LockedSource>& lock, const std::string& sha256) {
+  for (const build::LockedSource& entry : lock)
+    if (entry.sha256.hex() == sha256) return &entry;
+  return nullptr;
+}
+
+/// The definition's text with the digest of one source changed.
+Result<std::string> with_digest(const std::string& text, const std::string& file, const std::string& from, const Sha256& to) {
+  const codec::YamlTree tree = TRY(codec::parse_yaml(text, file));
+  return definition::replace_digest(tree, from, to.hex());
+}
+
+Result<> move_source(Proposal& proposal, const definition::Definition& definition, const definition::Source& source,
+                     const std::vector<build::LockedSource>& lock, const Feeds& feeds, Env& env) {
+  const std::string uri = replace_all(source.uri, definition.version, proposal.to);
+  if (source.kind != definition::Source::Kind::kFetch || source.sha256.empty()) {
+    proposal.problem = "its source is not named by a SHA-256 digest";
+    return {};
+  }
+  if (uri == source.uri) return {};
+  const build::LockedSource* old = lock_entry(lock, source.sha256);
+  std::optional<NewSource> found = find_in_debian(old != nullptr ? debian_name(*old) : std::string(), proposal.to, feeds, env);
+  if (!found) {
+    auto downloaded = download(uri, env);
+    if (!downloaded) {
+      proposal.problem = downloaded.error().render();
+      return {};
+    }
+    found = *std::move(downloaded);
+  }
+  proposal.new_text = TRY(with_digest(proposal.new_text, definition.file, source.sha256, found->sha256));
+  const Sha256 old_digest = TRY(parse_sha256(source.sha256));
+  proposal.digests.emplace_back(old_digest, found->sha256);
+  build::LockedSource entry;
+  entry.file = found->file;
+  entry.sha256 = found->sha256;
+  entry.size_bytes = found->size_bytes;
+  entry.uri = uri;
+  entry.debian_pool = found->pool;
+  entry.debian_suites = found->suites;
+  // Where the old archive was repacked and came from the same place, the new one is taken to be, too.
+  entry.repacked = found->repacked || (!found->pool.empty() && old != nullptr && old->repacked);
+  entry.used_by = old != nullptr ? old->used_by : std::vector<std::string>{definition.name};
+  proposal.lock_entry = std::move(entry);
+  return {};
+}
+
+bool is_sequential_step(const std::string& from, const std::vector<Release>& releases, std::string& to) {
+  for (auto release = releases.rbegin(); release != releases.rend(); ++release) {
+    if (apk::compare_versions(release->version, from) <= 0) continue;
+    to = release->version;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<std::optional<Proposal>> propose(const definition::Definition& definition, const Observation& seen,
+                                        const std::vector<build::LockedSource>& lock, const Feeds& feeds,
+                                        const build::FetchPlaces&, Env& env, std::string* why_not) {
+  const auto no = [&](std::string why) {
+    if (why_not != nullptr) *why_not = std::move(why);
+    return std::optional<Proposal>();
+  };
+  if (!definition.update.present || !definition.update.enabled)
+    return no(definition.update.exclude_reason.empty() ? "updates are not enabled" : definition.update.exclude_reason);
+  if (seen.releases.empty()) return no("no release was seen");
+  std::string to = seen.releases.front().version;
+  if (apk::compare_versions(to, definition.version) <= 0)
+    return no(fmt::format("at the newest release ({} says {})", name_of(seen.feed), to));
+  if (definition.update.require_sequential && !is_sequential_step(definition.version, seen.releases, to))
+    return no("no next release");
+
+  Proposal out;
+  out.package = definition.name;
+  out.file = definition.file;
+  out.from = definition.version;
+  out.to = to;
+  out.feed = seen.feed;
+  out.new_text = TRY(definition::bump_version(*definition.yaml, to, 0));
+  if (definition.update.manual) out.problem = "the definition asks for updates by hand";
+  for (const definition::Source& source : definition.sources)
+    TRY(move_source(out, definition, source, lock, feeds, env), "proposing {} {}", definition.name, to);
+  if (out.digests.empty() && out.problem.empty()) out.problem = "no source's address holds the version";
+  return std::optional<Proposal>(std::move(out));
+}
+
+Result<std::vector<Delta>> measure_delta(const std::vector<definition::Definition>& definitions,
+                                         const std::vector<build::LockedSource>& lock,
+                                         const std::vector<std::pair<std::string, Observation>>& seen) {
+  std::vector<Delta> out;
+  for (const definition::Definition& definition : definitions) {
+    Delta row;
+    row.package = definition.name;
+    row.version = definition.version;
+    row.source_kind = definition.sources.empty() ? "own" : "upstream";
+    for (const definition::Source& source : definition.sources) {
+      const build::LockedSource* entry = lock_entry(lock, source.sha256);
+      if (entry != nullptr && entry->repacked) row.source_kind = "repacked";
+    }
+    const std::function<void(const std::vector<definition::Step>&)> count = [&](const std::vector<definition::Step>& steps) {
+      for (const definition::Step& step : steps) {
+        if (step.uses == "patch")
+          for (const auto& [key, value] : step.with)
+            if (key == "patches") row.patches += static_cast<int>(split_words(value).size());
+        count(step.pipeline);
+      }
+    };
+    count(definition.pipeline);
+    std::int64_t first_newer = 0;
+    for (const auto& [name, observation] : seen) {
+      if (name != definition.name || observation.releases.empty()) continue;
+      row.newest = observation.releases.front().version;
+      for (const Release& release : observation.releases) {
+        if (apk::compare_versions(release.version, definition.version) <= 0) break;
+        ++row.releases_behind;
+        if (release.published > 0) first_newer = release.published;
+      }
+    }
+    row.first_newer = first_newer;
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+}  // namespace nacre::watch
