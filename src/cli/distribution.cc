@@ -85,34 +85,69 @@ void Shelf::add(Edition edition, const index::SerialPackage& package) {
 
 void Shelf::remove(std::string_view name, Edition edition) { by_name_[edition].erase(std::string(name)); }
 
-std::vector<solve::Candidate> Shelf::candidates(const std::vector<std::string>& atoms,
-                                                const std::vector<std::string>& always, bool ours) const {
+namespace {
+
+/// Names that a package gives, without versions.
+std::set<std::string> names_given(const apk::IndexRecord& record) {
+  std::set<std::string> out = {record.name};
+  for (const std::string& text : record.provides) out.insert(apk::parse_provide(text).name);
+  return out;
+}
+
+std::set<std::string> libraries_given(const apk::IndexRecord& record) {
+  std::set<std::string> out;
+  for (const std::string& name : names_given(record))
+    if (name.starts_with("so:")) out.insert(name);
+  return out;
+}
+
+/// Ours that the atoms and what they need ask for, by name.
+std::set<std::string> chosen_of(const std::map<std::string, index::SerialPackage>& shelf,
+                                std::vector<std::string> open) {
   std::set<std::string> chosen;
-  std::vector<solve::Candidate> out;
+  while (!open.empty()) {
+    const auto atom = apk::parse_dependency(open.back());
+    open.pop_back();
+    if (!atom || atom->conflict) continue;
+    for (const auto& [name, package] : shelf) {
+      if (!names_given(package.record).contains(atom->name) || !chosen.insert(name).second) continue;
+      open.insert(open.end(), package.record.depends.begin(), package.record.depends.end());
+    }
+  }
+  return chosen;
+}
+
+}  // namespace
+
+Shelf::Pool Shelf::pool(const std::vector<std::string>& atoms, const std::vector<std::string>& always,
+                        bool ours) const {
+  Pool out;
+  std::set<std::string> chosen;
+  std::map<std::string, apk::IndexRecord*> giver;  // of a library, among ours
   const auto shelf = by_name_.find(Edition::kCommunity);
   if (ours && shelf != by_name_.end()) {
     std::vector<std::string> open = atoms;
     open.insert(open.end(), always.begin(), always.end());
-    while (!open.empty()) {
-      const auto atom = apk::parse_dependency(open.back());
-      open.pop_back();
-      if (!atom || atom->conflict) continue;
-      for (const auto& [name, package] : shelf->second) {
-        const auto& provides = package.record.provides;
-        const bool gives = name == atom->name ||
-                           std::any_of(provides.begin(), provides.end(), [&](const std::string& text) {
-                             return apk::parse_provide(text).name == atom->name;
-                           });
-        if (!gives || !chosen.insert(name).second) continue;
-        out.push_back({&package.record, "community", Edition::kCommunity, 0});
-        open.insert(open.end(), package.record.depends.begin(), package.record.depends.end());
-      }
+    chosen = chosen_of(shelf->second, std::move(open));
+    for (const std::string& name : chosen) {
+      apk::IndexRecord& record = out.records.emplace_back(shelf->second.at(name).record);
+      for (const std::string& library : libraries_given(record)) giver[library] = &record;
+      out.candidates.push_back({&record, "community", Edition::kCommunity, 0});
     }
   }
   const auto stage0 = by_name_.find(Edition::kStage0);
   if (stage0 == by_name_.end()) return out;
-  for (const auto& [name, package] : stage0->second)
-    if (!chosen.contains(name)) out.push_back({&package.record, "stage0", Edition::kStage0, 1});
+  for (const auto& [name, package] : stage0->second) {
+    if (chosen.contains(name)) continue;
+    const std::set<std::string> libraries = libraries_given(package.record);
+    const bool superseded = !libraries.empty() &&
+                            std::all_of(libraries.begin(), libraries.end(),
+                                        [&](const std::string& library) { return giver.contains(library); });
+    if (superseded)  // it leaves the root as soon as ours give what it gives (design, decision 11)
+      giver.at(*libraries.begin())->provides.push_back(name);
+    else
+      out.candidates.push_back({&package.record, "stage0", Edition::kStage0, 1});
+  }
   return out;
 }
 
@@ -142,8 +177,8 @@ Result<std::vector<build::RootPackage>> Shelf::root_for(const std::vector<std::s
   }
   solve::Options options;
   options.mixing = solve::Options::Mixing::kBuildRoot;
-  const std::vector<solve::Candidate> pool = candidates(atoms, always, ours);
-  const std::vector<solve::Candidate> chosen = TRY(solve::solve(world, pool, options));
+  const Pool pool = this->pool(atoms, always, ours);
+  const std::vector<solve::Candidate> chosen = TRY(solve::solve(world, pool.candidates, options));
   std::vector<build::RootPackage> out;
   for (const solve::Candidate& candidate : chosen) {
     const index::SerialPackage& package = by_name_[candidate.edition].at(candidate.record->name);

@@ -8,6 +8,7 @@
 #include "index/index.h"
 #include "solve/solve.h"
 
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -50,8 +51,12 @@ class Shelf {
   Result<std::vector<index::SerialPackage>> closure(const solve::World& world, Edition edition);
 
  private:
-  std::vector<solve::Candidate> candidates(const std::vector<std::string>& atoms,
-                                           const std::vector<std::string>& always, bool ours) const;
+  /// What a build root may be chosen from. Records of ours may provide names of stage0 packages whose libraries they give.
+  struct Pool {
+    std::deque<apk::IndexRecord> records;
+    std::vector<solve::Candidate> candidates;
+  };
+  Pool pool(const std::vector<std::string>& atoms, const std::vector<std::string>& always, bool ours) const;
   Result<build::RootPackage> unpack(const index::SerialPackage& package, Edition edition);
 
   Env& env_;

@@ -17,7 +17,7 @@ struct BuildRecord {
   Sha256 definition_digest;                    ///< Of the YAML text.
   Sha256 log;
   plan::BuiltFrom from;
-  std::vector<index::SerialPackage> packages;  ///< Signed for `community`; main first.
+  std::vector<index::SerialPackage> packages;  ///< Signed for `community`; by name.
   double seconds = 0;
   std::int64_t finished = 0;
 };

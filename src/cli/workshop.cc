@@ -103,7 +103,17 @@ Result<std::vector<index::SerialPackage>> attest_packages(Workshop& shop,
         TRY(attest::sign_statement(statement, edition, shop.session.signer, env.store));
     out.push_back(std::move(package));
   }
+  std::sort(out.begin(), out.end(), [](const index::SerialPackage& a, const index::SerialPackage& b) {
+    return a.record.name < b.record.name;
+  });
   return out;
+}
+
+/// The package of that name; nullptr.
+const index::SerialPackage* find_in(const std::vector<index::SerialPackage>& packages, std::string_view name) {
+  for (const index::SerialPackage& package : packages)
+    if (package.record.name == name) return &package;
+  return nullptr;
 }
 
 BuildRecord make_record(const build::BuildRequest& request, const build::BuiltTree& built,
@@ -164,6 +174,20 @@ Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const
 std::string unsigned_part(const Path& file, const apk::PackageFile& package) {
   const auto bytes = os::read_file(file, std::uint64_t{4} << 30);
   return bytes ? bytes->substr(package.control.offset) : std::string();
+}
+
+/// What a test declares, and the layout. Debian's programs find their libraries only through the loader's cache.
+Result<std::vector<build::RootPackage>> test_root(Workshop& shop, std::vector<std::string> atoms) {
+  std::vector<build::RootPackage> root = TRY(shop.shelf.root_for(atoms, {"nacre-baselayout"}, true));
+  const bool mixed = std::any_of(root.begin(), root.end(), [](const build::RootPackage& package) {
+    return package.edition == name_of(Edition::kStage0);
+  });
+  if (!mixed) return root;
+  std::vector<std::string> always = {"nacre-baselayout", "ldconfig"};
+  for (const build::RootPackage& package : root)
+    if (std::find(kAlwaysInBuildRoot.begin(), kAlwaysInBuildRoot.end(), package.name) != kAlwaysInBuildRoot.end())
+      always.push_back(package.name);
+  return shop.shelf.root_for(atoms, always, true);
 }
 
 }  // namespace
@@ -273,12 +297,17 @@ Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildR
   if (assembled.files.size() != record.packages.size())
     differences.push_back(fmt::format("{} packages instead of {}", assembled.files.size(),
                                       record.packages.size()));
-  for (std::size_t i = 0; differences.empty() && i < assembled.files.size(); ++i) {
-    const Path first = env.store.blob_path(record.packages[i].apk);
+  for (const apk::PackageFile& file : assembled.files) {
+    const index::SerialPackage* before = find_in(record.packages, file.info.name);
+    if (before == nullptr) {
+      differences.push_back(fmt::format("{}: was not made the first time", file.info.name));
+      continue;
+    }
+    const Path first = env.store.blob_path(before->apk);
     const apk::PackageFile old = TRY(apk::read_package_header(first));
-    if (unsigned_part(first, old) != unsigned_part(assembled.files[i].path, assembled.files[i]))
-      differences.push_back(fmt::format("{}: data {} instead of {}", old.info.name,
-                                        assembled.files[i].info.data_hash, old.info.data_hash));
+    if (unsigned_part(first, old) != unsigned_part(file.path, file))
+      differences.push_back(fmt::format("{}: data {} instead of {}", old.info.name, file.info.data_hash,
+                                        old.info.data_hash));
   }
   if (!differences.empty())
     return Error::make(ErrorKind::kConflict, "a second build of '{}' gave other bytes:\n  {}",
@@ -301,8 +330,7 @@ Result<TestCount> test_definition(Workshop& shop, const definition::Definition& 
     request.arch = shop.os.arch;
     std::vector<std::string> atoms = test.environment.packages;
     atoms.push_back(package);
-    request.root = TRY(shop.shelf.root_for(atoms, {"nacre-baselayout"}, true),
-                       "choosing the test root of '{}'", package);
+    request.root = TRY(test_root(shop, atoms), "choosing the test root of '{}'", package);
     const Path side_files = shop.os.folder / "packages" / definition.name;
     if (os::exists(side_files)) request.source_dir = side_files;
     request.source_date_epoch = kNoSourceDate;
