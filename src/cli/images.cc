@@ -185,7 +185,8 @@ Result<> test_image(Workshop& shop, const ComposedImage& image,
   const Path script = shop.os.folder / "images" / (image.entry.name + ".test.sh");
   if (!os::exists(script)) return {};
   const std::string text = TRY(os::read_file(script));
-  const std::string old = before ? before->index_digest.oci() : "";
+  const bool replaces = before && before->index_digest != image.entry.index_digest;
+  const std::string old = replaces ? before->index_digest.oci() : "";
   const Sha256 key = codec::sha256(fmt::format("{}\n{}\n{}", text, image.entry.index_digest.hex(), old));
   if (TRY(env.store.state().get("image-tested", key.hex()))) return {};
 

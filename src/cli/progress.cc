@@ -43,21 +43,34 @@ class PlainProgress final : public Events {
       case EventKind::kFinished: finished(event); break;
       default: break;
     }
+    if (seconds_since(printed_at_) > kSilence) still_running();
   }
 
  private:
+  static constexpr double kSilence = 20;  // seconds after which a line says what is still going on
+
   void line(const char* mark, const Event& event) {
     fmt::print(stderr, "{}{}: {}\n", mark, event.name, event.detail);
+    printed_at_ = SteadyClock::now();
+  }
+  void still_running() {
+    std::string text;
+    for (const auto& [id, task] : running_)
+      text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", task.name, human_duration(seconds_since(task.since)));
+    fmt::print(stderr, "running  {}\n", text);
+    printed_at_ = SteadyClock::now();
   }
   void finished(const Event& event) {
     const double took = seconds_since(running_[event.task].since);
     running_.erase(event.task);
     fmt::print(stderr, "{}{}{}{} ({})\n", event.failed ? "FAILED   " : "done     ", event.name,
                event.detail.empty() ? "" : ": ", event.detail, human_duration(took));
+    printed_at_ = SteadyClock::now();
   }
 
   std::mutex mutex_;
   std::map<std::uint64_t, Running> running_;
+  SteadyClock::time_point printed_at_ = SteadyClock::now();
 };
 
 class JsonProgress final : public Events {
