@@ -147,12 +147,20 @@ Result<int> run_update(const Arguments& arguments, Session& session) {
     Workshop shop = TRY(open_workshop(session, arch));
     const std::vector<Watched> rows = TRY(look(shop, arguments.list("DEFINITION"), true));
     std::vector<std::string> moved;
+    std::optional<Error> fault;
     for (const Watched& row : rows) {
       text += render(row);
-      if (!row.proposal || (arguments.list("DEFINITION").empty() && !row.proposal->problem.empty())) continue;
-      TRY(apply(*row.proposal, shop));
-      moved.push_back(fmt::format("{} {} -> {}", row.proposal->package, row.proposal->from, row.proposal->to));
+      if (!row.proposal) continue;
+      auto applied = apply(*row.proposal, shop);
+      if (applied) {
+        moved.push_back(fmt::format("{} {} -> {}", row.proposal->package, row.proposal->from, row.proposal->to));
+        continue;
+      }
+      text += fmt::format("  not applied: {}\n", applied.error().render());
+      if (!fault) fault = std::move(applied).error();
     }
+    // What could be applied goes on; when nothing could, there is no flow to run.
+    if (moved.empty() && fault) return *std::move(fault);
     if (!moved.empty()) options.reason = "update " + join(moved, ", ");
   }
   Workshop shop = TRY(open_workshop(session, arch));
