@@ -48,10 +48,11 @@ class PartialTree {
 };
 
 /// Writes the holder's process id into a lock file: for the message of who finds it held, and as
-/// the time of its last use.
+/// the time of its last use. Of one width and over the last: ext4 flushes a file that was truncated
+/// when it is closed, 3 ms each time.
 void sign_lock(const Path& file) {
-  const os::Fd fd(::open(file.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
-  const std::string text = fmt::format("{}\n", ::getpid());
+  const os::Fd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  const std::string text = fmt::format("{:<10}\n", ::getpid());
   if (fd && ::write(fd.get(), text.data(), text.size()) < 0) touch(file);
 }
 
