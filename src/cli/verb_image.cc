@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include "cli/flow.h"
 #include "cli/lookup.h"
+#include "cli/push.h"
 #include "cli/verbs.h"
 #include "publish/layout.h"
 #include "publish/registry.h"
@@ -63,14 +64,6 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
   return 0;
 }
 
-Json to_json(const publish::Receipt& receipt) {
-  Json out;
-  out.set("name", receipt.name).set("digest", receipt.digest.oci()).set("tags", Json::strings(receipt.tags));
-  out.set("bytesSent", receipt.bytes_sent).set("bytesPresent", receipt.bytes_present);
-  out.set("blobsSent", receipt.blobs_sent).set("blobsPresent", receipt.blobs_present);
-  return out.set("referrersApi", receipt.referrers_api);
-}
-
 Result<int> run_publish(const Arguments& arguments, Session& session) {
   const index::Serial serial = TRY(serial_of(arguments, session));
   std::vector<index::SerialImage> images;
@@ -89,19 +82,8 @@ Result<int> run_publish(const Arguments& arguments, Session& session) {
   if (host.empty())
     return Error::make(ErrorKind::kInvalid, "where to? neither --registry nor --layout was given")
         .hint("`nacre image publish --registry 127.0.0.1:5000`; `nacre serve` needs no publishing");
-  Json json = Json::array();
-  std::string text;
-  for (index::SerialImage& image : images) {
-    image.tags.push_back(fmt::format("serial-{}", serial.number));
-    const std::string name = fmt::format("{}/{}", host, repository_of(serial.edition, image.name));
-    const publish::Reference reference = TRY(publish::parse_reference(name));
-    publish::Registry registry(session.env, reference);
-    const publish::Receipt receipt = TRY(registry.push(image), "pushing '{}'", name);
-    json.push(to_json(receipt));
-    text += fmt::format("{}@{}  {} sent in {} blobs, {} there before\n", receipt.name, receipt.digest.oci(),
-                        human_bytes(receipt.bytes_sent), receipt.blobs_sent, human_bytes(receipt.bytes_present));
-  }
-  session.print(session.json ? codec::to_pretty_json(json) : text);
+  const std::vector<publish::Receipt> receipts = TRY(push_images(images, serial, host, session));
+  session.print(session.json ? codec::to_pretty_json(to_json(receipts)) : render(receipts));
   return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "cli/flow.h"
 #include "cli/lookup.h"
+#include "cli/push.h"
 #include "cli/verbs.h"
 
 namespace nacre::cli {
@@ -29,10 +30,15 @@ Result<int> run_up(const Arguments& arguments, Session& session) {
   options.only = arguments.list("DEFINITION");
   if (arguments.flag("--skip-tests")) options.tests = FlowOptions::Tests::kSkip;
   const FlowReport report = TRY(run_flow(shop, options));
-  if (session.json)
-    session.print(codec::to_pretty_json(to_json(report)));
-  else
-    session.print(render(report) + what_next(report));
+  if (report.published) TRY(refresh_layout(*report.published, session));
+  std::vector<publish::Receipt> receipts;
+  if (const std::string host = arguments.text("--registry"); !host.empty()) {
+    const index::Serial serial = TRY(index::load_serial(session.env, report.edition, report.serial));
+    receipts = TRY(push_images(serial.images, serial, host, session));
+  }
+  codec::Json json = to_json(report);
+  if (!receipts.empty()) json.set("pushed", to_json(receipts));
+  session.print(session.json ? codec::to_pretty_json(json) : render(report) + render(receipts) + what_next(report));
   return 0;
 }
 
@@ -44,6 +50,8 @@ Verb verb_up() {
   verb.summary = "make the distribution: build, test, compose, attest and publish what changed";
   verb.arguments = {{"DEFINITION", "only these and what they are built with", false, true, Completion::kPackage}};
   verb.options = {kArchOption,
+                  {"--registry", OptionType::kText, "HOST", "", "also push the images to this registry, host[:port]",
+                   Completion::kNone},
                   {"--skip-tests", OptionType::kFlag, "", "", "publish without running tests", Completion::kNone}};
   verb.run = run_up;
   return verb;
