@@ -20,7 +20,7 @@ Result<std::vector<Path>> yaml_files(const Path& folder) {
     if (entry.path().extension() == ".yaml") out.push_back(entry.path());
   if (error)
     return Error::make(ErrorKind::kNotFound, "no definitions in '{}'", folder.string())
-        .hint("name the distribution's directory with --os-dir, or run in its checkout");
+        .hint("name the distribution's directory in NACRE_OS_DIR, or run in its checkout");
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -151,19 +151,26 @@ Shelf::Pool Shelf::pool(const std::vector<std::string>& atoms, const std::vector
   return out;
 }
 
+Sha256 tree_key(const Sha256& apk) { return codec::sha256("tree of " + apk.hex()); }
+
 Result<build::RootPackage> Shelf::unpack(const index::SerialPackage& package, Edition edition) {
   build::RootPackage out;
   out.name = package.record.name;
   out.version = package.record.version;
   out.edition = std::string(name_of(edition));
   out.content = package.apk;
-  const Sha256 key = codec::sha256("tree of " + package.apk.hex());
+  if (const auto known = trees_.find(package.apk); known != trees_.end()) {
+    out.tree = known->second;
+    return out;
+  }
+  const Sha256 key = tree_key(package.apk);
   out.tree = TRY(env_.store.tree(key,
                                  [&](const Path& folder) {
                                    return apk::unpack_package(env_.store.blob_path(package.apk), folder,
                                                               apk::Owners::kKeep);
                                  }),
                  "unpacking '{}-{}'", out.name, out.version);
+  trees_.emplace(package.apk, out.tree);
   return out;
 }
 

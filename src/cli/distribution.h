@@ -34,6 +34,9 @@ Result<Distribution> load_distribution(const Path& folder, const Arch& arch);
 /// Names of the packages that a definition makes, main first.
 std::vector<std::string> package_names(const definition::Definition& definition);
 
+/// Key in the store of the tree that an .apk unpacks to.
+Sha256 tree_key(const Sha256& apk);
+
 /// Packages that may stand in a build or test root: ours, as far as they are made, and stage0.
 class Shelf {
  public:
@@ -61,6 +64,7 @@ class Shelf {
 
   Env& env_;
   std::map<Edition, std::map<std::string, index::SerialPackage>> by_name_;
+  std::map<Sha256, Path> trees_;  ///< Unpacked already, by .apk: the store is asked once a process.
 };
 
 }  // namespace nacre::cli
