@@ -33,12 +33,25 @@ std::pair<const Verb*, std::size_t> find_verb(const std::vector<std::string>& wo
   return {found, taken};
 }
 
-Error unknown_verb(const std::string& word) {
-  std::vector<std::string> names;
-  for (const Verb& verb : all_verbs()) names.push_back(verb.name);
-  std::string hint = nearest_hint(word, names);
-  return Error::make(ErrorKind::kInvalid, "unknown command '{}'", word)
-      .hint(hint.empty() ? "`nacre help` lists all commands" : std::move(hint));
+/// `words` are the first of the call. A word that begins verbs of two words is answered with those.
+Error unknown_verb(const std::vector<std::string>& words) {
+  std::vector<std::string> names, group;
+  for (const Verb& verb : all_verbs()) {
+    names.push_back(verb.name);
+    if (verb.name.starts_with(words[0] + " ")) group.push_back(verb.name);
+  }
+  if (group.empty()) {
+    std::string hint = nearest_hint(words[0], names);
+    return Error::make(ErrorKind::kInvalid, "unknown command '{}'", words[0])
+        .hint(hint.empty() ? "`nacre help` lists all commands" : std::move(hint));
+  }
+  if (words.size() < 2 || words[1].starts_with('-'))
+    return Error::make(ErrorKind::kInvalid, "command '{}' is not complete", words[0])
+        .hint(fmt::format("there are: {}", join(group, ", ")));
+  const std::string given = words[0] + " " + words[1];
+  std::string hint = nearest_hint(given, group);
+  return Error::make(ErrorKind::kInvalid, "unknown command '{}'", given)
+      .hint(hint.empty() ? fmt::format("there are: {}", join(group, ", ")) : std::move(hint));
 }
 
 Error unknown_option(const std::string& word, const Verb& verb, const std::vector<Option>& options) {
@@ -157,8 +170,10 @@ std::string help_of(const Verb* verb) {
 Result<Call> parse_command_line(const std::vector<std::string>& words) {
   Call call;
   if (words.empty() || words[0] == "help" || words[0] == "--help" || words[0] == "-h") {
-    const auto [verb, taken] = words.size() > 1 ? find_verb({words.begin() + 1, words.end()})
-                                                : std::pair<const Verb*, std::size_t>(nullptr, 0);
+    const std::vector<std::string> topic(words.empty() ? words.begin() : words.begin() + 1, words.end());
+    const Verb* verb = find_verb(topic).first;
+    const bool own = topic.empty() || topic[0] == "help" || topic[0] == "version";
+    if (verb == nullptr && !own) return unknown_verb(topic);
     call.message = help_of(verb);
     return call;
   }
@@ -167,7 +182,7 @@ Result<Call> parse_command_line(const std::vector<std::string>& words) {
     return call;
   }
   const auto [verb, taken] = find_verb(words);
-  if (verb == nullptr) return unknown_verb(words[0]);
+  if (verb == nullptr) return unknown_verb(words);
   const std::vector<Option> options = with_common(*verb);
   std::vector<std::string> plain;
   for (std::size_t at = taken; at < words.size();) {

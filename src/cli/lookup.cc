@@ -75,7 +75,7 @@ Result<FoundImage> find_local(const publish::Reference& reference, Session& sess
     return out;
   }
   std::string hint = nearest_hint(name, known);
-  if (known.empty()) hint = "`nacre up` makes the images";
+  if (known.empty()) hint = production ? "`nacre promote` makes them" : "`nacre up` makes the images";
   return Error::make(ErrorKind::kNotFound, "no image '{}' in edition {}", reference.str(), name_of(*out.edition))
       .hint(std::move(hint));
 }

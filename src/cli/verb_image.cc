@@ -30,9 +30,19 @@ Result<image::ImageSpec> spec_of(const std::string& word, const Workshop& shop) 
       .hint(nearest_hint(word, names));
 }
 
-/// Puts the packages of an edition's newest serial on the shelf.
-Result<> stock(Workshop& shop, const index::Serial& serial) {
+/// Puts the packages of a serial on the shelf.
+void stock(Workshop& shop, const index::Serial& serial) {
   for (const index::SerialPackage& package : serial.packages) shop.shelf.add(serial.edition, package);
+}
+
+/// Puts what `nacre build` made here since the serial was published in its place.
+Result<> stock_newer(Workshop& shop, const index::Serial& serial) {
+  if (serial.edition != Edition::kCommunity) return {};
+  for (const definition::Definition& definition : shop.os.definitions) {
+    const std::optional<BuildRecord> record = TRY(latest_build(shop.env(), definition.name));
+    if (!record || record->finished <= serial.published) continue;
+    for (const index::SerialPackage& package : record->packages) shop.shelf.add(serial.edition, package);
+  }
   return {};
 }
 
@@ -50,7 +60,8 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
   const Edition edition = TRY(edition_of(arguments));
   const index::Serial serial = TRY(serial_of(arguments, session));
   Workshop shop = TRY(open_workshop(session, arch));
-  TRY(stock(shop, serial));
+  stock(shop, serial);
+  if (arguments.text("--serial").empty()) TRY(stock_newer(shop, serial));
   const image::ImageSpec spec = TRY(spec_of(arguments.text("IMAGE"), shop));
   const ComposedImage image = TRY(compose(shop, spec, edition));
   if (!arguments.flag("--skip-tests")) TRY(test_image(shop, image, std::nullopt));
@@ -83,7 +94,7 @@ Result<int> run_publish(const Arguments& arguments, Session& session) {
     return Error::make(ErrorKind::kInvalid, "where to? neither --registry nor --layout was given")
         .hint("`nacre image publish --registry 127.0.0.1:5000`; `nacre serve` needs no publishing");
   const std::vector<publish::Receipt> receipts = TRY(push_images(images, serial, host, session));
-  session.print(session.json ? codec::to_pretty_json(to_json(receipts)) : render(receipts));
+  session.print(session.json ? codec::to_pretty_json(cli::to_json(receipts)) : cli::render(receipts));
   return 0;
 }
 

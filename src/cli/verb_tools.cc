@@ -7,6 +7,7 @@
 #include "store/store.h"
 
 #include <algorithm>
+#include <map>
 
 namespace nacre::cli {
 namespace {
@@ -92,9 +93,15 @@ std::string bash_completion() {
     for (const Option& option : verb.options) options += " " + option.name;
     out += fmt::format("    '{0}'|'{0} '*) list='{1}' ;;\n", verb.name, options);
   }
-  std::string names = "help version";
-  for (const Verb& verb : all_verbs()) names += " " + verb.name.substr(0, verb.name.find(' '));
-  out += fmt::format("    image) list='build publish files' ;;\n    '') list='{}' ;;\n  esac\n", names);
+  std::vector<std::string> names = {"help", "version"};
+  std::map<std::string, std::vector<std::string>> groups;  // first word -> second words
+  for (const Verb& verb : all_verbs()) {
+    const std::vector<std::string> parts = split(verb.name, ' ');
+    if (parts.size() > 1) groups[parts[0]].push_back(parts[1]);
+    if (parts[0] != names.back()) names.push_back(parts[0]);
+  }
+  for (const auto& [first, seconds] : groups) out += fmt::format("    {}) list='{}' ;;\n", first, join(seconds, " "));
+  out += fmt::format("    '') list='{}' ;;\n  esac\n", join(names, " "));
   return out +
          "  mapfile -t COMPREPLY < <(compgen -W \"$list\" -- \"$cur\")\n"
          "  [[ $cur == -* ]] || mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -f -- \"$cur\")\n"

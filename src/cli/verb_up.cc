@@ -10,17 +10,18 @@ std::string what_next(const FlowReport& report) {
   std::string image = report.images.empty() ? "busybox" : report.images.back().name;
   for (const ImageRow& row : report.images)
     if (row.name == "nginx") image = row.name;
-  return fmt::format(
-      "\ntry next:\n"
-      "  nacre verify {0}             signatures, provenance, SBOM, every package in the signed index\n"
-      "  nacre run --publish 8080:8080 {0}\n"
-      "  nacre serve                     a registry and package repository on 127.0.0.1:8484\n"
-      "  nacre why {0}                why is this in the image\n"
-      "  nacre watch                     newer upstream releases\n"
-      "  nacre update zlib               move one package; see what is rebuilt and what clients pull\n"
-      "  nacre serials; nacre rollback   every earlier state is one command away\n"
-      "  nacre promote                   the same bytes, built again, in edition production\n",
-      image);
+  const std::vector<std::pair<std::string, std::string_view>> rows = {
+      {"nacre verify " + image, "signatures, provenance, SBOM, every package in the signed index"},
+      {"nacre run --publish 8080:8080 " + image, "start it; 127.0.0.1:8080 leads to its port 8080"},
+      {"nacre serve", "a registry and package repository on 127.0.0.1:8484"},
+      {"nacre why " + image, "why each package is in the image"},
+      {"nacre watch", "newer upstream releases"},
+      {"nacre update zlib", "move one package; see what is rebuilt and what clients pull"},
+      {"nacre serials; nacre rollback", "every earlier state is one command away"},
+      {"nacre promote", "the same bytes, built again, in edition production"}};
+  std::string out = "\ntry next:\n";
+  for (const auto& [command, text] : rows) out += fmt::format("  {:<36} {}\n", command, text);
+  return out;
 }
 
 Result<int> run_up(const Arguments& arguments, Session& session) {

@@ -146,7 +146,7 @@ Result<int> run_verify(const Arguments& arguments, Session& session) {
   for (const Check& check : checks) {
     Json row;
     json.push(row.set("check", check.what).set("detail", check.detail));
-    text += fmt::format("ok  {:<36} {}\n", check.what, check.detail);
+    text += fmt::format("ok  {:<43} {}\n", check.what, check.detail);
   }
   session.print(session.json ? codec::to_pretty_json(json)
                              : text + fmt::format("{}: {} checks hold\n", subject, checks.size()));
