@@ -33,6 +33,11 @@ for preset in "${presets[@]}"; do unit_suite "$preset"; done
 export NACRE_SHARED=${NACRE_SHARED:-$PWD/../shared}
 ./x build release || failed=$((failed + 1))
 export NACRE=$PWD/build/release/src/cli/nacre
+# tests/flow/10_up.sh makes the distribution here, the others work on clones of it. A home that the caller names is kept.
+if [ -z "${NACRE_TEST_HOME:-}" ]; then
+  export NACRE_TEST_HOME=$PWD/build/test-home
+  rm -rf "$NACRE_TEST_HOME"
+fi
 for script in tools/check_*.sh tools/check_*.py tests/conformance/*.sh tests/flow/*.sh; do
   [ -x "$script" ] || continue
   [ -z "${NACRE_ONLY:-}" ] || [[ $script == *"$NACRE_ONLY"* ]] || continue
