@@ -1,5 +1,7 @@
 #include "cli/signer_process.h"
 
+#include "base/text.h"
+
 #include <grp.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -32,6 +34,23 @@ Result<> drop_to(unsigned uid) {
   return {};
 }
 
+void remove_socket(const os::Path& socket) {
+  ::unlink(socket.c_str());
+  ::unlink((socket.string() + ".lock").c_str());
+}
+
+/// Of signers whose caller was killed. A live one holds its lock; a young one may be about to take it.
+void remove_stale_sockets(const os::Path& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const os::Path& lock = entry.path();
+    if (lock.extension() != ".lock" || lock.stem().extension() != ".sock") continue;
+    const auto made = std::filesystem::last_write_time(lock, error);
+    if (error || std::filesystem::file_time_type::clock::now() - made < std::chrono::minutes(5)) continue;
+    if (os::FileLock::take(lock, os::FileLock::Wait::kNo)) remove_socket(folder / lock.stem());
+  }
+}
+
 }  // namespace
 
 SignerPlace signer_place(const os::Path& home) {
@@ -52,7 +71,39 @@ std::string builder_identity(const SignerPlace& place) {
 SignerProcess::SignerProcess(os::Path program, SignerPlace place)
     : program_(std::move(program)), place_(std::move(place)) {}
 
-SignerProcess::~SignerProcess() = default;
+SignerProcess::~SignerProcess() {
+  if (socket_.empty()) return;
+  child_.request_stop();
+  child_.join();
+  remove_socket(socket_);
+}
+
+void SignerProcess::start(const std::string& socket_name) {
+  child_ = std::jthread([this, socket_name](std::stop_token stop) {
+    os::SystemProcesses processes;
+    os::Command command;
+    command.argv = {program_.string(), "signer", "--home", place_.folder.parent_path().string(),
+                    "--socket", socket_name, "--allow-uid", std::to_string(::getuid())};
+    if (const char* uid = std::getenv("NACRE_SIGNER_UID"); uid != nullptr)
+      command.env.push_back(std::string("NACRE_SIGNER_UID=") + uid);
+    const auto exit = processes.run(command, stop);
+    last_words_ = exit ? std::string(trim(exit->err)) : exit.error().render();
+    ended_ = true;
+  });
+}
+
+Result<> SignerProcess::wait_for_socket() {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(kStartSeconds);
+  while (!os::exists(socket_)) {
+    if (ended_)
+      return Error::make(ErrorKind::kUnavailable, "the signer ended before it listened: {}", last_words_);
+    if (std::chrono::steady_clock::now() > deadline)
+      return Error::make(ErrorKind::kUnavailable, "the signer did not start within {} s", kStartSeconds)
+          .hint(fmt::format("try it by hand: {} signer", program_.string()));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return {};
+}
 
 Result<crypto::RemoteSigner*> SignerProcess::connect() {
   const std::lock_guard lock(mutex_);
@@ -61,26 +112,16 @@ Result<crypto::RemoteSigner*> SignerProcess::connect() {
     remote_ = std::make_unique<crypto::RemoteSigner>(socket);
     return remote_.get();
   }
-  const std::string name = fmt::format("{}.sock", ::getpid());
-  const os::Path socket = place_.folder / name;
-  child_ = std::jthread([this, name](std::stop_token stop) {
-    os::SystemProcesses processes;
-    os::Command command;
-    command.argv = {program_.string(), "signer", "--home", place_.folder.parent_path().string(),
-                    "--socket", name, "--allow-uid", std::to_string(::getuid())};
-    if (const char* uid = std::getenv("NACRE_SIGNER_UID"); uid != nullptr)
-      command.env.push_back(std::string("NACRE_SIGNER_UID=") + uid);
-    (void)processes.run(command, stop);
-  });
-  auto remote = std::make_unique<crypto::RemoteSigner>(socket);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(kStartSeconds);
-  while (!os::exists(socket)) {
-    if (std::chrono::steady_clock::now() > deadline)
-      return Error::make(ErrorKind::kUnavailable, "the signer did not start within {} s", kStartSeconds)
-          .hint(fmt::format("try it by hand: {} signer", program_.string()));
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  if (socket_.empty()) {
+    remove_stale_sockets(place_.folder);
+    // Process ids come again, and may mean another process in another namespace.
+    const auto ticks = std::chrono::steady_clock::now().time_since_epoch().count();
+    const std::string name = fmt::format("{}-{:06x}.sock", ::getpid(), ticks & 0xffffff);
+    socket_ = place_.folder / name;
+    start(name);
   }
-  remote_ = std::move(remote);
+  TRY(wait_for_socket());
+  remote_ = std::make_unique<crypto::RemoteSigner>(socket_);
   return remote_.get();
 }
 

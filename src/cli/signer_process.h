@@ -3,6 +3,7 @@
 #include "crypto/signer.h"
 #include "os/process.h"
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,11 +34,16 @@ class SignerProcess final : public crypto::Signer {
 
  private:
   Result<crypto::RemoteSigner*> connect();
+  void start(const std::string& socket_name);
+  Result<> wait_for_socket();
 
   os::Path program_;
   SignerPlace place_;
   std::mutex mutex_;
   std::unique_ptr<crypto::RemoteSigner> remote_;
+  os::Path socket_;                 ///< Of our child; empty before it was started.
+  std::string last_words_;          ///< What the child printed, once `ended_` says so.
+  std::atomic<bool> ended_ = false;
   std::jthread child_;
 };
 
