@@ -14,8 +14,20 @@ bool is_letter_or_digit(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/// Whether every word is a licence id, an operator or a parenthesis. Ids are not looked up in SPDX's list.
+/// Whether parentheses open before they close, and all close.
+bool balanced(std::string_view text) {
+  int open = 0;
+  for (const char c : text) {
+    open += c == '(' ? 1 : c == ')' ? -1 : 0;
+    if (open < 0) return false;
+  }
+  return open == 0;
+}
+
+/// Whether every word is a licence id, an operator or a parenthesis. Ids are not looked up in SPDX's list. A LicenseRef needs its
+/// text beside it, so it is none.
 bool is_expression(std::string_view text) {
+  if (!balanced(text) || text.find("LicenseRef-") != std::string_view::npos) return false;
   const std::string spaced = replace_all(replace_all(std::string(text), "(", " "), ")", " ");
   const std::vector<std::string> words = split_words(spaced);
   bool expect_id = true;
@@ -49,7 +61,8 @@ std::string spdx_id(std::string_view kind, std::string_view text) {
 SpdxLicense spdx_license(std::string_view text) {
   if (is_expression(text)) return {std::string(text), {}, {}};
   std::string id = "LicenseRef-";
-  for (const char c : text) {
+  const std::string_view rest = text.starts_with(id) ? text.substr(id.size()) : text;
+  for (const char c : rest) {
     if (is_letter_or_digit(c) || c == '.' || c == '-') id += c;
     else if (c == ' ' || c == '_') id += '-';
   }
