@@ -2,6 +2,7 @@
 #include "publish/registry.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace nacre::publish {
 namespace {
@@ -33,17 +34,35 @@ bool is_tag(std::string_view text) {
 }
 
 /// A first part is a host when it could not be part of a repository's name: it has a dot or a port, or is localhost.
-bool is_host(std::string_view part) {
-  const bool plain = std::all_of(part.begin(), part.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '-' || c == ':' || c == '[' || c == ']';
-  });
-  return plain && (part.find('.') != std::string_view::npos ||
-                   part.find(':') != std::string_view::npos || part == "localhost");
+bool looks_like_host(std::string_view part) {
+  return part.find_first_of(".:[") != std::string_view::npos || part == "localhost";
 }
 
-bool is_loopback(std::string_view host) {
-  return host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
+/// "HOST", "HOST:PORT", "[IPV6]:PORT", without the port.
+std::optional<std::string_view> host_name(std::string_view part) {
+  std::string_view name = part, port;
+  const std::size_t colon = part.rfind(':');
+  if (colon != std::string_view::npos && !part.ends_with(']')) {
+    name = part.substr(0, colon);
+    port = part.substr(colon + 1);
+    const bool digits = !port.empty() && port.size() <= 5 &&
+                        port.find_first_not_of("0123456789") == std::string_view::npos;
+    if (!digits) return std::nullopt;
+  }
+  const bool ipv6 = name.size() > 2 && name.starts_with('[') && name.ends_with(']');
+  const std::string_view inner = ipv6 ? name.substr(1, name.size() - 2) : name;
+  const bool plain = !inner.empty() && std::all_of(inner.begin(), inner.end(), [&](char c) {
+    if (ipv6) return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
+  });
+  if (!plain || inner.front() == '-' || (!ipv6 && inner.front() == '.')) return std::nullopt;
+  return name;
+}
+
+/// Only numbers and "localhost" itself: "127.0.0.1.example.org" is a host like any other.
+bool is_loopback(std::string_view name) {
+  const bool number = name.find_first_not_of("0123456789.") == std::string_view::npos;
+  return (number && name.starts_with("127.")) || name == "localhost" || name == "[::1]";
 }
 
 }  // namespace
@@ -66,10 +85,12 @@ Result<Reference> parse_reference(std::string_view text) {
     rest = rest.substr(0, at);
   }
   const std::size_t slash = rest.find('/');
-  if (slash != std::string_view::npos && is_host(rest.substr(0, slash))) {
+  if (slash != std::string_view::npos && looks_like_host(rest.substr(0, slash))) {
     out.host = rest.substr(0, slash);
     rest = rest.substr(slash + 1);
-    out.plain_http = is_loopback(out.host);
+    const std::optional<std::string_view> name = host_name(out.host);
+    if (!name) return bad(text, fmt::format("'{}' is neither HOST nor HOST:PORT", out.host));
+    out.plain_http = is_loopback(*name);
   }
   if (const std::size_t colon = rest.rfind(':'); colon != std::string_view::npos) {
     out.tag = rest.substr(colon + 1);

@@ -16,6 +16,7 @@ using codec::Json;
 constexpr std::uint64_t kMaxManifestBytes = 8u << 20;
 constexpr std::uint64_t kMaxBlobBytes = std::uint64_t{16} << 30;
 constexpr int kMaxDepth = 4;
+constexpr int kMaxManifests = 1'000;  // of one image, in a pull
 constexpr const char* kAccept =
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
@@ -130,7 +131,8 @@ class Pusher {
     get.max_bytes = kMaxManifestBytes;
     const net::Response answer = TRY(session_.send(std::move(get)));
     Json list = Json::array();
-    if (answer.status == 200) {
+    if (answer.status != 404) {  // anything but "there is none" must not make us overwrite what others listed
+      TRY(net::expect_success(answer, session_.base().str()), "reading the referrers of {}", subject);
       const Json old = TRY(codec::parse_json(answer.body, "referrers of " + subject));
       list = old["manifests"];
     }
@@ -261,28 +263,59 @@ Result<Json> Registry::referrers(const Sha256& subject) {
   return Json(index["manifests"]);
 }
 
-Result<Sha256> Registry::pull(const std::string& tag_or_digest) {
-  return pull_beneath(tag_or_digest, 0);
+Result<> Registry::pull_blob(const Json& descriptor) {
+  const Sha256 wanted = TRY(parse_sha256(descriptor["digest"].as_string()));
+  const std::int64_t size = TRY(descriptor.int_at("size"));
+  if (size < 0 || static_cast<std::uint64_t>(size) > kMaxBlobBytes)
+    return Error::make(ErrorKind::kInvalid, "blob {} has {} bytes, expected at most {}", wanted.oci(), size,
+                       kMaxBlobBytes);
+  if (env_.store.has(wanted)) return {};
+  TRY(os::make_dirs(env_.store.work_dir()));
+  const os::TempDir folder = TRY(os::TempDir::create(env_.store.work_dir(), "pull-"));
+  os::AtomicFile file = TRY(os::AtomicFile::create(folder.path() / "blob"));
+  codec::Hasher hasher;
+  std::uint64_t got = 0;
+  net::Request get;
+  get.url = "blobs/" + wanted.oci();
+  get.max_bytes = static_cast<std::uint64_t>(size);
+  get.sink = [&](std::string_view bytes) -> Result<> {
+    hasher.update(bytes);
+    got += bytes.size();
+    return file.write(bytes);
+  };
+  RegistrySession session(env_, base_, token_);
+  const net::Response answer = TRY(session.send(std::move(get)), "reading blob {}", wanted.oci());
+  TRY(net::expect_success(answer, base_.str()), "reading blob {}", wanted.oci());
+  const Sha256 found = hasher.finish_sha256();
+  if (found != wanted)
+    return Error::make(ErrorKind::kDenied, "'{}' gave {} for blob {}, {} of {} bytes", base_.host, found.oci(),
+                       wanted.oci(), got, size);
+  TRY(file.commit());
+  const Sha256 kept = TRY(env_.store.put_file(folder.path() / "blob", store::Store::Take::kMove));
+  (void)kept;
+  return {};
 }
 
-Result<Sha256> Registry::pull_beneath(const std::string& tag_or_digest, int depth) {
+Result<Sha256> Registry::pull(const std::string& tag_or_digest) {
+  int left = kMaxManifests;
+  return pull_beneath(tag_or_digest, 0, left);
+}
+
+Result<Sha256> Registry::pull_beneath(const std::string& tag_or_digest, int depth, int& left) {
   if (depth > kMaxDepth) return Error::make(ErrorKind::kInvalid, "indexes are nested too deeply");
+  if (--left < 0) return Error::make(ErrorKind::kInvalid, "the image has more than {} manifests", kMaxManifests);
   const auto [text, digest] = TRY(manifest(tag_or_digest));
   const Json json = TRY(codec::parse_json(text, tag_or_digest));
   for (const Json& child : json["manifests"].items()) {
     if (!is_manifest_type(child["mediaType"].as_string())) continue;
-    const Sha256 inner = TRY(pull_beneath(child["digest"].as_string(), depth + 1));
-    (void)inner;
+    const Sha256 inner = TRY(parse_sha256(child["digest"].as_string()), "reading manifest '{}'", tag_or_digest);
+    const Sha256 pulled = TRY(pull_beneath(inner.oci(), depth + 1, left));
+    (void)pulled;
   }
   std::vector<Json> descriptors = json["layers"].items();
   if (json.find("config") != nullptr) descriptors.push_back(json["config"]);
-  for (const Json& descriptor : descriptors) {
-    const Sha256 wanted = TRY(parse_sha256(descriptor["digest"].as_string()));
-    if (env_.store.has(wanted)) continue;
-    const std::string bytes = TRY(blob(wanted, kMaxBlobBytes));
-    const Sha256 kept = TRY(env_.store.put_bytes(bytes));
-    (void)kept;
-  }
+  for (const Json& descriptor : descriptors)
+    TRY(pull_blob(descriptor), "reading manifest '{}'", tag_or_digest);
   return env_.store.put_bytes(text);
 }
 

@@ -27,7 +27,7 @@ struct Receipt {
   std::string name;              ///< "host/repository"
   Sha256 digest;                 ///< Of the index.
   std::vector<std::string> tags;
-  std::uint64_t bytes_sent = 0, bytes_present = 0;  ///< Present: the registry had them (HEAD) or mounted them.
+  std::uint64_t bytes_sent = 0, bytes_present = 0;  ///< Present: the registry had them (HEAD).
   int blobs_sent = 0, blobs_present = 0;
   bool referrers_api = false;    ///< The registry answered OCI-Subject; else the fallback tag was written.
 };
@@ -39,7 +39,7 @@ class Registry {
   Registry(Env& env, Reference base) : env_(env), base_(std::move(base)) {}
 
   /// Pushes blobs (upload, digest checked by the registry), manifests by digest, evidence (referrers, legacy tags), and tags last, so that a killed
-  /// push leaves every tag as it was. Blobs that are there are not sent again; from another repository of the same host they are mounted.
+  /// push leaves every tag as it was. Blobs that are there are not sent again.
   Result<Receipt> push(const index::SerialImage& image);
 
   Result<std::string> blob(const Sha256& digest, std::uint64_t max_bytes);
@@ -47,11 +47,13 @@ class Registry {
   Result<std::pair<std::string, Sha256>> manifest(const std::string& tag_or_digest);
   /// Referrers API, else the fallback tag.
   Result<codec::Json> referrers(const Sha256& subject);
-  /// Takes an image (all blobs, checked) into the store; returns the index or manifest digest.
+  /// Takes an image (all blobs, checked) into the store; returns the index or manifest digest. Blobs are streamed, and no
+  /// longer than their descriptors say.
   Result<Sha256> pull(const std::string& tag_or_digest);
 
  private:
-  Result<Sha256> pull_beneath(const std::string& tag_or_digest, int depth);
+  Result<> pull_blob(const codec::Json& descriptor);
+  Result<Sha256> pull_beneath(const std::string& tag_or_digest, int depth, int& left);
 
   Env& env_;
   Reference base_;

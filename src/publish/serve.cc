@@ -17,6 +17,8 @@ using codec::Json;
 using net::ServerRequest;
 using net::ServerResponse;
 
+constexpr std::uint64_t kMaxManifestBytes = 8u << 20;
+
 ServerResponse not_found(std::string_view what) {
   ServerResponse out;
   out.status = 404;
@@ -91,7 +93,9 @@ class Answer {
     if (!serial) return trouble(serial.error());
     if (rest.size() == 4 && rest[0] == "serial") {
       std::uint64_t number = 0;
-      std::from_chars(rest[1].data(), rest[1].data() + rest[1].size(), number);
+      const char* last = rest[1].data() + rest[1].size();
+      const auto [end, status] = std::from_chars(rest[1].data(), last, number);
+      if (status != std::errc{} || end != last) return not_found("expected the number of a serial");
       auto older = index::load_serial(env_, edition, number);
       if (!older) return trouble(older.error());
       return package_file(*older, rest[2], rest[3]);
@@ -222,6 +226,9 @@ class Answer {
                           const std::string& reference) {
     const std::optional<Sha256> digest = resolve(serials, image, reference);
     if (!digest) return not_found(fmt::format("no manifest '{}'", reference));
+    const auto size = env_.store.size(*digest);
+    if (!size) return trouble(size.error());
+    if (*size > kMaxManifestBytes) return not_found("that blob is no manifest");
     const auto text = env_.store.read(*digest);
     if (!text) return trouble(text.error());
     const auto json = codec::parse_json(*text, reference);

@@ -3,6 +3,7 @@
 #include "base/encoding.h"
 #include "base/text.h"
 #include "codec/json.h"
+#include "net/url.h"
 #include "os/file.h"
 
 #include <cstdlib>
@@ -63,6 +64,10 @@ Result<> RegistrySession::authenticate(const net::Response& answer) {
   if (!header.starts_with("Bearer") || realm == challenge.end())
     return Error::make(ErrorKind::kDenied, "'{}' asks for credentials, and there are none for it", base_.host)
         .hint("set NACRE_REGISTRY_AUTH=USER:PASSWORD, or log in with a client that writes the docker configuration");
+  const net::Url place = TRY(net::parse_url(realm->second), "reading where '{}' gives tokens", base_.host);
+  if (place.scheme != "https" && !(place.scheme == "http" && base_.plain_http))
+    return Error::make(ErrorKind::kDenied, "'{}' asks for credentials to be sent to '{}', which is not encrypted",
+                       base_.host, place.safe());
   net::Request request;
   request.url = realm->second;
   char separator = request.url.find('?') == std::string::npos ? '?' : '&';
@@ -82,11 +87,18 @@ Result<> RegistrySession::authenticate(const net::Response& answer) {
   return {};
 }
 
+/// Credentials are for the registry alone: an upload may lead to another host, which gets none.
+bool RegistrySession::is_ours(const std::string& address) const {
+  const auto wanted = net::parse_url(url("/")), found = net::parse_url(address);
+  return wanted && found && wanted->scheme == found->scheme && wanted->host == found->host && wanted->port == found->port;
+}
+
 Result<net::Response> RegistrySession::send(net::Request request) {
   request.url = url(request.url);
-  if (!token_.empty()) request.headers.emplace_back("Authorization", token_);
+  const bool ours = is_ours(request.url);
+  if (ours && !token_.empty()) request.headers.emplace_back("Authorization", token_);
   net::Response response = TRY(net::send_with_retry(env_.http, request, env_.stop));
-  if (response.status != 401) return response;
+  if (response.status != 401 || !ours) return response;
   TRY(authenticate(response));
   std::erase_if(request.headers, [](const auto& header) { return header.first == "Authorization"; });
   request.headers.emplace_back("Authorization", token_);

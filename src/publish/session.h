@@ -25,6 +25,7 @@ class RegistrySession {
 
  private:
   Result<> authenticate(const net::Response& answer);
+  bool is_ours(const std::string& address) const;
   std::string credentials() const;  ///< "USER:PASSWORD" in base64, or nothing.
 
   Env& env_;
