@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <list>
+#include <string_view>
 #include <thread>
 
 namespace nacre::cli {
@@ -52,17 +53,26 @@ Fd connect_inside(int network, int port) {
   return fd;
 }
 
-/// Moves what one side sent; false when that side has ended.
-bool move_bytes(int from, int to) {
-  std::array<char, 65536> buffer;
-  const ssize_t got = ::read(from, buffer.data(), buffer.size());
-  if (got <= 0) return false;
-  for (ssize_t sent = 0; sent < got;) {
-    const ssize_t more = ::send(to, buffer.data() + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL);
-    if (more <= 0) return false;
-    sent += more;
+/// Sends all of it; false when the peer is gone, or `stop` came while it did not read.
+bool send_all(int to, std::string_view bytes, const std::stop_token& stop) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+      continue;
+    }
+    if (errno != EAGAIN && errno != EINTR) return false;
+    pollfd writable{to, POLLOUT, 0};
+    if (stop.stop_requested() || (::poll(&writable, 1, 500) < 0 && errno != EINTR)) return false;
   }
   return true;
+}
+
+/// Moves what one side sent; false when that side has ended.
+bool move_bytes(int from, int to, const std::stop_token& stop) {
+  std::array<char, 65536> buffer;
+  const ssize_t got = ::read(from, buffer.data(), buffer.size());
+  return got > 0 && send_all(to, {buffer.data(), static_cast<std::size_t>(got)}, stop);
 }
 
 void pump(Fd outside, int network, int port, const std::stop_token& stop) {
@@ -72,11 +82,11 @@ void pump(Fd outside, int network, int port, const std::stop_token& stop) {
   while ((out_open || in_open) && !stop.stop_requested()) {
     pollfd fds[2] = {{out_open ? outside.get() : -1, POLLIN, 0}, {in_open ? inside.get() : -1, POLLIN, 0}};
     if (::poll(fds, 2, 500) < 0 && errno != EINTR) return;
-    if (fds[0].revents != 0 && !move_bytes(outside.get(), inside.get())) {
+    if (fds[0].revents != 0 && !move_bytes(outside.get(), inside.get(), stop)) {
       out_open = false;
       ::shutdown(inside.get(), SHUT_WR);
     }
-    if (fds[1].revents != 0 && !move_bytes(inside.get(), outside.get())) {
+    if (fds[1].revents != 0 && !move_bytes(inside.get(), outside.get(), stop)) {
       in_open = false;
       ::shutdown(outside.get(), SHUT_WR);
     }
@@ -96,7 +106,10 @@ Result<> forward_ports(int pid, const std::vector<std::pair<int, int>>& ports, s
   const Fd network(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!process || !network) return os::system_error(errno, fmt::format("enter the network of process {}", pid));
   std::vector<Fd> listeners;
-  for (const auto& [host, inside] : ports) listeners.push_back(TRY(listen_on(host)));
+  for (const auto& [host, inside] : ports) {
+    Fd listener = TRY(listen_on(host));
+    listeners.push_back(std::move(listener));
+  }
 
   std::list<Connection> connections;
   while (!stop.stop_requested()) {

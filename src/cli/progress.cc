@@ -43,7 +43,7 @@ class PlainProgress final : public Events {
       case EventKind::kFinished: finished(event); break;
       default: break;
     }
-    if (seconds_since(printed_at_) > kSilence) still_running();
+    if (!running_.empty() && seconds_since(printed_at_) > kSilence) still_running();
   }
 
  private:
