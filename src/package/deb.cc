@@ -137,7 +137,7 @@ std::string apk_version_of(std::string_view debian_version) {
   // What is left (letters, revision) cannot be said in apk's grammar: its digest keeps different versions different.
   if (at < rest.size() || colon != std::string_view::npos) {
     const Sha256 digest = codec::sha256(debian_version);
-    const unsigned tail = digest.bytes[0] << 16U | digest.bytes[1] << 8U | digest.bytes[2];
+    const unsigned tail = unsigned{digest.bytes[0]} << 16U | unsigned{digest.bytes[1]} << 8U | digest.bytes[2];
     out += fmt::format("_p{}", tail);
   }
   return out;

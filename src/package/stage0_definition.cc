@@ -31,6 +31,8 @@ Result<std::vector<std::pair<TreePath, std::string>>> paths_of(const YamlTree& y
   for (const YamlNode::Entry& entry : node.entries) {
     auto path = TreePath::parse(entry.key);
     if (!path) return std::move(path).error().at(yaml.place(entry.key_span));
+    if (entry.value.kind != YamlKind::kScalar || entry.value.text.empty())
+      return Error::make(ErrorKind::kInvalid, "expected a path").at(yaml.place(entry.value.span));
     out.emplace_back(*std::move(path), entry.value.text);
   }
   return out;
@@ -54,6 +56,8 @@ Result<Stage0Entry> entry_of(const YamlTree& yaml, const YamlNode& node) {
   }
   if (out.name.empty())
     return Error::make(ErrorKind::kInvalid, "a package needs a name").at(yaml.place(node.span));
+  if (out.name.find('/') != std::string::npos || out.name.starts_with('.'))
+    return Error::make(ErrorKind::kInvalid, "'{}' cannot name a package", out.name).at(yaml.place(node.span));
   return out;
 }
 

@@ -68,24 +68,29 @@ int deny_calls(scmp_filter_ctx context) {
   return seccomp_rule_add(context, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
+/// A condition on one argument. libseccomp's own macros for it are C, not C++.
+scmp_arg_cmp argument(unsigned index, scmp_compare op, scmp_datum_t a, scmp_datum_t b = 0) {
+  return {index, op, a, b};
+}
+
 int deny_arguments(scmp_filter_ctx context) {
   int failure = 0;
   for (const unsigned long flag : kNewNamespace)
     if (failure == 0)
       failure = seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-                                 SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag));
+                                 argument(0, SCMP_CMP_MASKED_EQ, flag, flag));
   for (int family = 0; family <= kLastCommonFamily && failure == 0; ++family)
     if (!is_allowed_family(family))
       failure = seccomp_rule_add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                                 SCMP_A0_32(SCMP_CMP_EQ, static_cast<unsigned>(family), 0));
+                                 argument(0, SCMP_CMP_EQ, static_cast<unsigned>(family)));
   if (failure == 0)
     failure = seccomp_rule_add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                               SCMP_A0_32(SCMP_CMP_GT, kLastCommonFamily, 0));
+                               argument(0, SCMP_CMP_GT, kLastCommonFamily));
   // Typing into the caller's terminal.
   for (const unsigned request : {unsigned{TIOCSTI}, unsigned{TIOCLINUX}})
     if (failure == 0)
       failure = seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-                                 SCMP_A1_32(SCMP_CMP_EQ, request, 0));
+                                 argument(1, SCMP_CMP_EQ, request));
   return failure;
 }
 
