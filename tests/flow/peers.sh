@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# Clients and servers that we did not write, for the tests that ask whether they agree. Sourced after lib.sh.
+# What is fetched stays in build/tools.
+tools=$source_root/build/tools
+
+# absent WHAT: a part that cannot be tried here; the others are.
+absent() { printf 'skip  %s\n' "$*"; }
+
+# start_registry: Debian's docker-registry on a free port; $registry becomes its address, $registry_data its directory.
+start_registry() {
+  command -v docker-registry >/dev/null || skip "no docker-registry"
+  local port
+  registry_data=$scratch/registry
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  registry=127.0.0.1:$port
+  cat >"$scratch/registry.yml" <<END
+version: 0.1
+log: {level: error}
+storage: {filesystem: {rootdirectory: $registry_data}, delete: {enabled: true}}
+http: {addr: $registry}
+END
+  docker-registry serve "$scratch/registry.yml" >"$scratch/registry.log" 2>&1 </dev/null &
+  children+=("$!")
+  for _ in $(seq 100); do
+    ! curl -fs -o /dev/null "http://$registry/v2/" || return 0
+    sleep 0.05
+  done
+  skip "docker-registry does not start: $(tail -n 1 "$scratch/registry.log")"
+}
+
+# registry_blob sha256:HEX: where that registry keeps it.
+registry_blob() { printf '%s/docker/registry/v2/blobs/sha256/%s/%s/data' "$registry_data" "${1:7:2}" "${1#sha256:}"; }
+
+# unpack_deb NAME SUITE: the package of that suite, unpacked in build/tools/NAME-SUITE, through a configuration of apt that
+# leaves the machine's alone. Sid's Release file may be past its date; its signature is checked all the same.
+unpack_deb() {
+  local name=$1 suite=$2 to=$tools/$1-$2 work=$scratch/apt-$2 base keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  [ ! -d "$to" ] || return 0
+  base=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -v security | grep debian | head -n 1)
+  [ -n "$base" ] && [ -f "$keyring" ] || return 1
+  mkdir -p "$work"/{lists,cache/archives}/partial "$tools"
+  echo "deb [check-valid-until=no signed-by=$keyring] $base $suite main" >"$work/sources.list"
+  local -a apt=(apt-get -qq -o "Dir::State::Lists=$work/lists" -o "Dir::Etc::SourceList=$work/sources.list"
+    -o Dir::Etc::SourceParts=/nonexistent -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root
+    -o Acquire::Languages=none)
+  (cd "$work" && timeout 120 "${apt[@]}" update && timeout 120 "${apt[@]}" download "$name") >"$work/log" 2>&1 || return 1
+  dpkg -x "$work/$name"_*.deb "$work/unpacked" && mv "$work/unpacked" "$to"
+}
+
+# sbom_tools: pyspdxtools and the NTIA checker in build/tools/sbom.
+sbom_tools() {
+  [ ! -x "$tools/sbom/bin/ntia-checker" ] || return 0
+  mkdir -p "$tools"
+  rm -rf "$tools/sbom"
+  { python3 -m venv "$tools/sbom" && timeout 180 "$tools/sbom/bin/pip" install -q spdx-tools ntia-conformance-checker; } \
+    >"$scratch/pip.log" 2>&1
+}
