@@ -49,8 +49,10 @@ Result<Parts> inflate_parts(std::string_view bytes) {
                               return {};
                             }},
                            kMaxIndexBytes);
-  TRY(reader.push(bytes));
-  TRY(reader.finish());
+  auto done = reader.push(bytes);
+  if (done) done = reader.finish();
+  if (!done)
+    return std::move(done).error().while_doing("reading the {} segment", in_first ? "first" : "index");
   return out;
 }
 

@@ -237,18 +237,19 @@ TEST_F(PackageTest, SaysWhatIsWrongWithAPackage) {
             fmt::format("the data segment has the SHA-256 {}, .PKGINFO says {}\n  while reading the package "
                         "'DIR/mixed.apk'", two.data_sha256.hex(), one.data_sha256.hex()));
   ASSERT_TRUE(os::write_file(path("none.apk"), *read_segment(one.path, one.data)));
-  EXPECT_EQ(message(path("none.apk")), "'x' stands in the control segment\n  while reading the package 'DIR/none.apk'");
+  EXPECT_EQ(message(path("none.apk")), "'x' stands in the control segment\n  while reading the first segment\n"
+            "  while reading the package 'DIR/none.apk'");
   DataEntry wrong = file("x", "1");
   wrong.header.pax["APK-TOOLS.checksum.SHA1"] = to_hex(codec::sha1("2"));
   EXPECT_EQ(message(forge("sum.apk", tar_of({wrong}))),
             "'x' has the SHA-1 356a192b7913b04c54574d18c28d46e6395428ab, its header says "
             "da4b9237bacccdf19c0760cab7aec4a8359010b0\n  while reading the package 'DIR/sum.apk'");
   EXPECT_EQ(message(forge("twice.apk", tar_of({file("x", "1"), file("./x", "2")}))),
-            "'x' occurs twice\n  while reading the package 'DIR/twice.apk'");
+            "'x' occurs twice\n  while reading the data segment\n  while reading the package 'DIR/twice.apk'");
   EXPECT_EQ(message(forge("abs.apk", tar_of({file("/etc/passwd", "1")}))),
-            "'/etc/passwd' is an absolute path\n  while reading the package 'DIR/abs.apk'");
+            "'/etc/passwd' is an absolute path\n  while reading the data segment\n  while reading the package 'DIR/abs.apk'");
   EXPECT_EQ(message(forge("up.apk", tar_of({file("a/../../x", "1")}))),
-            "path 'a/../../x' has the component '..'\n  while reading the package 'DIR/up.apk'");
+            "path 'a/../../x' has the component '..'\n  while reading the data segment\n  while reading the package 'DIR/up.apk'");
   EXPECT_EQ(message(forge("tail.apk", tar_of({file("x", "1")}) + tar_of({file("y", "2")}))),
             "tar has bytes that belong to no entry after its end\n  while reading the package 'DIR/tail.apk'");
   EXPECT_EQ(message(path("absent.apk")), "cannot open 'DIR/absent.apk': no such file or directory\n"

@@ -69,7 +69,7 @@ class PackageReader {
     file_hash_.update(piece);
     if (stage_ == Stage::kData) {
       data_hash_.update(piece);
-      return gzip_.push(piece);
+      return inflate(piece);
     }
     head_.append(piece);
     if (head_.starts_with("ADB"))
@@ -78,7 +78,7 @@ class PackageReader {
     if (head_.size() > 2 * limits_.max_control_bytes + kPieceBytes)
       return Error::make(ErrorKind::kInvalid, "signature and control segments have more than {} bytes",
                          2 * limits_.max_control_bytes);
-    TRY(gzip_.push(piece));
+    TRY(inflate(piece));
     if (stage_ != Stage::kData) return {};
     const std::string_view head = head_;
     out_.control_sha1 = codec::sha1(head.substr(out_.control.offset, out_.control.size));
@@ -87,6 +87,13 @@ class PackageReader {
       return Error::make(ErrorKind::kDenied, "the control segment has the checksum {}, the index says {}",
                          out_.checksum(), limits_.expected_checksum);
     return {};
+  }
+
+  Result<> inflate(std::string_view piece) {
+    auto done = gzip_.push(piece);
+    if (done) return {};
+    const char* segment = stage_ == Stage::kData ? "data" : stage_ == Stage::kControl ? "control" : "first";
+    return std::move(done).error().while_doing("reading the {} segment", segment);
   }
 
   /// Inflated bytes: of the first two members kept whole, of the rest handed on.
@@ -104,8 +111,7 @@ class PackageReader {
 
   Result<> on_member_end(std::uint64_t end) {
     if (stage_ == Stage::kData) return {};
-    std::vector<SmallFile> files = TRY(read_files(std::exchange(member_, {})), "reading the {} segment",
-                                       stage_ == Stage::kFirst ? "first" : "control");
+    std::vector<SmallFile> files = TRY(read_files(std::exchange(member_, {})));
     if (files.empty()) return Error::make(ErrorKind::kInvalid, "the control segment is empty");
     if (stage_ == Stage::kFirst && is_signature_name(files.front().name)) {
       SignatureFile signature = TRY(choose_signature(files));
@@ -115,10 +121,11 @@ class PackageReader {
       stage_ = Stage::kControl;
       return {};
     }
+    TRY(take_control(std::move(files)));
     stage_ = Stage::kData;
     out_.control = {out_.signature.size, end - out_.signature.size};
     out_.data.offset = end;
-    return take_control(std::move(files));
+    return {};
   }
 
   Result<> take_control(std::vector<SmallFile> files) {

@@ -76,7 +76,15 @@ Result<StatementFound> check_statement(const std::string& bundle, const Statemen
                                        const TrustedKeys& keys) {
   const Json json = TRY(codec::parse_json(bundle, "bundle"));
   const Json envelope = TRY(crypto::envelope_of_bundle(json));
-  return check_envelope(envelope, wanted, keys);
+  StatementFound found = TRY(check_envelope(envelope, wanted, keys));
+  // The signature covers the payload alone. What stands around it must be what we write, to the byte.
+  const std::string whole = codec::to_json(crypto::bundle_of_envelope(envelope, keys.attestation));
+  const auto [ours, theirs] = std::mismatch(whole.begin(), whole.end(), bundle.begin(), bundle.end());
+  if (ours != whole.end() || theirs != bundle.end())
+    return Error::make(ErrorKind::kDenied,
+                       "the signature of the bundle holds, but byte {} is not as the key's owner writes it",
+                       theirs - bundle.begin());
+  return found;
 }
 
 Result<apk::IndexFile> checked_index(std::string_view bytes, std::string_view source,

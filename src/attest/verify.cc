@@ -108,11 +108,12 @@ Result<std::vector<Check>> verify_index(std::string_view bytes, std::string_view
   out.push_back({"signature of the index", index.key_name});
   out.push_back({"edition and serial in the signed description", index.description});
   out.push_back({"records", fmt::format("{} packages", index.records.size())});
-  if (provenance) {
-    const StatementWanted wanted{codec::sha256(bytes), kProvenanceType, kIndexBuildType};
-    const StatementFound found = TRY(check_statement(*provenance, wanted, keys));
-    out.push_back({"provenance", found.summary});
-  }
+  if (!provenance)
+    return Error::make(ErrorKind::kDenied, "there is no provenance for '{}'", source)
+        .hint("put APKINDEX.tar.gz.intoto.sigstore.json beside the file");
+  const StatementWanted wanted{codec::sha256(bytes), kProvenanceType, kIndexBuildType};
+  const StatementFound found = TRY(check_statement(*provenance, wanted, keys));
+  out.push_back({"provenance", found.summary});
   return out;
 }
 

@@ -37,7 +37,7 @@ struct PackageEvidence {
 Result<std::vector<Check>> verify_package(const os::Path& file, const PackageEvidence& evidence,
                                           const TrustedKeys& keys);
 
-/// Signature, edition and serial in the signed description, every record well-formed; provenance when given.
+/// Signature, edition and serial in the signed description, every record well-formed, provenance (kDenied without).
 Result<std::vector<Check>> verify_index(std::string_view bytes, std::string_view source,
                                         const std::optional<std::string>& provenance,
                                         const TrustedKeys& keys);
