@@ -88,6 +88,9 @@ Result<std::vector<Check>> verify_package(const os::Path& file, const PackageEvi
   out.push_back(TRY(check_package_signature(package, keys)));
   out.push_back({"data segment and checksums of its files", "sha256:" + package.info.data_hash});
   out.push_back(TRY(check_package_sbom(package, sbom)));
+  if (evidence.sbom && *evidence.sbom != sbom)
+    return Error::make(ErrorKind::kDenied, "the SBOM beside the package has other bytes than the one inside, '{}'",
+                       sbom_path);
   if (!evidence.provenance)
     return Error::make(ErrorKind::kDenied, "there is no provenance for '{}'",
                        file.filename().string())

@@ -29,6 +29,7 @@ struct Check {
 struct PackageEvidence {
   std::optional<std::string> provenance;   ///< Bundle JSON.
   std::optional<std::string> index;        ///< Signed APKINDEX.tar.gz that should name it.
+  std::optional<std::string> sbom;         ///< A copy of the SBOM, which must be the one inside the package.
 };
 
 /// Signature of the control segment by the edition's key, data digest, per-file checksums, provenance (subject, predicate type, builder id, edition,

@@ -39,6 +39,7 @@ std::optional<std::string> beside(const Path& file, const char* suffix) {
 Result<attest::PackageEvidence> evidence_for(const Path& file, Edition edition, Session& session) {
   attest::PackageEvidence out;
   out.provenance = beside(file, ".intoto.sigstore.json");
+  out.sbom = beside(file, ".spdx.json");
   out.index = beside(file.parent_path() / "APKINDEX.tar.gz", "");
   if (out.provenance && out.index) return out;
   const std::string bytes = TRY(os::read_file(file, std::uint64_t{8} << 30));
@@ -113,7 +114,10 @@ Result<std::vector<Check>> verify_image(const Arguments& arguments, const std::s
     if (!found.entry)
       return Error::make(ErrorKind::kNotFound, "image {} is in no serial, so it has no attestations here", found.name)
           .hint("publish it with `nacre up`");
-    return attest::verify_image(found.digest, local_source(*found.entry, session), index, keys);
+    std::vector<Check> checks = TRY(attest::verify_image(found.digest, local_source(*found.entry, session), index, keys));
+    for (const Sha256& blob : found.entry->blobs) TRY(session.env.store.check(blob));  // the other cosign form, too
+    checks.push_back({"every blob of the image", fmt::format("{} blobs", found.entry->blobs.size())});
+    return checks;
   }
   const publish::Reference parsed = TRY(publish::parse_reference(reference));
   auto registry = std::make_shared<publish::Registry>(session.env, parsed);
