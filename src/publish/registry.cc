@@ -83,7 +83,7 @@ class Pusher {
     start.method = "POST";
     start.url = "blobs/uploads/";
     const net::Response opened = TRY(session_.send(std::move(start)));
-    TRY(net::expect_success(opened, session_.base().str()), "opening an upload");
+    TRY(net::expect_success(opened, session_.url({})), "opening an upload");
     net::Request put;
     put.method = "PUT";
     put.url = opened.header("location");
@@ -93,7 +93,7 @@ class Pusher {
     put.headers.emplace_back("Content-Type", "application/octet-stream");
     put.body_file = store.blob_path(digest);
     const net::Response done = TRY(session_.send(std::move(put)));
-    TRY(net::expect_success(done, session_.base().str()), "uploading blob {}", digest.oci());
+    TRY(net::expect_success(done, session_.url({})), "uploading blob {}", digest.oci());
     ++receipt_.blobs_sent;
     receipt_.bytes_sent += size;
     return {};
@@ -107,7 +107,7 @@ class Pusher {
     put.headers.emplace_back("Content-Type", what.media_type);
     put.body = text;
     const net::Response done = TRY(session_.send(std::move(put)));
-    TRY(net::expect_success(done, session_.base().str()), "putting manifest {}", what.target);
+    TRY(net::expect_success(done, session_.url({})), "putting manifest {}", what.target);
     const std::string& found = done.header("docker-content-digest");
     if (!found.empty() && found != codec::sha256(text).oci())
       return Error::make(ErrorKind::kDenied, "the registry says that manifest {} is {}", what.target, found);
@@ -132,7 +132,7 @@ class Pusher {
     const net::Response answer = TRY(session_.send(std::move(get)));
     Json list = Json::array();
     if (answer.status != 404) {  // anything but "there is none" must not make us overwrite what others listed
-      TRY(net::expect_success(answer, session_.base().str()), "reading the referrers of {}", subject);
+      TRY(net::expect_success(answer, session_.url({})), "reading the referrers of {}", subject);
       const Json old = TRY(codec::parse_json(answer.body, "referrers of " + subject));
       list = old["manifests"];
     }
@@ -225,7 +225,7 @@ Result<std::string> Registry::blob(const Sha256& digest, std::uint64_t max_bytes
   get.url = "blobs/" + digest.oci();
   get.max_bytes = max_bytes;
   net::Response answer = TRY(session.send(std::move(get)));
-  TRY(net::expect_success(answer, base_.str()), "reading blob {}", digest.oci());
+  TRY(net::expect_success(answer, session.url({})), "reading blob {}", digest.oci());
   const Sha256 found = codec::sha256(answer.body);
   if (found != digest)
     return Error::make(ErrorKind::kDenied, "'{}' gave {} for blob {}", base_.host, found.oci(), digest.oci());
@@ -239,7 +239,7 @@ Result<std::pair<std::string, Sha256>> Registry::manifest(const std::string& tag
   get.headers.emplace_back("Accept", kAccept);
   get.max_bytes = kMaxManifestBytes;
   net::Response answer = TRY(session.send(std::move(get)));
-  TRY(net::expect_success(answer, base_.str()), "reading manifest '{}'", tag_or_digest);
+  TRY(net::expect_success(answer, session.url({})), "reading manifest '{}'", tag_or_digest);
   const Sha256 found = codec::sha256(answer.body);
   if (tag_or_digest.starts_with("sha256:") && found.oci() != tag_or_digest)
     return Error::make(ErrorKind::kDenied, "'{}' gave {} for manifest {}", base_.host, found.oci(), tag_or_digest);
@@ -285,7 +285,7 @@ Result<> Registry::pull_blob(const Json& descriptor) {
   };
   RegistrySession session(env_, base_, token_);
   const net::Response answer = TRY(session.send(std::move(get)), "reading blob {}", wanted.oci());
-  TRY(net::expect_success(answer, base_.str()), "reading blob {}", wanted.oci());
+  TRY(net::expect_success(answer, session.url({})), "reading blob {}", wanted.oci());
   const Sha256 found = hasher.finish_sha256();
   if (found != wanted)
     return Error::make(ErrorKind::kDenied, "'{}' gave {} for blob {}, {} of {} bytes", base_.host, found.oci(),

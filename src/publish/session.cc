@@ -79,7 +79,7 @@ Result<> RegistrySession::authenticate(const net::Response& answer) {
   }
   if (!basic.empty()) request.headers.emplace_back("Authorization", "Basic " + basic);
   const net::Response response = TRY(net::send_with_retry(env_.http, request, env_.stop));
-  TRY(net::expect_success(response, base_.host), "asking '{}' for a token", base_.host);
+  TRY(net::expect_success(response, realm->second), "asking '{}' for a token", base_.host);
   const codec::Json json = TRY(codec::parse_json(response.body, "token answer"));
   std::string token = json["token"].as_string();
   if (token.empty()) token = json["access_token"].as_string();
