@@ -219,7 +219,34 @@ Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
   return report;
 }
 
-Result<FlowReport> promote(Workshop& shop) {
+namespace {
+
+/// A build's packages in production: as they were published there before, else built a second time.
+Result<std::vector<index::SerialPackage>> promote_build(Workshop& shop, const plan::PlannedStep& step,
+                                                        const BuildRecord& record, const index::Serial& from,
+                                                        const std::optional<index::Serial>& before, BuiltRow& row) {
+  const auto in_community = published_packages(from), in_production = published_packages(before);
+  std::vector<index::SerialPackage> packages;
+  for (const index::SerialPackage& package : record.packages) {
+    const std::string name = package.record.name + "=" + package.record.version;
+    const auto published = in_community.find(name);
+    if (published == in_community.end() || published->second != package.apk)
+      return Error::make(ErrorKind::kConflict, "the last build of '{}' is not what community serial {} holds", step.name,
+                         from.number)
+          .hint("run `nacre up` first: only what was published is promoted");
+    if (!in_production.contains(name)) continue;
+    for (const index::SerialPackage& old : before->packages)
+      if (old.record.name == package.record.name) packages.push_back(old);
+  }
+  if (packages.size() == record.packages.size()) return packages;
+  row.made = Made::kBuilt;
+  row.why = {"a second build gave the same bytes"};
+  return reproduce(shop, record, step.from_stage0_alone, Edition::kProduction);
+}
+
+}  // namespace
+
+Result<FlowReport> promote(Workshop& shop, const std::vector<std::string>& only) {
   FlowReport report;
   report.edition = Edition::kProduction;
   Stopwatch watch(shop.env().clock, report);
@@ -229,39 +256,31 @@ Result<FlowReport> promote(Workshop& shop) {
     return Error::make(ErrorKind::kNotFound, "edition community has no serial to promote")
         .hint("run `nacre up` first");
   const std::optional<index::Serial> before = TRY(index::head(env, Edition::kProduction));
-  const auto in_production = published_packages(before);
-  const plan::Plan plan = TRY(plan_builds(shop, {}));
-  std::vector<index::SerialPackage> list;
+  const plan::Plan plan = TRY(plan_builds(shop, only));
+  std::map<std::string, index::SerialPackage> list;
+  if (before && !only.empty())
+    for (const index::SerialPackage& package : before->packages) list[package.record.name] = package;
   for (const plan::PlannedStep& step : plan.steps) {
-    BuildOutcome outcome = TRY(build_definition(shop, step));  // known: this only fills the shelf
+    const BuildOutcome outcome = TRY(build_definition(shop, step));  // known: this only fills the shelf
+    if (!only.empty() && std::find(only.begin(), only.end(), step.name) == only.end()) continue;
     BuiltRow row{step.name, outcome.record.version, Made::kKept, {}, 0, {}};
     const double start = env.clock.monotonic_seconds();
-    std::vector<index::SerialPackage> packages;
-    for (const index::SerialPackage& package : outcome.record.packages) {
-      const std::string name = package.record.name + "=" + package.record.version;
-      if (in_production.contains(name))
-        for (const index::SerialPackage& old : before->packages)
-          if (old.record.name == package.record.name) packages.push_back(old);
-    }
-    if (packages.size() != outcome.record.packages.size()) {
-      packages = TRY(reproduce(shop, outcome.record, step.from_stage0_alone, Edition::kProduction));
-      row.made = Made::kBuilt;
-      row.why = {"a second build gave the same bytes"};
-    }
+    const std::vector<index::SerialPackage> packages =
+        TRY(promote_build(shop, step, outcome.record, *from, before, row), "promoting '{}'", step.name);
+    for (const index::SerialPackage& package : packages) list[package.record.name] = package;
     row.seconds = env.clock.monotonic_seconds() - start;
     report.built.push_back(std::move(row));
-    for (index::SerialPackage& package : packages) {
-      shop.shelf.add(Edition::kProduction, package);
-      list.push_back(std::move(package));
-    }
   }
+  for (const auto& [name, package] : list) shop.shelf.add(Edition::kProduction, package);
   watch.lap("build again");
-  std::vector<ComposedImage> images =
-      TRY(make_images(shop, Edition::kProduction, before, FlowOptions::Tests::kRun));
+  const std::vector<ComposedImage> images =
+      TRY(make_images(shop, Edition::kProduction, before, FlowOptions::Tests::kRun,
+                      only.empty() ? Incomplete::kRefuse : Incomplete::kSkip));
   for (const ComposedImage& image : images) report.images.push_back(row_of(image));
   watch.lap("images");
-  index::Serial next =
-      next_serial(Edition::kProduction, shop.os.arch, std::move(list), std::move(images));
+  std::vector<index::SerialPackage> packages;
+  for (auto& [name, package] : list) packages.push_back(std::move(package));
+  index::Serial next = next_serial(Edition::kProduction, shop.os.arch, std::move(packages), images);
   next.reason = fmt::format("promote community serial {}", from->number);
   TRY(publish(shop, std::move(next), before, report));
   watch.lap("publish");
@@ -289,10 +308,13 @@ Result<index::Serial> roll_back(Session& session, Edition edition, std::uint64_t
 
 Result<std::vector<ComposedImage>> make_images(Workshop& shop, Edition edition,
                                                const std::optional<index::Serial>& before,
-                                               FlowOptions::Tests tests) {
+                                               FlowOptions::Tests tests, Incomplete incomplete) {
   const std::vector<image::ImageSpec> specs = TRY(load_image_specs(shop.os.folder, shop.os.arch));
   std::vector<ComposedImage> out;
   for (const image::ImageSpec& spec : specs) {
+    solve::World world;
+    world.atoms = spec.packages;
+    if (incomplete == Incomplete::kSkip && !shop.shelf.closure(world, edition)) continue;
     ComposedImage image = TRY(compose(shop, spec, edition), "composing image '{}'", spec.name);
     if (tests == FlowOptions::Tests::kRun)
       TRY(test_image(shop, image, copy_of(find_image(before, spec.name))));

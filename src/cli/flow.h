@@ -54,16 +54,21 @@ struct FlowReport {
 Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options);
 
 /// The newest community serial in edition `production`: every package built a second time with the same bytes, signed with production's keys, images
-/// composed from those, tested, published as production's next serial.
-Result<FlowReport> promote(Workshop& shop);
+/// composed from those, tested, published as production's next serial. With `only`, of these definitions alone: the other packages of production
+/// stay, and images wait until all their packages are there.
+Result<FlowReport> promote(Workshop& shop, const std::vector<std::string>& only = {});
 
 /// Publishes a new serial with the content of serial `number` (0: the one before the newest).
 Result<index::Serial> roll_back(Session& session, Edition edition, std::uint64_t number);
 
+/// What to do about an image some of whose packages the edition does not have.
+enum class Incomplete { kRefuse, kSkip };
+
 /// Composes, tests and attests all images of an edition from the packages of the shelf. `before` gives each image's predecessor.
 Result<std::vector<ComposedImage>> make_images(Workshop& shop, Edition edition,
                                                const std::optional<index::Serial>& before,
-                                               FlowOptions::Tests tests);
+                                               FlowOptions::Tests tests,
+                                               Incomplete incomplete = Incomplete::kRefuse);
 
 codec::Json to_json(const FlowReport& report);
 std::string render(const FlowReport& report);

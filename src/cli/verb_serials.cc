@@ -57,7 +57,7 @@ Result<int> run_rollback(const Arguments& arguments, Session& session) {
 Result<int> run_promote(const Arguments& arguments, Session& session) {
   const Arch arch = TRY(arch_of(arguments));
   Workshop shop = TRY(open_workshop(session, arch));
-  const FlowReport report = TRY(promote(shop));
+  const FlowReport report = TRY(promote(shop, arguments.list("DEFINITION")));
   session.print(session.json ? codec::to_pretty_json(to_json(report)) : render(report));
   return 0;
 }
@@ -87,6 +87,8 @@ Verb verb_promote() {
   Verb verb;
   verb.name = "promote";
   verb.summary = "build every package a second time and publish the same bytes in edition production";
+  verb.arguments = {{"DEFINITION", "only these; an image follows once all its packages are there", false, true,
+                     Completion::kPackage}};
   verb.options = {kArchOption};
   verb.run = run_promote;
   return verb;
