@@ -49,20 +49,22 @@ Result<Distribution> load_distribution(const Path& folder, const Arch& arch) {
   definition::PipelineFolders pipelines({folder / "pipelines"});
   definition::CompileOptions options;
   options.arch = arch;
-  std::vector<std::string> faults;
+  std::vector<Error> faults;
   const std::vector<Path> files = TRY(yaml_files(folder / "packages"));
   for (const Path& file : files) {
     auto definition = definition::load_definition(file, pipelines, options);
     if (definition)
       out.definitions.push_back(*std::move(definition));
-    else if (files.size() == 1)
-      return std::move(definition).error();
     else
-      faults.push_back(definition.error().render());
+      faults.push_back(std::move(definition).error());
   }
-  if (!faults.empty())
+  if (faults.size() == 1) return std::move(faults.front());  // with its place, so that the line is shown
+  if (!faults.empty()) {
+    std::vector<std::string> texts;
+    for (const Error& fault : faults) texts.push_back(fault.render());
     return Error::make(ErrorKind::kInvalid, "{} of {} definitions are faulty:\n{}", faults.size(), files.size(),
-                       join(faults, "\n"));
+                       join(texts, "\n"));
+  }
   const Path lock = folder / "sources.lock";
   if (os::exists(lock)) {
     const std::string text = TRY(os::read_file(lock));

@@ -19,6 +19,9 @@ Result<int> run_shell(const Arguments& arguments, Session& session) {
   const std::vector<std::string> failed = TRY(build::failed_builds(session.env));
   if (failed.empty()) return Error::make(ErrorKind::kNotFound, "no build failed here");
   if (name.empty()) name = failed.front();
+  if (std::find(failed.begin(), failed.end(), name) == failed.end())
+    return Error::make(ErrorKind::kNotFound, "nothing failed under the name '{}'", name)
+        .hint("what failed: " + join(failed, ", "));
   return build::reopen_failed(name, session.sandbox, session.env);
 }
 
