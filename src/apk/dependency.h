@@ -19,8 +19,8 @@ struct Dependency {
   std::string version;   ///< Empty when op is kAny.
 
   std::string str() const;
-  /// Whether a thing called `name` in `version` (empty: an unversioned provide) satisfies this. Whether it was written with
-  /// '!' plays no part, and the content constraint `name><Q1…` is met by no version.
+  /// Whether a thing called `name` in `version` (empty: an unversioned provide) satisfies this. Whether it was
+  /// written with '!' plays no part, and the content constraint `name><Q1…` is met by no version.
   bool accepts(std::string_view version) const;
 };
 

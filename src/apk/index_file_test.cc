@@ -94,7 +94,9 @@ TEST(IndexFile, RefusalsSayWhy) {
     const auto read = read_index(bytes, "APKINDEX.tar.gz");
     return read ? std::string("no error") : split(read.error().render(), '\n')[0];
   };
-  const auto archive = [](const std::vector<SmallFile>& files) { return *pack_files(files, 0, "", Ending::kZeroBlocks); };
+  const auto archive = [](const std::vector<SmallFile>& files) {
+    return *pack_files(files, 0, "", Ending::kZeroBlocks);
+  };
   EXPECT_EQ(message(""), "gzip stream stops inside member 0");
   EXPECT_EQ(message("not gzip at all"), "gzip member 0 is broken: incorrect header check");
   EXPECT_EQ(message(archive({{"DESCRIPTION", "x"}})), "the archive holds no APKINDEX");

@@ -95,9 +95,9 @@ Result<std::vector<std::pair<std::string, std::string>>> read_control_files(
     const std::filesystem::path& path, const ReadLimits& limits = {});
 
 /// Unpacks the data segment into the empty directory `folder`, beneath it only (openat2): files, directories,
-/// symlinks, hard links; owner as given when `owners` is kKeep (root only). Device nodes are skipped. kIgnore also drops
-/// the setuid and setgid bits, which mean something only together with the owner. Checks all that read_package() checks;
-/// after an error the folder holds a part.
+/// symlinks, hard links; owner as given when `owners` is kKeep (root only). Device nodes are skipped. kIgnore also
+/// drops the setuid and setgid bits, which mean something only together with the owner. Checks all that
+/// read_package() checks; after an error the folder holds a part.
 enum class Owners { kKeep, kIgnore };
 Result<> unpack_package(const std::filesystem::path& path, const std::filesystem::path& folder,
                         Owners owners, const ReadLimits& limits = {});

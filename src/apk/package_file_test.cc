@@ -189,8 +189,8 @@ TEST_F(PackageTest, SegmentsAndOneTailMakeALayer) {
   EXPECT_EQ(names, (std::vector<std::string>{"a", "a/x", "b", "b/y"}));
 }
 
-// Every byte that is turned around must be noticed, given what the index says of the package. The only bytes that nothing
-// covers are time, flags and system in the gzip header of the signature segment, which no reader looks at.
+// Every byte that is turned around must be noticed, given what the index says of the package. The only bytes that
+// nothing covers are time, flags and system in the gzip header of the signature segment, which no reader looks at.
 TEST_F(PackageTest, OneWrongByteIsRefused) {
   const PackageFile written = write("hello.apk", {folder("a"), file("a/x", "some text"), link("a/l", "x")}, options());
   const std::string good = *os::read_file(written.path);
@@ -246,10 +246,12 @@ TEST_F(PackageTest, SaysWhatIsWrongWithAPackage) {
             "da4b9237bacccdf19c0760cab7aec4a8359010b0\n  while reading the package 'DIR/sum.apk'");
   EXPECT_EQ(message(forge("twice.apk", tar_of({file("x", "1"), file("./x", "2")}))),
             "'x' occurs twice\n  while reading the data segment\n  while reading the package 'DIR/twice.apk'");
-  EXPECT_EQ(message(forge("abs.apk", tar_of({file("/etc/passwd", "1")}))),
-            "'/etc/passwd' is an absolute path\n  while reading the data segment\n  while reading the package 'DIR/abs.apk'");
+  EXPECT_EQ(
+      message(forge("abs.apk", tar_of({file("/etc/passwd", "1")}))),
+      "'/etc/passwd' is an absolute path\n  while reading the data segment\n  while reading the package 'DIR/abs.apk'");
   EXPECT_EQ(message(forge("up.apk", tar_of({file("a/../../x", "1")}))),
-            "path 'a/../../x' has the component '..'\n  while reading the data segment\n  while reading the package 'DIR/up.apk'");
+            "path 'a/../../x' has the component '..'\n  while reading the data segment\n  while reading the package "
+            "'DIR/up.apk'");
   EXPECT_EQ(message(forge("tail.apk", tar_of({file("x", "1")}) + tar_of({file("y", "2")}))),
             "tar has bytes that belong to no entry after its end\n  while reading the package 'DIR/tail.apk'");
   EXPECT_EQ(message(path("absent.apk")), "cannot open 'DIR/absent.apk': no such file or directory\n"
@@ -291,8 +293,9 @@ TEST_F(PackageTest, WriterRefusesBadInput) {
             "the hard link names 'a', which is no earlier file\n  while packing 'b' into 'bad.apk'");
   PackageInfo info = hello();
   info.name = "a/b";
-  EXPECT_EQ(message(info, {}, {}), "'a/b' is no name: expected letters, digits and '._+-', the first a letter or digit\n"
-                                   "  while writing 'DIR/bad.apk'");
+  EXPECT_EQ(message(info, {}, {}),
+            "'a/b' is no name: expected letters, digits and '._+-', the first a letter or digit\n"
+            "  while writing 'DIR/bad.apk'");
   WriteOptions how;
   how.control_files = {{".PKGINFO", ""}};
   EXPECT_EQ(message(hello(), {}, how), "'.PKGINFO' is no name for a control file\n  while writing 'DIR/bad.apk'");
@@ -343,7 +346,9 @@ TEST_F(PackageTest, HostileArchivesStayInside) {
   const Row rows[] = {
       {"LinkThenFile", {link("a", ".."), file("a/x", "1")}, "an entry lies beneath 'a'" + beneath},
       {"LinkToRoot", {link("a", "/"), file("a/etc/x", "1")}, "an entry lies beneath 'a'" + beneath},
-      {"LinkInMiddle", {folder("a"), link("a/b", "../.."), file("a/b/c/d", "1")}, "an entry lies beneath 'a/b'" + beneath},
+      {"LinkInMiddle",
+       {folder("a"), link("a/b", "../.."), file("a/b/c/d", "1")},
+       "an entry lies beneath 'a/b'" + beneath},
       {"FileThenBelow", {file("a", "1"), file("a/b", "2")}, "an entry lies beneath 'a'" + beneath},
       {"FolderToLink", {folder("a"), link("a", "/etc"), file("a/x", "1")}, "'a' occurs twice"},
       {"ImpliedToLink", {file("a/x", "1"), link("a", "/etc")}, "'a' takes the place of another entry"},
@@ -352,10 +357,17 @@ TEST_F(PackageTest, HostileArchivesStayInside) {
       {"HardLinkUp", {link("a", "../victim", '1')}, "the hard link 'a' leads outside, to '../victim'"},
       {"HardLinkAbsolute", {link("a", "/etc/passwd", '1')}, "the hard link 'a' leads outside, to '/etc/passwd'"},
       {"HardLinkThroughLink", {link("s", ".."), link("a", "s/victim", '1')}, "an entry lies beneath 's'" + beneath},
-      {"HardLinkToLink", {link("s", "../victim"), link("a", "s", '1')}, "the hard link 'a' names 's', which is no earlier file"},
+      {"HardLinkToLink",
+       {link("s", "../victim"), link("a", "s", '1')},
+       "the hard link 'a' names 's', which is no earlier file"},
       {"DotDot", {file("a/../../x", "1")}, "path 'a/../../x' has the component '..'"},
       {"Device", {device, file("ok", "1")}, ""},
-      {"BadOwner", {[] { DataEntry e = file("x", ""); e.header.pax["uid"] = "4294967295"; return e; }()},
+      {"BadOwner",
+       {[] {
+         DataEntry e = file("x", "");
+         e.header.pax["uid"] = "4294967295";
+         return e;
+       }()},
        ::geteuid() == 0 ? "'x' belongs to 4294967295:0, which is no owner" : ""},
   };
   ASSERT_TRUE(os::write_file(path("victim"), "untouched", 0600));

@@ -28,7 +28,8 @@ struct PackageInfo {
 std::string write_package_info(const PackageInfo& info);
 
 /// Reads .PKGINFO as apk-tools does: `key = value` lines, '#' comments, unknown keys skipped. Values with control
-/// characters other than tabs, and numbers that are none, are kInvalid with the line. So is what check_package_info() refuses.
+/// characters other than tabs, and numbers that are none, are kInvalid with the line. So is what check_package_info()
+/// refuses.
 Result<PackageInfo> parse_package_info(std::string_view text, std::string_view source);
 
 /// kInvalid unless name, version and architecture are fit to be parts of a file name and of an index line.

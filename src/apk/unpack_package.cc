@@ -13,8 +13,9 @@
 namespace nacre::apk {
 namespace {
 
-/// Writes the entries of a data segment beneath one folder. Every directory is reached through openat2 without following a
-/// symlink, and every entry is made new, so nothing that an archive says can touch what it did not make itself.
+/// Writes the entries of a data segment beneath one folder. Every directory is reached through openat2 without
+/// following a symlink, and every entry is made new, so nothing that an archive says can touch what it did not make
+/// itself.
 class Unpacker {
  public:
   Unpacker(os::Fd root, Owners owners) : root_(std::move(root)), owners_(owners) {}
@@ -65,8 +66,8 @@ class Unpacker {
     const std::string text = path.is_root() ? "." : path.str();
     const long fd = ::syscall(SYS_openat2, root_.get(), text.c_str(), &how, sizeof how);
     if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
-      return Error::make(ErrorKind::kInvalid, "an entry lies beneath '{}', which is no directory or leads through a symlink",
-                         path.str());
+      return Error::make(ErrorKind::kInvalid,
+                         "an entry lies beneath '{}', which is no directory or leads through a symlink", path.str());
     if (fd < 0) return fault("open the directory", text);
     return os::Fd(static_cast<int>(fd));
   }

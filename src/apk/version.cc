@@ -32,7 +32,8 @@ class Tokens {
     if (c == '.' && last_ == Kind::kDigit) return skip(), number(Kind::kDigit, false);
     if (std::islower(static_cast<unsigned char>(c)) != 0 && last_ == Kind::kDigit) return take(Kind::kLetter, 1);
     if (c == '_' && last_ != Kind::kHash && last_ != Kind::kRevision) return suffix();
-    if (std::isdigit(static_cast<unsigned char>(c)) != 0 && last_ == Kind::kSuffix) return number(Kind::kSuffixNumber, false);
+    if (std::isdigit(static_cast<unsigned char>(c)) != 0 && last_ == Kind::kSuffix)
+      return number(Kind::kSuffixNumber, false);
     if (c == '~' && last_ != Kind::kHash && last_ != Kind::kRevision) return hash();
     if (rest_.starts_with("-r") && last_ != Kind::kRevision) return skip(), skip(), number(Kind::kRevision, false);
     return fail();

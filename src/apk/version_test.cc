@@ -13,7 +13,8 @@ namespace {
 char sign_of(std::weak_ordering order) { return order < 0 ? '<' : order > 0 ? '>' : '='; }
 
 TEST(Versions, AreOrderedAsTheFieldHasThem) {
-  const std::vector<std::string> rising = {"1.0_alpha1", "1.0_rc1", "1.0", "1.0-r0", "1.0_p1", "1.0_p10", "1.0a", "1.0.1"};
+  const std::vector<std::string> rising = {"1.0_alpha1", "1.0_rc1", "1.0",  "1.0-r0",
+                                           "1.0_p1",     "1.0_p10", "1.0a", "1.0.1"};
   for (std::size_t i = 0; i + 1 < rising.size(); ++i)
     EXPECT_EQ(sign_of(compare_versions(rising[i], rising[i + 1])), '<') << rising[i] << " " << rising[i + 1];
   EXPECT_TRUE(fuzzy_match("3.6_pre1", "3.6"));

@@ -216,7 +216,8 @@ Result<PackageFile> write_package(const std::filesystem::path& path, PackageInfo
   TRY(check_package_info(info), "writing '{}'", path.string());
   PackageFile out;
   out.path = path;
-  // Signature and control segments, which stand first, depend on the data segment's digest: it waits in a file of its own.
+  // Signature and control segments, which stand first, depend on the data segment's digest: it waits in a file of its
+  // own.
   os::AtomicFile scratch = TRY(os::AtomicFile::create(path));
   DataWriter data(scratch, options);
   for (const DataEntry& entry : entries)

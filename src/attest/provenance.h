@@ -13,7 +13,8 @@
 
 namespace nacre::attest {
 
-/// Who built. The identity differs when the process cannot give what SLSA Build L3 asks (no separate signer, no sandbox).
+/// Who built. The identity differs when the process cannot give what SLSA Build L3 asks (no separate signer, no
+/// sandbox).
 struct Builder {
   std::string id = "https://nacre.dev/builders/local/v1";
   std::string version;          ///< Of nacre.
@@ -39,8 +40,9 @@ struct Subject {
 codec::Json statement(const std::vector<Subject>& subjects, std::string_view predicate_type,
                       codec::Json predicate);
 
-/// SLSA v1 predicates: what the process outside the sandbox saw (design, decision 7). externalParameters is complete: definition file and
-/// digest, architecture, edition. resolvedDependencies: the definition, every source (digest, uri, how it came), every package of the root.
+/// SLSA v1 predicates: what the process outside the sandbox saw (design, decision 7). externalParameters is complete:
+/// definition file and digest, architecture, edition. resolvedDependencies: the definition, every source (digest,
+/// uri, how it came), every package of the root.
 codec::Json build_provenance(const build::BuildRequest& request, const build::BuiltTree& built,
                              const std::string& definition_path, const Sha256& definition_digest,
                              const std::string& commit, const Builder& builder);
@@ -57,14 +59,15 @@ codec::Json stage0_provenance(const std::vector<std::pair<std::string, Sha256>>&
 Result<Sha256> sign_statement(const codec::Json& statement, Edition edition,
                               crypto::Signer& signer, store::Store& store);
 
-/// What an image carries besides itself: cosign's new form (referrers with `subject`) and legacy form (tags sha256-HEX.sig/.att).
+/// What an image carries besides itself: cosign's new form (referrers with `subject`) and legacy form (tags
+/// sha256-HEX.sig/.att).
 struct ImageEvidence {
   std::vector<Sha256> blobs;        ///< Everything written, manifests too.
   codec::Json referrers;            ///< {"sha256:SUBJECT": [descriptor with artifactType and annotations, …]}
   std::vector<std::pair<std::string, Sha256>> tags;  ///< "sha256-HEX.sig" -> manifest.
 };
-/// Signs `subject` (manifest or index) as an image of `repository` ("nacre/nginx") and attaches the statements given as (type, predicate).
-/// `created` fills the time annotations (reproducible: SOURCE_DATE_EPOCH of the image).
+/// Signs `subject` (manifest or index) as an image of `repository` ("nacre/nginx") and attaches the statements given
+/// as (type, predicate). `created` fills the time annotations (reproducible: SOURCE_DATE_EPOCH of the image).
 Result<ImageEvidence> attach_evidence(const image::Descriptor& subject,
                                       const std::string& repository,
                                       const std::vector<std::pair<std::string, codec::Json>>& predicates,

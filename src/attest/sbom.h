@@ -12,9 +12,9 @@
 
 namespace nacre::attest {
 
-/// SPDX 2.3 of one package as it stands inside it (spec apk-melange-apko 1.5, supply-chain 5): the package, its definition, its sources
-/// (GENERATED_FROM, digest, upstream's address, "repacked" as an annotation). A function of its arguments alone: it holds no edition, no
-/// clock and no machine, so that two builds give the same bytes.
+/// SPDX 2.3 of one package as it stands inside it (spec apk-melange-apko 1.5, supply-chain 5): the package, its
+/// definition, its sources (GENERATED_FROM, digest, upstream's address, "repacked" as an annotation). A function of
+/// its arguments alone: it holds no edition, no clock and no machine, so that two builds give the same bytes.
 codec::Json package_sbom(const definition::Definition& definition, const std::string& package,
                          const Arch& arch, const std::vector<build::FetchedSource>& sources,
                          const std::string& commit, std::int64_t source_date_epoch);
@@ -22,8 +22,8 @@ codec::Json package_sbom(const definition::Definition& definition, const std::st
 /// Where it stands: "var/lib/db/sbom/NAME-VERSION.spdx.json".
 TreePath package_sbom_path(const std::string& package, const std::string& full_version);
 
-/// SPDX 2.3 of one image manifest: the image CONTAINS its layers and each package's described elements (ids deduplicated).
-/// `package_sboms` are in the order of image.packages.
+/// SPDX 2.3 of one image manifest: the image CONTAINS its layers and each package's described elements (ids
+/// deduplicated). `package_sboms` are in the order of image.packages.
 codec::Json image_sbom(const image::Image& image, const std::vector<codec::Json>& package_sboms);
 /// Of the OCI index: VARIANT_OF relations to each manifest.
 codec::Json image_index_sbom(const std::vector<image::Image>& images);

@@ -24,8 +24,8 @@ bool balanced(std::string_view text) {
   return open == 0;
 }
 
-/// Whether every word is a licence id, an operator or a parenthesis. Ids are not looked up in SPDX's list. A LicenseRef needs its
-/// text beside it, so it is none.
+/// Whether every word is a licence id, an operator or a parenthesis. Ids are not looked up in SPDX's list. A
+/// LicenseRef needs its text beside it, so it is none.
 bool is_expression(std::string_view text) {
   if (!balanced(text) || text.find("LicenseRef-") != std::string_view::npos) return false;
   const std::string spaced = replace_all(replace_all(std::string(text), "(", " "), ")", " ");

@@ -9,7 +9,8 @@
 
 namespace nacre::attest {
 
-/// "SPDXRef-Package-a-b": ids may hold letters, digits, '.' and '-'; ':' and '/' become '-', any other byte "C" and its decimal code.
+/// "SPDXRef-Package-a-b": ids may hold letters, digits, '.' and '-'; ':' and '/' become '-', any other byte "C" and
+/// its decimal code.
 std::string spdx_id(std::string_view kind, std::string_view text);
 
 /// One licence text of a definition as an SPDX expression: as it stands when it is one, else "LicenseRef-…".

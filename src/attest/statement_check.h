@@ -20,8 +20,9 @@ struct StatementFound {
   std::string summary;            ///< "https://nacre.dev/builders/local/v1, edition community"
 };
 
-/// The statement inside a bundle: signature by the edition's attestation key, subject, predicate type; for provenance also the builder, build type,
-/// edition, and that externalParameters holds no key that this verifier does not know (SLSA v1.2, P2). kDenied names what does not hold.
+/// The statement inside a bundle: signature by the edition's attestation key, subject, predicate type; for provenance
+/// also the builder, build type, edition, and that externalParameters holds no key that this verifier does not know
+/// (SLSA v1.2, P2). kDenied names what does not hold.
 Result<StatementFound> check_statement(const std::string& bundle, const StatementWanted& wanted,
                                        const TrustedKeys& keys);
 

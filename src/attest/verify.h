@@ -32,9 +32,10 @@ struct PackageEvidence {
   std::optional<std::string> sbom;         ///< A copy of the SBOM, which must be the one inside the package.
 };
 
-/// Signature of the control segment by the edition's key, data digest, per-file checksums, provenance (subject, predicate type, builder id, edition,
-/// build type), in-package SBOM (present, names this package and version), and, when given, that the signed index names exactly this file.
-/// kDenied names the first thing that does not hold and the byte range or digest (expected, found).
+/// Signature of the control segment by the edition's key, data digest, per-file checksums, provenance (subject,
+/// predicate type, builder id, edition, build type), in-package SBOM (present, names this package and version), and,
+/// when given, that the signed index names exactly this file. kDenied names the first thing that does not hold and
+/// the byte range or digest (expected, found).
 Result<std::vector<Check>> verify_package(const os::Path& file, const PackageEvidence& evidence,
                                           const TrustedKeys& keys);
 
@@ -43,14 +44,16 @@ Result<std::vector<Check>> verify_index(std::string_view bytes, std::string_view
                                         const std::optional<std::string>& provenance,
                                         const TrustedKeys& keys);
 
-/// Where verify_image reads from: a store, an OCI layout, or a registry. Both must return bytes that have the digest asked, or kDenied.
+/// Where verify_image reads from: a store, an OCI layout, or a registry. Both must return bytes that have the digest
+/// asked, or kDenied.
 struct ImageSource {
   std::function<Result<std::string>(const Sha256& digest)> blob;
   std::function<Result<codec::Json>(const Sha256& subject)> referrers;   ///< Array of descriptors.
 };
 
-/// Every blob of the image by digest (layers, diffIDs, config, manifest), image signature, provenance and SBOM attestations on manifest and
-/// index, and that each installed package stands in `signed_index` (of this edition) with the same checksum.
+/// Every blob of the image by digest (layers, diffIDs, config, manifest), image signature, provenance and SBOM
+/// attestations on manifest and index, and that each installed package stands in `signed_index` (of this edition)
+/// with the same checksum.
 Result<std::vector<Check>> verify_image(const Sha256& index_or_manifest, const ImageSource& source,
                                         std::string_view signed_index, const TrustedKeys& keys);
 

@@ -121,8 +121,8 @@ struct Verifier {
     return out;
   }
 
-  /// Signature, provenance, SBOM of one manifest or index: of each one must be there and hold. What others attached beside it
-  /// is no reason to refuse.
+  /// Signature, provenance, SBOM of one manifest or index: of each one must be there and hold. What others attached
+  /// beside it is no reason to refuse.
   Result<> check_evidence(const Sha256& subject, std::string_view what) {
     const std::multimap<std::string, std::string> bundles = TRY(bundles_of(subject));
     for (const std::string_view type : kWanted) {

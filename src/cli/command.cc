@@ -82,7 +82,8 @@ Result<> read_option(const Verb& verb, const std::vector<Option>& options, const
       return Error::make(ErrorKind::kInvalid, "option '{}' needs a value {}", name, option->value_name);
     value = words[at++];
   }
-  if (option->type == OptionType::kNumber && (value.empty() || value.find_first_not_of("0123456789") != std::string::npos))
+  if (option->type == OptionType::kNumber &&
+      (value.empty() || value.find_first_not_of("0123456789") != std::string::npos))
     return Error::make(ErrorKind::kInvalid, "option '{}' needs a number, got '{}'", name, value);
   if (option->type == OptionType::kList)
     out.values[name].push_back(value);

@@ -30,14 +30,21 @@ bool has_program(const char* name) {
   return false;
 }
 
-/// The words before a runtime's own arguments: runc, else crun in a mount namespace without the empty v2 hierarchy that it refuses.
+/// The words before a runtime's own arguments: runc, else crun in a mount namespace without the empty v2 hierarchy
+/// that it refuses.
 Result<std::vector<std::string>> runtime(const Session& session) {
   const std::string root = (containers_dir(session) / ".runtime").string();
   if (has_program("runc")) return std::vector<std::string>{"runc", "--root", root};
   if (has_program("crun"))
-    return std::vector<std::string>{"unshare", "-m", "sh", "-c",
-                                    "mount --make-rprivate /; umount /sys/fs/cgroup/unified 2>/dev/null; exec crun \"$@\"",
-                                    "crun", "--root", root};
+    return std::vector<std::string>{
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        "mount --make-rprivate /; umount /sys/fs/cgroup/unified 2>/dev/null; exec crun \"$@\"",
+        "crun",
+        "--root",
+        root};
   return Error::make(ErrorKind::kUnavailable, "there is no OCI runtime on this machine")
       .hint("apt-get install runc");
 }
@@ -54,7 +61,8 @@ Result<os::Exit> call(Session& session, std::vector<std::string> arguments, doub
 /// What the runtime says of a container: status and pid. kNotFound when it knows none of that name.
 Result<ContainerState> state_of(const std::string& name, Session& session) {
   const os::Exit exit = TRY(call(session, {"state", name}));
-  if (!exit.ok()) return Error::make(ErrorKind::kNotFound, "no container '{}'", name).hint("`nacre run --list` lists them");
+  if (!exit.ok())
+    return Error::make(ErrorKind::kNotFound, "no container '{}'", name).hint("`nacre run --list` lists them");
   const Json json = TRY(codec::parse_json(exit.out, "state of " + name));
   ContainerState out;
   out.name = name;
@@ -72,7 +80,8 @@ void remove_container(const std::string& name, Session& session) {
 Result<Path> unpacked(const Sha256& manifest, Session& session) {
   const bool root = ::getuid() == 0;
   const Sha256 key = codec::sha256(fmt::format("container root {} {}", manifest.hex(), root ? "root" : "rootless"));
-  return session.env.store.tree(key, [&](const Path& folder) { return image::unpack_image(manifest, folder, session.env); });
+  return session.env.store.tree(key,
+                                [&](const Path& folder) { return image::unpack_image(manifest, folder, session.env); });
 }
 
 struct Prepared {
@@ -93,7 +102,8 @@ Result<Prepared> prepare(const Sha256& manifest, RunOptions options, Session& se
   request.caller_uid = ::getuid();
   request.caller_gid = ::getgid();
   const auto [uid, gid] = TRY(resolve_user(request.image.user, request.root));
-  // One id is all that a caller without root can map: inside, the program is uid 0 of a user namespace without capabilities.
+  // One id is all that a caller without root can map: inside, the program is uid 0 of a user namespace without
+  // capabilities.
   request.uid = request.rootless ? 0 : uid;
   request.gid = request.rootless ? 0 : gid;
   request.options = options;
@@ -115,7 +125,8 @@ Result<int> run_attached(const Prepared& container, const RunOptions& options, S
   os::Command command;
   command.inherit_env = true;
   command.argv = TRY(runtime(session));
-  for (const std::string& word : {std::string("run"), std::string("--bundle"), container.bundle.string(), container.name})
+  for (const std::string& word :
+       {std::string("run"), std::string("--bundle"), container.bundle.string(), container.name})
     command.argv.push_back(word);
   command.on_line = [&](std::string_view line) { session.print(line); };
   std::jthread forwarder;
@@ -142,7 +153,8 @@ Result<int> run_attached(const Prepared& container, const RunOptions& options, S
 Result<> start_forwarder(const Prepared& container, const RunOptions& options, Session& session) {
   os::Command command;
   command.inherit_env = true;
-  std::string words = fmt::format("setsid {} run --forward {}", shell_quote(session.program.string()), shell_quote(container.name));
+  std::string words =
+      fmt::format("setsid {} run --forward {}", shell_quote(session.program.string()), shell_quote(container.name));
   for (const auto& [host, inside] : options.publish) words += fmt::format(" --publish {}:{}", host, inside);
   const std::string log = shell_quote((container.bundle / "forward.log").string());
   command.argv = {"sh", "-c", fmt::format("{} </dev/null >{} 2>&1 &", words, log)};

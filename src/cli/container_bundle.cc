@@ -122,10 +122,11 @@ Json linux_part(const BundleRequest& request) {
     out.set("resources", std::move(resources));
   }
   out.set("seccomp", seccomp());
-  out.set("maskedPaths", Json::strings({"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-                                        "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware",
-                                        "/proc/scsi"}));
-  return out.set("readonlyPaths", Json::strings({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}));
+  out.set("maskedPaths",
+          Json::strings({"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+                         "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi"}));
+  return out.set("readonlyPaths",
+                 Json::strings({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}));
 }
 
 }  // namespace

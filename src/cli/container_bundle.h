@@ -12,7 +12,8 @@ struct ImageConfig {
 };
 Result<ImageConfig> read_image_config(const Sha256& manifest, Env& env);
 
-/// config.json of an OCI bundle (runtime-spec 1.0.2): the narrowest that runs. `uid` and `gid` are those of the process inside.
+/// config.json of an OCI bundle (runtime-spec 1.0.2): the narrowest that runs. `uid` and `gid` are those of the
+/// process inside.
 struct BundleRequest {
   ImageConfig image;
   RunOptions options;

@@ -115,7 +115,8 @@ Result<> forward_ports(int pid, const std::vector<std::pair<int, int>>& ports, s
   while (!stop.stop_requested()) {
     std::vector<pollfd> fds = {{process.get(), POLLIN, 0}};
     for (const Fd& listener : listeners) fds.push_back({listener.get(), POLLIN, 0});
-    if (::poll(fds.data(), fds.size(), 200) < 0 && errno != EINTR) return os::system_error(errno, "wait for connections");
+    if (::poll(fds.data(), fds.size(), 200) < 0 && errno != EINTR)
+      return os::system_error(errno, "wait for connections");
     if (fds[0].revents != 0) break;
     connections.remove_if([](const Connection& connection) { return connection.done.load(); });
     for (std::size_t i = 0; i < listeners.size(); ++i) {

@@ -8,8 +8,9 @@
 
 namespace nacre::cli {
 
-/// Forwards TCP connections from 127.0.0.1:HOST on this machine to 127.0.0.1:PORT in the network namespace of process `pid`, which has no other
-/// way out or in. Returns when the process has ended or `stop` is requested. kConflict when a host port is taken.
+/// Forwards TCP connections from 127.0.0.1:HOST on this machine to 127.0.0.1:PORT in the network namespace of process
+/// `pid`, which has no other way out or in. Returns when the process has ended or `stop` is requested. kConflict when
+/// a host port is taken.
 Result<> forward_ports(int pid, const std::vector<std::pair<int, int>>& ports, std::stop_token stop);
 
 }  // namespace nacre::cli

@@ -23,11 +23,13 @@ std::string repository_of(Edition edition, std::string_view image);
 /// Every os/images/*.yaml that is for this architecture, ordered by name; a faulty one names its place.
 Result<std::vector<image::ImageSpec>> load_image_specs(const Path& os_dir, const Arch& arch);
 
-/// Solves, composes and attests one image from packages of one edition on the shelf, unless an image of equal inputs is known.
+/// Solves, composes and attests one image from packages of one edition on the shelf, unless an image of equal inputs
+/// is known.
 Result<ComposedImage> compose(Workshop& shop, const image::ImageSpec& spec, Edition edition);
 
-/// Runs os/images/NAME.test.sh on a composed image (`before`: the image that it follows, for update and rollback tests) unless it passed before.
-/// An image without a test passes. kInvalid with the last lines of the script when it fails.
+/// Runs os/images/NAME.test.sh on a composed image (`before`: the image that it follows, for update and rollback
+/// tests) unless it passed before. An image without a test passes. kInvalid with the last lines of the script when it
+/// fails.
 Result<> test_image(Workshop& shop, const ComposedImage& image,
                     const std::optional<index::SerialImage>& before);
 

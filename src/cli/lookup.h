@@ -18,7 +18,8 @@ Result<Edition> edition_of(const Arguments& arguments);
 /// The serial that --serial names, else the newest. kNotFound says how to make one.
 Result<index::Serial> serial_of(const Arguments& arguments, Session& session);
 
-/// An image that a reference names: in the store ("nginx", "nginx:1.26.3", "nacre-production/nginx", "sha256:HEX") or in a registry.
+/// An image that a reference names: in the store ("nginx", "nginx:1.26.3", "nacre-production/nginx", "sha256:HEX") or
+/// in a registry.
 struct FoundImage {
   std::string name;                          ///< As asked, for messages.
   Sha256 digest;                             ///< Index or manifest, in the store (pulled when it was remote).

@@ -8,8 +8,9 @@ namespace nacre::cli {
 
 using codec::Json;
 
-Result<std::vector<publish::Receipt>> push_images(const std::vector<index::SerialImage>& images, const index::Serial& serial,
-                                                  const std::string& host, Session& session) {
+Result<std::vector<publish::Receipt>> push_images(const std::vector<index::SerialImage>& images,
+                                                  const index::Serial& serial, const std::string& host,
+                                                  Session& session) {
   std::vector<publish::Receipt> out;
   for (index::SerialImage image : images) {
     image.tags.push_back(fmt::format("serial-{}", serial.number));

@@ -9,9 +9,11 @@
 
 namespace nacre::cli {
 
-/// Pushes images of a serial, with their signatures and attestations, to HOST[:PORT][/PREFIX]; each also gets the tag "serial-N".
-Result<std::vector<publish::Receipt>> push_images(const std::vector<index::SerialImage>& images, const index::Serial& serial,
-                                                  const std::string& host, Session& session);
+/// Pushes images of a serial, with their signatures and attestations, to HOST[:PORT][/PREFIX]; each also gets the tag
+/// "serial-N".
+Result<std::vector<publish::Receipt>> push_images(const std::vector<index::SerialImage>& images,
+                                                  const index::Serial& serial, const std::string& host,
+                                                  Session& session);
 
 codec::Json to_json(const std::vector<publish::Receipt>& receipts);
 std::string render(const std::vector<publish::Receipt>& receipts);

@@ -10,7 +10,8 @@
 
 namespace nacre::cli {
 
-/// What one build left in the state database: enough to find its packages again without building, to plan, and to build it a second time.
+/// What one build left in the state database: enough to find its packages again without building, to plan, and to
+/// build it a second time.
 struct BuildRecord {
   std::string definition, version;             ///< version is VERSION-rEPOCH.
   Sha256 action_key;
@@ -22,7 +23,8 @@ struct BuildRecord {
   std::int64_t finished = 0;
 };
 
-/// By action key: equal inputs, so the packages are the answer. nullopt when unknown, or when a blob that it names is gone.
+/// By action key: equal inputs, so the packages are the answer. nullopt when unknown, or when a blob that it names is
+/// gone.
 Result<std::optional<BuildRecord>> find_build(Env& env, const Sha256& action_key);
 /// The build that a definition stands for now.
 Result<std::optional<BuildRecord>> latest_build(Env& env, std::string_view definition);

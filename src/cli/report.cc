@@ -102,10 +102,10 @@ std::string render(const FlowReport& report) {
   for (const auto& [stage, seconds] : report.stage_seconds)
     out += fmt::format("  {} {}", stage, human_duration(seconds));
   out += fmt::format("  total {}\n", human_duration(report.seconds));
-  out += report.published
-             ? fmt::format("published: edition {}, serial {} ({})\n", name_of(report.edition), report.serial,
-                           report.published->reason)
-             : fmt::format("nothing to publish: edition {} stays at serial {}\n", name_of(report.edition), report.serial);
+  out += report.published ? fmt::format("published: edition {}, serial {} ({})\n", name_of(report.edition),
+                                        report.serial, report.published->reason)
+                          : fmt::format("nothing to publish: edition {} stays at serial {}\n", name_of(report.edition),
+                                        report.serial);
   return out;
 }
 

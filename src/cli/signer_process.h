@@ -23,8 +23,9 @@ SignerPlace signer_place(const os::Path& home);
 /// Who built, for provenance: one identity when keys are out of reach of what builds, another when they are not.
 std::string builder_identity(const SignerPlace& place);
 
-/// Starts `nacre signer` as a child at the first signature and talks to it over its socket; the child ends with this object (or with this process,
-/// however it ends). With NACRE_SIGNER_SOCKET set, a signer that runs already is asked instead.
+/// Starts `nacre signer` as a child at the first signature and talks to it over its socket; the child ends with this
+/// object (or with this process, however it ends). With NACRE_SIGNER_SOCKET set, a signer that runs already is asked
+/// instead.
 class SignerProcess final : public crypto::Signer {
  public:
   SignerProcess(os::Path program, SignerPlace place);

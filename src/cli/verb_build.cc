@@ -103,8 +103,9 @@ Result<int> run_test(const Arguments& arguments, Session& session) {
   }
   Json json;
   json.set("ran", sum.ran).set("known", sum.known);
-  session.print(session.json ? codec::to_json(json)
-                             : fmt::format("{} tests passed, {} passed before with the same inputs", sum.ran, sum.known));
+  session.print(session.json
+                    ? codec::to_json(json)
+                    : fmt::format("{} tests passed, {} passed before with the same inputs", sum.ran, sum.known));
   return 0;
 }
 

@@ -28,7 +28,8 @@ Result<int> index_files(const std::vector<std::string>& files, const std::string
   }
   std::sort(packages.begin(), packages.end(),
             [](const auto& a, const auto& b) { return a.record.name < b.record.name; });
-  const std::string bytes = TRY(index::make_index(packages, edition, 0, index::segment_signer(session.signer, edition)));
+  const std::string bytes =
+      TRY(index::make_index(packages, edition, 0, index::segment_signer(session.signer, edition)));
   TRY(os::write_file(out, bytes));
   session.print(fmt::format("{}: {} packages of edition {}", out, packages.size(), name_of(edition)));
   return 0;
@@ -105,7 +106,8 @@ Verb verb_key() {
   Verb verb;
   verb.name = "key";
   verb.summary = "show or write the public keys of an edition";
-  verb.options = {kEditionOption, {"--out", OptionType::kText, "DIR", "", "write NAME.pub files here", Completion::kFolder}};
+  verb.options = {kEditionOption,
+                  {"--out", OptionType::kText, "DIR", "", "write NAME.pub files here", Completion::kFolder}};
   verb.run = run_key;
   return verb;
 }

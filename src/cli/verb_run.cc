@@ -125,8 +125,8 @@ Verb verb_run() {
       {"--exec", OptionType::kText, "NAME", "", "run a command in a container", Completion::kNone},
       {"--logs", OptionType::kText, "NAME", "", "what a container printed", Completion::kNone},
       {"--kill", OptionType::kText, "NAME", "", "send a signal to a container", Completion::kNone},
-      {"--forward", OptionType::kText, "NAME", "", "forward published ports until the container ends (used by --detach)",
-       Completion::kNone}};
+      {"--forward", OptionType::kText, "NAME", "",
+       "forward published ports until the container ends (used by --detach)", Completion::kNone}};
   verb.options_first = true;
   verb.run = run_run;
   return verb;

@@ -91,9 +91,10 @@ Verb verb_signer() {
   Verb verb;
   verb.name = "signer";
   verb.summary = "hold the keys in a process of its own, under another user; other verbs start it by themselves";
-  verb.options = {{"--home", OptionType::kText, "DIR", "", "NACRE_HOME of those it signs for", Completion::kFolder},
-                  {"--socket", OptionType::kText, "NAME", "signer.sock", "name of the socket in DIR/signer", Completion::kNone},
-                  {"--allow-uid", OptionType::kNumber, "UID", "", "who may ask; the caller when not given", Completion::kNone}};
+  verb.options = {
+      {"--home", OptionType::kText, "DIR", "", "NACRE_HOME of those it signs for", Completion::kFolder},
+      {"--socket", OptionType::kText, "NAME", "signer.sock", "name of the socket in DIR/signer", Completion::kNone},
+      {"--allow-uid", OptionType::kNumber, "UID", "", "who may ask; the caller when not given", Completion::kNone}};
   verb.run_alone = run_signer;
   return verb;
 }

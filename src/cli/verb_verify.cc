@@ -85,7 +85,8 @@ attest::ImageSource local_source(const index::SerialImage& entry, Session& sessi
   return source;
 }
 
-/// The signed index that names an image's packages: the newest serial that holds the image, else the newest of the edition.
+/// The signed index that names an image's packages: the newest serial that holds the image, else the newest of the
+/// edition.
 Result<std::string> index_for(const Sha256& digest, Edition edition, Session& session) {
   const std::vector<index::Serial> serials = TRY(index::list_serials(session.env, edition));
   std::optional<Sha256> found;
@@ -114,7 +115,8 @@ Result<std::vector<Check>> verify_image(const Arguments& arguments, const std::s
     if (!found.entry)
       return Error::make(ErrorKind::kNotFound, "image {} is in no serial, so it has no attestations here", found.name)
           .hint("publish it with `nacre up`");
-    std::vector<Check> checks = TRY(attest::verify_image(found.digest, local_source(*found.entry, session), index, keys));
+    std::vector<Check> checks =
+        TRY(attest::verify_image(found.digest, local_source(*found.entry, session), index, keys));
     for (const Sha256& blob : found.entry->blobs) TRY(session.env.store.check(blob));  // the other cosign form, too
     checks.push_back({"every blob of the image", fmt::format("{} blobs", found.entry->blobs.size())});
     return checks;
@@ -164,12 +166,13 @@ Verb verb_verify() {
   verb.name = "verify";
   verb.summary = "check signatures, provenance, SBOM and edition of an image, a package file or an index";
   verb.arguments = {{"SUBJECT", "image reference, FILE.apk, or APKINDEX.tar.gz", true, false, Completion::kFile}};
-  verb.options = {kEditionOption,
-                  {"--index", OptionType::kText, "FILE", "", "signed APKINDEX.tar.gz that must name the packages",
-                   Completion::kFile},
-                  {"--key-package", OptionType::kText, "FILE", "", "public key of packages and index", Completion::kFile},
-                  {"--key-attestation", OptionType::kText, "FILE", "", "public key of attestations", Completion::kFile},
-                  {"--builder", OptionType::kList, "ID", "", "also trust this builder identity", Completion::kNone}};
+  verb.options = {
+      kEditionOption,
+      {"--index", OptionType::kText, "FILE", "", "signed APKINDEX.tar.gz that must name the packages",
+       Completion::kFile},
+      {"--key-package", OptionType::kText, "FILE", "", "public key of packages and index", Completion::kFile},
+      {"--key-attestation", OptionType::kText, "FILE", "", "public key of attestations", Completion::kFile},
+      {"--builder", OptionType::kList, "ID", "", "also trust this builder identity", Completion::kNone}};
   verb.run = run_verify;
   return verb;
 }

@@ -73,7 +73,8 @@ Json to_json(const Watched& row) {
   Json out;
   out.set("package", row.definition->name).set("version", row.definition->version);
   if (row.seen && !row.seen->releases.empty()) out.set("newest", row.seen->releases.front().version);
-  if (row.seen) out.set("feed", watch::name_of(row.seen->feed)).set("unreachable", Json::strings(row.seen->unreachable));
+  if (row.seen)
+    out.set("feed", watch::name_of(row.seen->feed)).set("unreachable", Json::strings(row.seen->unreachable));
   if (row.proposal) {
     Json proposal;
     proposal.set("to", row.proposal->to).set("file", row.proposal->file).set("problem", row.proposal->problem);
@@ -87,7 +88,8 @@ std::string render(const Watched& row) {
   const std::string& name = row.definition->name;
   if (row.proposal)
     return fmt::format("{:<24} {} -> {}  ({}){}\n", name, row.proposal->from, row.proposal->to,
-                       watch::name_of(row.proposal->feed), row.proposal->problem.empty() ? "" : "  " + row.proposal->problem);
+                       watch::name_of(row.proposal->feed),
+                       row.proposal->problem.empty() ? "" : "  " + row.proposal->problem);
   return fmt::format("{:<24} {}  {}\n", name, row.definition->version, split(row.note, '\n').front());
 }
 
@@ -103,7 +105,8 @@ std::vector<build::LockedSource> with_entry(std::vector<build::LockedSource> sou
   return sources;
 }
 
-/// Brings the new source into the store, then writes the proposal into lock and definition: one that cannot be fetched changes nothing.
+/// Brings the new source into the store, then writes the proposal into lock and definition: one that cannot be
+/// fetched changes nothing.
 Result<> apply(const watch::Proposal& proposal, Workshop& shop) {
   if (!proposal.problem.empty())
     return Error::make(ErrorKind::kUnavailable, "{} {} cannot be applied by itself: {}", proposal.package, proposal.to,
@@ -114,7 +117,8 @@ Result<> apply(const watch::Proposal& proposal, Workshop& shop) {
     source.uri = proposal.lock_entry->uri;
     source.sha256 = proposal.lock_entry->sha256.hex();
     source.place = {proposal.file, 0, 0};
-    TRY(build::fetch_source(source, sources, shop.places, shop.env()), "updating {} to {}", proposal.package, proposal.to);
+    TRY(build::fetch_source(source, sources, shop.places, shop.env()), "updating {} to {}", proposal.package,
+        proposal.to);
     TRY(os::write_file(shop.os.folder / "sources.lock", build::write_sources_lock(sources)));
     shop.os.sources = std::move(sources);
   }
@@ -206,9 +210,10 @@ Verb verb_watch() {
   verb.name = "watch";
   verb.summary = "ask upstream's feeds for newer releases and propose edits";
   verb.arguments = {{"DEFINITION", "only these", false, true, Completion::kPackage}};
-  verb.options = {kArchOption,
-                  {"--diff", OptionType::kFlag, "", "", "print each definition as it would become", Completion::kNone},
-                  {"--write", OptionType::kFlag, "", "", "write the proposals into the definitions", Completion::kNone}};
+  verb.options = {
+      kArchOption,
+      {"--diff", OptionType::kFlag, "", "", "print each definition as it would become", Completion::kNone},
+      {"--write", OptionType::kFlag, "", "", "write the proposals into the definitions", Completion::kNone}};
   verb.run = run_watch;
   return verb;
 }
@@ -217,7 +222,8 @@ Verb verb_update() {
   Verb verb;
   verb.name = "update";
   verb.summary = "apply proposals, rebuild what needs it, recompose what changed, publish the next serial";
-  verb.arguments = {{"DEFINITION", "only these; all with a proposal when none is named", false, true, Completion::kPackage}};
+  verb.arguments = {
+      {"DEFINITION", "only these; all with a proposal when none is named", false, true, Completion::kPackage}};
   verb.options = {kArchOption};
   verb.run = run_update;
   return verb;

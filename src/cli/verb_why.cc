@@ -51,7 +51,8 @@ Result<Origin> origin_of(const index::SerialPackage& package, Session& session) 
 std::vector<std::string> chain_to(const std::string& name, const index::Serial& serial,
                                   const std::vector<std::string>& members) {
   const auto in_image = [&](const std::string& package) {
-    return std::any_of(members.begin(), members.end(), [&](const std::string& m) { return m.starts_with(package + "="); });
+    return std::any_of(members.begin(), members.end(),
+                       [&](const std::string& m) { return m.starts_with(package + "="); });
   };
   const index::SerialPackage* wanted = nullptr;
   for (const index::SerialPackage& package : serial.packages)
@@ -109,8 +110,10 @@ Result<int> run_why(const Arguments& arguments, Session& session) {
 
   std::vector<const index::SerialImage*> images;
   for (const index::SerialImage& image : serial.images)
-    if (in.empty() ? image.name == what || what.find('/') != std::string::npos : image.name == in) images.push_back(&image);
-  const bool is_image = std::any_of(images.begin(), images.end(), [&](const auto* image) { return image->name == what; });
+    if (in.empty() ? image.name == what || what.find('/') != std::string::npos : image.name == in)
+      images.push_back(&image);
+  const bool is_image =
+      std::any_of(images.begin(), images.end(), [&](const auto* image) { return image->name == what; });
   if (what.find('/') != std::string::npos) {
     TreePath path = TRY(TreePath::parse(what));
     for (const index::SerialImage* image : images) {
@@ -118,8 +121,9 @@ Result<int> run_why(const Arguments& arguments, Session& session) {
       const std::vector<image::ImageFile> files = TRY(image::list_files(manifest, session.env));
       for (const image::ImageFile& file : files) {
         if (file.path != path.str()) continue;
-        answer.text += fmt::format("/{} in image {}: {}\n", file.path, image->name,
-                                   file.package.empty() ? "made by the composer (owned by no package)" : "package " + file.package);
+        answer.text += fmt::format(
+            "/{} in image {}: {}\n", file.path, image->name,
+            file.package.empty() ? "made by the composer (owned by no package)" : "package " + file.package);
         if (!file.package.empty())
           TRY(explain(file.package.substr(0, file.package.find('=')), serial, image->packages, session, answer));
       }
@@ -151,8 +155,11 @@ Verb verb_why() {
   verb.name = "why";
   verb.summary = "why is this here: file -> package -> definition -> source digest";
   verb.arguments = {{"WHAT", "/path in an image, package, or image", true, false, Completion::kPackage}};
-  verb.options = {kArchOption, kEditionOption, kSerialOption,
-                  {"--image", OptionType::kText, "IMAGE", "", "look for the path in this image only", Completion::kImage}};
+  verb.options = {
+      kArchOption,
+      kEditionOption,
+      kSerialOption,
+      {"--image", OptionType::kText, "IMAGE", "", "look for the path in this image only", Completion::kImage}};
   verb.run = run_why;
   return verb;
 }

@@ -4,7 +4,8 @@
 
 namespace nacre::cli {
 
-// One function for each row (or group of rows) of the table in verbs.cc; each lives in verb_NAME.cc beside its page verb_NAME.md.
+// One function for each row (or group of rows) of the table in verbs.cc; each lives in verb_NAME.cc beside its page
+// verb_NAME.md.
 Verb verb_up();
 Verb verb_plan();
 Verb verb_build();

@@ -95,7 +95,8 @@ std::string_view tar_end() {
 Result<std::string> tar_header(const TarHeader& header) {
   if (header.mtime < 0) return Error::make(ErrorKind::kInvalid, "'{}' has a time before 1970", header.path);
   if (header.size > kMaxOctalSize)
-    return Error::make(ErrorKind::kInvalid, "'{}' has {} bytes, more than a tar header holds", header.path, header.size);
+    return Error::make(ErrorKind::kInvalid, "'{}' has {} bytes, more than a tar header holds", header.path,
+                       header.size);
   std::map<std::string, std::string> records = header.pax;
   Block block{};
   const std::size_t cut = header.path.size() > kName.length && ascii(header.path) ? prefix_cut(header.path)

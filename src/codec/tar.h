@@ -15,7 +15,8 @@ namespace nacre::codec {
 /// One tar header, without its content.
 struct TarHeader {
   std::string path;        ///< As written; readers get it without leading "./" and trailing "/".
-  char type = '0';         ///< '0' file, '1' hard link, '2' symlink, '3' char device, '4' block device, '5' directory, '6' fifo.
+  /// '0' file, '1' hard link, '2' symlink, '3' char device, '4' block device, '5' directory, '6' fifo.
+  char type = '0';
   unsigned mode = 0644;
   std::uint64_t uid = 0, gid = 0;
   std::string uname, gname;

@@ -93,7 +93,9 @@ struct Update {
     bool use_tag = false;
   };
   struct Git { std::string strip_prefix, strip_suffix, tag_filter_prefix, tag_filter_contains; };
-  struct ReleaseMonitor { std::string identifier, strip_prefix, strip_suffix, version_filter_prefix, version_filter_contains; };
+  struct ReleaseMonitor {
+    std::string identifier, strip_prefix, strip_suffix, version_filter_prefix, version_filter_contains;
+  };
   std::vector<GitHub> github;                    ///< 0 or 1.
   std::vector<Git> git;
   std::vector<ReleaseMonitor> release_monitor;
@@ -133,7 +135,8 @@ struct Definition {
   Update update;
   std::vector<Source> sources;       ///< Of main and subpackage pipelines, in order.
   std::shared_ptr<const codec::YamlTree> yaml;  ///< The text, for messages and edits.
-  codec::Json compiled;              ///< The reference's JSON form (`nacre compile`), also embedded in packages as .melange.yaml.
+  /// The reference's JSON form (`nacre compile`), also embedded in packages as .melange.yaml.
+  codec::Json compiled;
 
   std::string full_version() const;  ///< VERSION-rEPOCH
 };
@@ -154,7 +157,8 @@ class PipelineSource {
   virtual Result<std::shared_ptr<const codec::YamlTree>> pipeline(std::string_view name) = 0;
 };
 
-/// YAML -> Definition. kInvalid with file:line:column and hint for everything that the reference refuses (spec 4.1) and for unknown fields.
+/// YAML -> Definition. kInvalid with file:line:column and hint for everything that the reference refuses (spec 4.1)
+/// and for unknown fields.
 Result<Definition> read_definition(std::shared_ptr<const codec::YamlTree> yaml, PipelineSource& pipelines,
                                    const CompileOptions& options);
 

@@ -162,13 +162,15 @@ TEST(Compiled, HasTheReferencesForm) {
         "${{inputs.y}}'}]\n"}});
   const std::string arch(host_arch().apk);
   const std::string accounts =
-      R"("accounts":{"users":[{"username":"build","uid":1000,"gid":1000}],"groups":[{"groupname":"build","gid":1000,"members":["build"]}]})";
+      R"("accounts":{"users":[{"username":"build","uid":1000,"gid":1000}],)"
+      R"("groups":[{"groupname":"build","gid":1000,"members":["build"]}]})";
   EXPECT_EQ(
       codec::to_json(d.compiled),
       R"({"package":{"name":"a","version":"1","epoch":0,"description":"text","dependencies":{},"checks":{},"cpe":{},)"
       R"("resources":{"cpu":"2"}},"environment":{"contents":{"packages":["n"]},)" +
           accounts +
-          R"(,"environment":{"COMPOSER_CACHE_DIR":"/var/cache/melange/composer","GOMODCACHE":"/var/cache/melange/gomodcache",)"
+          R"(,"environment":{"COMPOSER_CACHE_DIR":"/var/cache/melange/composer",)"
+          R"("GOMODCACHE":"/var/cache/melange/gomodcache",)"
           R"("GOPATH":"/home/build/.cache/go","HOME":"/home/build","PIP_CACHE_DIR":"/var/cache/melange/pip",)"
           R"("UV_CACHE_DIR":"/var/cache/melange/uv","npm_config_cache":"/var/cache/melange/npm"}},)"
           R"("pipeline":[{"uses":"p","with":{"x":"1"},"pipeline":[{"runs":"echo d"}]},{},{"if":"\")" +

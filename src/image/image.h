@@ -43,7 +43,8 @@ struct ImageSpec {
 };
 constexpr int kDefaultLayerBudget = 64;
 
-/// kInvalid with place and nearest name for unknown fields, wrong types, what apko refuses, and features that nacre does not have yet.
+/// kInvalid with place and nearest name for unknown fields, wrong types, what apko refuses, and features that nacre
+/// does not have yet.
 Result<ImageSpec> read_image_spec(const codec::YamlTree& yaml);
 
 /// A blob that an image consists of.
@@ -84,17 +85,18 @@ struct ComposeRequest {
 /// Digest of everything that decides the image's bytes. Equal key: the image is the same.
 Sha256 compose_key(const ComposeRequest& request);
 
-/// Layers straight from package data segments (design, decision 3): one package per layer in stable order while the budget allows, the
-/// rest in groups; the layout package first; then one top layer with what no package owns: accounts, apk's database (world, installed,
-/// scripts, triggers), keys, `paths:`, os files that apko adds (spec 5.2 where it makes sense without a package manager running).
-/// A segment that cannot be used as it stands (a directory that crosses another package's symlink, a file that another package replaces, foreign
-/// end blocks in the middle) is rewritten once and kept by digest. Layers are kept in the state by key, never recompressed.
-/// kConflict names both packages and the path when two give one path with different content and neither replaces the other.
-/// kDenied when a package is signed by another edition's key than `edition` (stage0 included), naming it.
+/// Layers straight from package data segments (design, decision 3): one package per layer in stable order while the
+/// budget allows, the rest in groups; the layout package first; then one top layer with what no package owns:
+/// accounts, apk's database (world, installed, scripts, triggers), keys, `paths:`, os files that apko adds (spec 5.2
+/// where it makes sense without a package manager running). A segment that cannot be used as it stands (a directory
+/// that crosses another package's symlink, a file that another package replaces, foreign end blocks in the middle) is
+/// rewritten once and kept by digest. Layers are kept in the state by key, never recompressed. kConflict names both
+/// packages and the path when two give one path with different content and neither replaces the other. kDenied when a
+/// package is signed by another edition's key than `edition` (stage0 included), naming it.
 Result<Image> compose_image(const ComposeRequest& request, Env& env);
 
-/// Files of an image after all layers, for `nacre image files` and `nacre why`: path -> package, as the image's own installed
-/// database says ("" when no package has it).
+/// Files of an image after all layers, for `nacre image files` and `nacre why`: path -> package, as the image's own
+/// installed database says ("" when no package has it).
 struct ImageFile {
   std::string path;
   std::string package;                    ///< "name=version"

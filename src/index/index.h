@@ -54,7 +54,8 @@ struct Serial {
 codec::Json serial_to_json(const Serial& serial);
 Result<Serial> serial_from_json(const codec::Json& json);
 
-/// The description inside a signed index: "nacre EDITION serial N". The edition of an index is what its signed description says.
+/// The description inside a signed index: "nacre EDITION serial N". The edition of an index is what its signed
+/// description says.
 std::string index_description(Edition edition, std::uint64_t serial);
 struct IndexIdentity { Edition edition; std::uint64_t serial; };
 Result<IndexIdentity> parse_index_description(std::string_view description);
@@ -68,20 +69,22 @@ Result<std::vector<Serial>> list_serials(Env& env, Edition edition);
 Result<std::string> make_index(const std::vector<SerialPackage>& packages, Edition edition,
                                std::uint64_t serial, const apk::SegmentSigner& signer);
 
-/// Makes `next` visible as the edition's newest serial in one transaction: kConflict when another process published meanwhile; kConflict when a
-/// (name, version, arch) was published before with other bytes (design, decision 14); kDenied when a package is of another edition.
-/// Fills in number, previous, published. A crash at any point leaves the old head or the new one.
-/// `next.index` says by its signed description which serial it was made for: that must be the one after the head. All
-/// blobs that `next` names must be in the store, and the index must hold exactly its packages (kInvalid). A rollback
-/// holds the packages and images of the serial that it names.
+/// Makes `next` visible as the edition's newest serial in one transaction: kConflict when another process published
+/// meanwhile; kConflict when a (name, version, arch) was published before with other bytes (design, decision 14);
+/// kDenied when a package is of another edition. Fills in number, previous, published. A crash at any point leaves
+/// the old head or the new one. `next.index` says by its signed description which serial it was made for: that must
+/// be the one after the head. All blobs that `next` names must be in the store, and the index must hold exactly its
+/// packages (kInvalid). A rollback holds the packages and images of the serial that it names.
 Result<Serial> publish_serial(Env& env, Serial next);
 
-/// Digest of the .apk that this name, version and architecture mean for ever in an edition; nothing when it was never published.
+/// Digest of the .apk that this name, version and architecture mean for ever in an edition; nothing when it was never
+/// published.
 Result<std::optional<Sha256>> published_content(Env& env, Edition edition, const apk::IndexRecord& record);
 
 /// Everything in the store that a serial needs, sorted; not the manifest itself, and not what is all zero (absent).
 std::vector<Sha256> blobs_of(const Serial& serial);
-/// The same for every serial of every edition, and their manifests: nothing of it may be collected (design, decision 9).
+/// The same for every serial of every edition, and their manifests: nothing of it may be collected (design, decision
+/// 9).
 Result<std::vector<Sha256>> published_blobs(Env& env);
 
 /// SegmentSigner that asks `signer` for the edition's package key.

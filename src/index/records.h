@@ -9,14 +9,17 @@
 //   name/EDITION    NAME-VERSION.ARCH           -> digest of the .apk that this name means for ever
 namespace nacre::index {
 
+/// How the table above spells kinds and keys.
 std::string serial_kind(Edition edition);
 std::string serial_key(std::uint64_t number);
 std::string name_kind(Edition edition);
 
+/// The newest serial of an edition.
 struct Head {
   std::uint64_t number = 0;
   Sha256 manifest;
 };
+/// Nothing when there is none yet.
 Result<std::optional<Head>> head_record(store::State& state, Edition edition);
 Result<std::optional<Sha256>> serial_record(store::State& state, Edition edition,
                                             std::uint64_t number);

@@ -76,7 +76,8 @@ class RecordedHttp final : public Http {
 /// to 10 s, where Retry-After asks for it. Not tried again once the sink has got bytes.
 Result<Response> send_with_retry(Http& http, const Request& request, std::stop_token stop = {});
 
-/// kNotFound for 404/410, kDenied for 401/403, kUnavailable for 429 and 5xx, kInvalid for other non-2xx; nothing for 2xx.
+/// kNotFound for 404/410, kDenied for 401/403, kUnavailable for 429 and 5xx, kInvalid for other non-2xx; nothing for
+/// 2xx.
 Result<> expect_success(const Response& response, std::string_view url);
 
 }  // namespace nacre::net

@@ -96,7 +96,8 @@ Result<DebControl> read_deb_control(const DebFile& file, Env& env) {
   os::Command command;
   command.inherit_env = true;
   command.env = {"LC_ALL=C"};
-  command.argv = {"dpkg-deb", "-f", file.path.string(), "Package", "Version", "Architecture", "Depends", "Pre-Depends", "Provides"};
+  command.argv = {"dpkg-deb",     "-f",      file.path.string(), "Package", "Version",
+                  "Architecture", "Depends", "Pre-Depends",      "Provides"};
   const std::string text = TRY(os::run_or_fail(env.processes, command, env.stop), "reading '{}'", file.file_name);
   DebControl out;
   out.file = file;

@@ -16,8 +16,9 @@ struct DebControl {
   std::vector<std::string> provides;
 };
 
-/// The closure of `debs` (Depends and Pre-Depends, no Recommends) as the host's apt resolves it on an empty system, downloaded by apt
-/// with its own checks into the store. kNotFound when apt knows a name not; kUnavailable when it cannot download.
+/// The closure of `debs` (Depends and Pre-Depends, no Recommends) as the host's apt resolves it on an empty system,
+/// downloaded by apt with its own checks into the store. kNotFound when apt knows a name not; kUnavailable when it
+/// cannot download.
 Result<std::vector<DebFile>> download_debs(const std::vector<std::string>& debs, Env& env);
 
 /// Reads control fields through dpkg-deb.
@@ -26,14 +27,16 @@ Result<DebControl> read_deb_control(const DebFile& file, Env& env);
 /// Unpacks the data of a .deb into `folder` through dpkg-deb, running none of its scripts.
 Result<> unpack_deb(const DebFile& file, const os::Path& folder, Env& env);
 
-/// A Debian version as a valid apk version: epoch and revision become numbers ("1:1.3.dfsg+really1.3.2-4" -> "1.3_p1…").
-/// Different versions stay different; the order within one upstream version is kept as far as digits tell.
+/// A Debian version as a valid apk version: epoch and revision become numbers ("1:1.3.dfsg+really1.3.2-4" ->
+/// "1.3_p1…"). Different versions stay different; the order within one upstream version is kept as far as digits
+/// tell.
 std::string apk_version_of(std::string_view debian_version);
 
 /// Names of a Depends field: "libc6 (>= 2.34), debconf | debconf-2.0" -> {{libc6}, {debconf, debconf-2.0}}.
 std::vector<std::vector<std::string>> parse_debian_depends(std::string_view field);
 
-/// Where a Debian path goes: bin, sbin, usr/sbin -> usr/bin; lib, lib64, usr/lib64 -> usr/lib. Empty: left out (documentation, locales).
+/// Where a Debian path goes: bin, sbin, usr/sbin -> usr/bin; lib, lib64, usr/lib64 -> usr/lib. Empty: left out
+/// (documentation, locales).
 std::string merged_path(std::string_view path);
 
 }  // namespace nacre::package

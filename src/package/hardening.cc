@@ -14,7 +14,8 @@ struct Exception {
   std::string_view package, path_end, rule, reason;
 };
 constexpr std::array kExceptions = {
-    Exception{"glibc", "", "stack-protector", "the C library guards itself where it can; start-up code runs before the guard exists"},
+    Exception{"glibc", "", "stack-protector",
+              "the C library guards itself where it can; start-up code runs before the guard exists"},
     Exception{"glibc", "", "fortify", "the C library implements the checked functions"},
     Exception{"glibc-", "", "stack-protector", "parts of the C library"},
     Exception{"glibc-", "", "fortify", "parts of the C library"},

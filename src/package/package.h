@@ -13,8 +13,8 @@ namespace nacre::package {
 /// Part of each package's key: raise it when equal trees would be packed into other bytes.
 constexpr std::string_view kPackagerVersion = "1";
 
-/// The compiled definition as packages carry it in .melange.yaml: without `test` and `update`, which do not change what is built
-/// (docs/decisions/0003-embedded-definition.md).
+/// The compiled definition as packages carry it in .melange.yaml: without `test` and `update`, which do not change
+/// what is built (docs/decisions/0003-embedded-definition.md).
 codec::Json embedded_definition(const definition::Definition& definition);
 
 /// What goes into one .apk besides the tree: made by rooms above (attest) and handed down.
@@ -40,15 +40,16 @@ struct Finding {
   std::string text;
   bool fatal = false;
 };
-/// All linters of spec 4.9 that need only the tree, with the reference's defaults and the definition's `checks.disabled`.
+/// All linters of spec 4.9 that need only the tree, with the reference's defaults and the definition's
+/// `checks.disabled`.
 Result<std::vector<Finding>> lint_tree(const os::Path& tree, const definition::Definition& definition,
                                        std::string_view package);
-/// ELF hardening: PIE, full RELRO, NX, stack protector, FORTIFY, CET where the crt files have it, no RPATH outside, no TEXTREL.
-/// Exceptions are named in the gate's table, one reason each.
+/// ELF hardening: PIE, full RELRO, NX, stack protector, FORTIFY, CET where the crt files have it, no RPATH outside,
+/// no TEXTREL. Exceptions are named in the gate's table, one reason each.
 Result<std::vector<Finding>> check_hardening(const os::Path& tree, std::string_view package);
 
-/// BuiltTree -> signed .apk files in `out_dir` (NAME-VERSION.apk), main first. Runs scan, lint and hardening; a fatal finding is kDenied
-/// and lists all of them.
+/// BuiltTree -> signed .apk files in `out_dir` (NAME-VERSION.apk), main first. Runs scan, lint and hardening; a fatal
+/// finding is kDenied and lists all of them.
 struct PackageRequest {
   const definition::Definition* definition = nullptr;
   Arch arch = host_arch();

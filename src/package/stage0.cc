@@ -181,7 +181,8 @@ std::string version_of(const Draft& draft) {
   return draft.debs.empty() ? "1" : apk_version_of(draft.debs.front().file.version);
 }
 
-/// A name means one content for ever (design, decision 14): the n-th content under one name and version gets the epoch n.
+/// A name means one content for ever (design, decision 14): the n-th content under one name and version gets the
+/// epoch n.
 Result<std::uint64_t> epoch_of(const Draft& draft, const Sha256& key, Env& env) {
   store::State& state = env.store.state();
   const std::string name = draft.entry.name + " " + version_of(draft);

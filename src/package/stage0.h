@@ -29,11 +29,13 @@ struct Stage0Package {
   std::vector<DebFile> debs;
 };
 
-/// Makes stage0 (design, decision 11): asks apt (its own client, a private state directory, the host's sources) for the closure of all debs, downloads
-/// what the store lacks with apt's own checks, turns each entry (and each deb of the closure that no entry names) into a signed .apk.
-/// Directories are merged: bin, sbin, usr/sbin -> usr/bin; lib, lib64, usr/lib64 -> usr/lib. Documentation and locales are left out.
-/// Dependencies: `so:` by ELF scan, else Debian's Depends between packages of the set. Debian's version is mapped to a valid apk version, the
-/// original is in the description. Work that the store already holds is not done again: key of each package is its debs, entry and importer version.
+/// Makes stage0 (design, decision 11): asks apt (its own client, a private state directory, the host's sources) for
+/// the closure of all debs, downloads what the store lacks with apt's own checks, turns each entry (and each deb of
+/// the closure that no entry names) into a signed .apk. Directories are merged: bin, sbin, usr/sbin -> usr/bin; lib,
+/// lib64, usr/lib64 -> usr/lib. Documentation and locales are left out. Dependencies: `so:` by ELF scan, else
+/// Debian's Depends between packages of the set. Debian's version is mapped to a valid apk version, the original is
+/// in the description. Work that the store already holds is not done again: key of each package is its debs, entry
+/// and importer version.
 struct Stage0Request {
   os::Path os_dir;           ///< Holds stage0.yaml and stage0/.
   Arch arch = host_arch();

@@ -11,13 +11,15 @@
 
 namespace nacre::publish {
 
-/// Writes images of a serial as an OCI image layout (oci-layout, index.json, blobs/sha256/…): blobs are hard links or copies of the store's.
-/// Tags become `org.opencontainers.image.ref.name`. Referrers and legacy cosign tags are in index.json too. Existing blobs are kept, index.json is
-/// replaced by rename, so a crash leaves the old state or the new one.
+/// Writes images of a serial as an OCI image layout (oci-layout, index.json, blobs/sha256/…): blobs are hard links or
+/// copies of the store's. Tags become `org.opencontainers.image.ref.name`. Referrers and legacy cosign tags are in
+/// index.json too. Existing blobs are kept, index.json is replaced by rename, so a crash leaves the old state or the
+/// new one.
 Result<> write_layout(const os::Path& folder, const std::vector<index::SerialImage>& images, Env& env);
 
-/// Writes a repository as a plain directory that any web server can serve: ARCH/APKINDEX.tar.gz, ARCH/*.apk, with *.spdx.json,
-/// *.intoto.sigstore.json and *.sigstore.json beside each; keys/NAME.rsa.pub. APKINDEX is replaced last, by rename.
+/// Writes a repository as a plain directory that any web server can serve: ARCH/APKINDEX.tar.gz, ARCH/*.apk, with
+/// *.spdx.json, *.intoto.sigstore.json and *.sigstore.json beside each; keys/NAME.rsa.pub. APKINDEX is replaced last,
+/// by rename.
 Result<> write_repository(const os::Path& folder, const index::Serial& serial, Env& env);
 
 }  // namespace nacre::publish

@@ -22,10 +22,12 @@ std::string escape(std::string_view text) {
 
 constexpr std::string_view kHead =
     "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-    "<title>nacre</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
+    "<title>nacre</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 "
+    "1rem;"
     "color:#222;background:#fcfcfa}table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem;"
     "border-bottom:1px solid #ddd}code{background:#f0efe9;padding:.1rem .3rem;font-size:.9em}"
-    "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}td,th{border-color:#333}code{background:#292929}}"
+    "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}td,th{border-color:#333}code{background:#"
+    "292929}}"
     "</style><h1>nacre</h1><p>Images and packages from this machine's store, each with signature, provenance and SBOM.";
 
 std::string images_table(const index::Serial& serial, const std::string& host) {
@@ -38,8 +40,9 @@ std::string images_table(const index::Serial& serial, const std::string& host) {
 }
 
 std::string packages_table(const index::Serial& serial) {
-  std::string out = fmt::format("<details><summary>{} packages</summary><table><tr><th>package<th>version<th>size<th>evidence",
-                                serial.packages.size());
+  std::string out =
+      fmt::format("<details><summary>{} packages</summary><table><tr><th>package<th>version<th>size<th>evidence",
+                  serial.packages.size());
   for (const index::SerialPackage& package : serial.packages) {
     const std::string path = fmt::format("/{}/{}/{}-{}.apk", name_of(serial.edition), serial.arch,
                                          escape(package.record.name), escape(package.record.version));

@@ -7,8 +7,8 @@
 
 namespace nacre::publish {
 
-/// The front page of `nacre serve`: serials, images, packages of each edition's newest serial, and how to use them from `host`.
-/// Every name that comes from a package is escaped.
+/// The front page of `nacre serve`: serials, images, packages of each edition's newest serial, and how to use them
+/// from `host`. Every name that comes from a package is escaped.
 std::string render_page(const std::vector<index::Serial>& heads, const std::string& host);
 
 }  // namespace nacre::publish

@@ -38,8 +38,8 @@ class Registry {
  public:
   Registry(Env& env, Reference base) : env_(env), base_(std::move(base)) {}
 
-  /// Pushes blobs (upload, digest checked by the registry), manifests by digest, evidence (referrers, legacy tags), and tags last, so that a killed
-  /// push leaves every tag as it was. Blobs that are there are not sent again.
+  /// Pushes blobs (upload, digest checked by the registry), manifests by digest, evidence (referrers, legacy tags),
+  /// and tags last, so that a killed push leaves every tag as it was. Blobs that are there are not sent again.
   Result<Receipt> push(const index::SerialImage& image);
 
   Result<std::string> blob(const Sha256& digest, std::uint64_t max_bytes);
@@ -47,8 +47,8 @@ class Registry {
   Result<std::pair<std::string, Sha256>> manifest(const std::string& tag_or_digest);
   /// Referrers API, else the fallback tag.
   Result<codec::Json> referrers(const Sha256& subject);
-  /// Takes an image (all blobs, checked) into the store; returns the index or manifest digest. Blobs are streamed, and no
-  /// longer than their descriptors say.
+  /// Takes an image (all blobs, checked) into the store; returns the index or manifest digest. Blobs are streamed,
+  /// and no longer than their descriptors say.
   Result<Sha256> pull(const std::string& tag_or_digest);
 
  private:

@@ -6,12 +6,13 @@
 namespace nacre::publish {
 
 /// What `nacre serve` answers, straight from the store, read-only:
-///   /v2/…                              pull side of the OCI distribution protocol (tags, manifests, blobs with ranges, referrers, tags/list, _catalog) for
-///                                      nacre/IMAGE (community) and nacre-production/IMAGE; tag names of SerialImage and legacy cosign tags
+///   /v2/…       pull side of the OCI distribution protocol (tags, manifests, blobs with ranges, referrers, tags/list,
+///               _catalog) for nacre/IMAGE (community) and nacre-production/IMAGE; tag names of SerialImage and legacy
+///               cosign tags
 ///   /EDITION/ARCH/APKINDEX.tar.gz      newest serial; /EDITION/serial/N/ARCH/… any serial
-///   /EDITION/ARCH/NAME-VERSION.apk     every package of any serial; NAME-VERSION.apk.intoto.sigstore.json, .apk.spdx.json
+///   /EDITION/ARCH/NAME-VERSION.apk     every package of any serial; also with .intoto.sigstore.json and .spdx.json
 ///   /EDITION/keys/NAME.pub             public keys (from `keys`)
-///   /                                  a small page: serials, packages, images, how to use them
+///   /           a small page: serials, packages, images, how to use them
 /// The head is read for each request (one state look-up), so a publish is visible at once and whole.
 struct ServeOptions {
   std::string package_keys_dir;   ///< Directory with public key files NAME.pub; may be empty.

@@ -107,7 +107,8 @@ Error Solver::nothing_fits(const apk::Dependency& atom, std::optional<PackageId>
     if (++count <= kMaxReasons) chain.lines.push_back(reason_against(atom, offer.package, tag));
   }
   if (count > kMaxReasons) chain.lines.push_back(fmt::format("and {} more", count - kMaxReasons));
-  return Error::make(ErrorKind::kConflict, "{}", text_of(fmt::format("nothing satisfies '{}'", atom.str()), chain.lines))
+  return Error::make(ErrorKind::kConflict, "{}",
+                     text_of(fmt::format("nothing satisfies '{}'", atom.str()), chain.lines))
       .at(chain.place);
 }
 

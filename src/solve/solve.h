@@ -13,7 +13,8 @@ namespace nacre::solve {
 /// A package that may be chosen.
 struct Candidate {
   const apk::IndexRecord* record = nullptr;  ///< Not owned; outlives the solving.
-  std::string repository;                    ///< Name for messages. "@edge": tagged, used only for atoms pinned to "edge".
+  /// Name for messages. "@edge": tagged, used only for atoms pinned to "edge".
+  std::string repository;
   Edition edition = Edition::kCommunity;
   int preference = 0;                        ///< Lower wins before versions are looked at (ours 0, stage0 1).
 };
@@ -29,10 +30,11 @@ struct Options {
   enum class Mixing { kSingle, kBuildRoot } mixing = Mixing::kSingle;
 };
 
-/// Which packages satisfy the world: apko's choice rules (spec 3.4) over `candidates`, in install order (dependencies before
-/// dependents, save where they form a cycle). Greedy: a choice once made is kept, so the answer is the same for the same input
-/// and takes time linear in what is chosen; a world that only a second guess could satisfy is refused with the reason. kConflict with the shortest chain of reasons in words: who asked for what, and why nothing fits; kNotFound with
-/// the nearest name when nothing of that name exists.
+/// Which packages satisfy the world: apko's choice rules (spec 3.4) over `candidates`, in install order (dependencies
+/// before dependents, save where they form a cycle). Greedy: a choice once made is kept, so the answer is the same
+/// for the same input and takes time linear in what is chosen; a world that only a second guess could satisfy is
+/// refused with the reason. kConflict with the shortest chain of reasons in words: who asked for what, and why
+/// nothing fits; kNotFound with the nearest name when nothing of that name exists.
 Result<std::vector<Candidate>> solve(const World& world, const std::vector<Candidate>& candidates,
                                      const Options& options = {});
 

@@ -65,7 +65,8 @@ Result<> Solver::visit(PackageId id, const std::string& tag, int depth) {
   if (visited_[id]) return {};
   visited_[id] = 1;
   if (depth > kMaxDepth)
-    return Error::make(ErrorKind::kInvalid, "dependencies are nested deeper than {} at '{}'", kMaxDepth, pool_[id].text());
+    return Error::make(ErrorKind::kInvalid, "dependencies are nested deeper than {} at '{}'", kMaxDepth,
+                       pool_[id].text());
   std::vector<const apk::Dependency*> open;
   for (const apk::Dependency& atom : pool_[id].depends)
     if (!atom.conflict && !pool_.accepts(atom, id)) open.push_back(&atom);

@@ -31,7 +31,8 @@ class Store {
   Path work_dir() const { return home_ / "work"; }  ///< Build workspaces, logs of failed steps, containers.
 
   Result<Sha256> put_bytes(std::string_view bytes);
-  /// Hashes once and takes the file in: kMove renames (same file system) or copies, kCopy copies (reflink where it can).
+  /// Hashes once and takes the file in: kMove renames (same file system) or copies, kCopy copies (reflink where it
+  /// can).
   enum class Take { kCopy, kMove };
   Result<Sha256> put_file(const Path& file, Take take);
 

@@ -24,8 +24,8 @@ struct DebianIndex {
   std::map<std::string, std::vector<DebianSource>, std::less<>> sources;
 };
 
-/// apt fetches and verifies the source indexes of the suites (a configuration of our own, the machine's archive and keys); lists younger
-/// than an hour are used as they are. kUnavailable when apt cannot.
+/// apt fetches and verifies the source indexes of the suites (a configuration of our own, the machine's archive and
+/// keys); lists younger than an hour are used as they are. kUnavailable when apt cannot.
 Result<std::shared_ptr<const DebianIndex>> debian_index(const Feeds& feeds, Env& env);
 
 /// Reads a Sources file (deb822). Malformed stanzas are left out.

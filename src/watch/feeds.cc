@@ -37,7 +37,8 @@ Result<std::string> get(const std::string& base, const std::string& path, const 
 /// "2026-11-24T05:03:00Z" -> seconds; 0 for anything else.
 std::int64_t seconds_of(std::string_view text) {
   std::tm time{};
-  if (text.size() < 19 || ::strptime(std::string(text.substr(0, 19)).c_str(), "%Y-%m-%dT%H:%M:%S", &time) == nullptr) return 0;
+  if (text.size() < 19 || ::strptime(std::string(text.substr(0, 19)).c_str(), "%Y-%m-%dT%H:%M:%S", &time) == nullptr)
+    return 0;
   return ::timegm(&time);
 }
 
@@ -73,7 +74,8 @@ Result<std::vector<RawRelease>> ask_github(const definition::Update::GitHub& blo
     for (const Json& item : json.items()) {
       if (item["draft"].as_bool()) continue;
       const std::string& tag = item[block.use_tag ? "name" : "tag_name"].as_string();
-      if (!tag.empty()) out.push_back({tag, seconds_of(item["published_at"].as_string()), item["prerelease"].as_bool()});
+      if (!tag.empty())
+        out.push_back({tag, seconds_of(item["published_at"].as_string()), item["prerelease"].as_bool()});
     }
     if (json.items().size() < 100) break;
   }
@@ -119,7 +121,8 @@ Result<std::vector<RawRelease>> ask_npm(const std::string& name, const Feeds& fe
 }
 
 Result<std::vector<RawRelease>> ask_go(const std::string& module, const Feeds& feeds, Env& env) {
-  const std::string body = TRY(get(without_slash(feeds.go_proxy), "/" + escaped_module(module) + "/@v/list", nullptr, env));
+  const std::string body =
+      TRY(get(without_slash(feeds.go_proxy), "/" + escaped_module(module) + "/@v/list", nullptr, env));
   std::vector<RawRelease> out;
   for (const std::string& line : split_words(body))
     if (out.size() < kMaxReleases) out.push_back({line, 0, line.find('-') != std::string::npos});
@@ -128,7 +131,8 @@ Result<std::vector<RawRelease>> ask_go(const std::string& module, const Feeds& f
 
 Result<std::vector<RawRelease>> ask_crates(const std::string& name, const Feeds& feeds, Env& env) {
   std::string lower = name;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   std::string path = "/" + lower;
   if (lower.size() == 1) path = "/1" + path;
   else if (lower.size() == 2) path = "/2" + path;
@@ -190,7 +194,8 @@ Result<std::vector<std::string>> parse_ref_advertisement(std::string_view bytes)
 std::vector<std::string> parse_maven_versions(std::string_view xml) {
   constexpr std::string_view kOpen = "<version>", kClose = "</version>";
   std::vector<std::string> out;
-  for (std::size_t at = xml.find(kOpen); at != std::string_view::npos && out.size() < kMaxReleases; at = xml.find(kOpen, at)) {
+  for (std::size_t at = xml.find(kOpen); at != std::string_view::npos && out.size() < kMaxReleases;
+       at = xml.find(kOpen, at)) {
     at += kOpen.size();
     const std::size_t end = xml.find(kClose, at);
     if (end == std::string_view::npos) break;
@@ -203,16 +208,22 @@ std::optional<EcosystemPackage> package_of_uri(std::string_view uri) {
   const std::size_t scheme = uri.find("://");
   if (scheme == std::string_view::npos) return std::nullopt;
   std::vector<std::string> parts = split(uri.substr(scheme + 3), '/');
-  const auto index_of = [&](std::string_view part) { return static_cast<std::size_t>(std::find(parts.begin(), parts.end(), part) - parts.begin()); };
+  const auto index_of = [&](std::string_view part) {
+    return static_cast<std::size_t>(std::find(parts.begin(), parts.end(), part) - parts.begin());
+  };
   // …/packages/source/n/name/name-1.0.tar.gz
   if (const std::size_t at = index_of("source"); at > 1 && at + 3 < parts.size() && parts[at - 1] == "packages")
     return EcosystemPackage{FeedKind::kPyPI, parts[at + 2], {}};
   // …/[@scope/]name/-/name-1.0.tgz
   if (const std::size_t at = index_of("-"); at > 1 && at + 2 == parts.size() && parts[at + 1].ends_with(".tgz"))
-    return EcosystemPackage{FeedKind::kNpm, parts[at - 2].starts_with('@') ? parts[at - 2] + "/" + parts[at - 1] : parts[at - 1], {}};
+    return EcosystemPackage{
+        FeedKind::kNpm, parts[at - 2].starts_with('@') ? parts[at - 2] + "/" + parts[at - 1] : parts[at - 1], {}};
   // …/module/path/@v/v1.0.zip
   if (const std::size_t at = index_of("@v"); at > 1 && at + 2 == parts.size())
-    return EcosystemPackage{FeedKind::kGo, join(std::vector<std::string>(parts.begin() + 1, parts.begin() + static_cast<std::ptrdiff_t>(at)), "/"), {}};
+    return EcosystemPackage{
+        FeedKind::kGo,
+        join(std::vector<std::string>(parts.begin() + 1, parts.begin() + static_cast<std::ptrdiff_t>(at)), "/"),
+        {}};
   // …/crates/name/name-1.0.crate or …/crates/name/1.0/download
   if (const std::size_t at = index_of("crates"); at + 2 < parts.size())
     return EcosystemPackage{FeedKind::kCrates, parts[at + 1], {}};

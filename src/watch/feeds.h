@@ -4,7 +4,8 @@
 
 namespace nacre::watch {
 
-/// Each asks one feed; kUnavailable or kNotFound when it does not answer. Answers are bounded; nothing of an address appears in an error.
+/// Each asks one feed; kUnavailable or kNotFound when it does not answer. Answers are bounded; nothing of an address
+/// appears in an error.
 Result<std::vector<RawRelease>> ask_github(const definition::Update::GitHub& block, const Feeds& feeds, Env& env);
 Result<std::vector<RawRelease>> ask_release_monitor(const std::string& project, const Feeds& feeds, Env& env);
 Result<std::vector<RawRelease>> ask_pypi(const std::string& name, const Feeds& feeds, Env& env);

@@ -74,7 +74,8 @@ void ask_own_form(const definition::Definition& definition, const Feeds& feeds, 
   for (const auto& block : update.github)
     out.push_back({FeedKind::kGitHub, [&block, &feeds, &env] { return ask_github(block, feeds, env); }});
   for (const auto& block : update.release_monitor)
-    out.push_back({FeedKind::kReleaseMonitor, [&block, &feeds, &env] { return ask_release_monitor(block.identifier, feeds, env); }});
+    out.push_back({FeedKind::kReleaseMonitor,
+                   [&block, &feeds, &env] { return ask_release_monitor(block.identifier, feeds, env); }});
   if (update.git.empty()) return;
   for (const definition::Source& source : definition.sources)
     if (source.kind == definition::Source::Kind::kGit)
@@ -123,8 +124,10 @@ Feeds feeds_of_machine(Env& env) {
   feeds.pypi = chosen("NACRE_FEED_PYPI", [&] { return pip_index(env); });
   feeds.npm = chosen("NACRE_FEED_NPM", [&] { return ask_client({"npm", "config", "get", "registry"}, env); });
   feeds.go_proxy = chosen("NACRE_FEED_GO", [&] { return go_proxy(env); });
-  feeds.crates = chosen("NACRE_FEED_CRATES", [] { return first_match(home_file(".cargo/config.toml"), "\"sparse\\+([^\"]+)\""); });
-  feeds.maven = chosen("NACRE_FEED_MAVEN", [] { return first_match(home_file(".m2/settings.xml"), "<url>\\s*([^<\\s]+)\\s*</url>"); });
+  feeds.crates =
+      chosen("NACRE_FEED_CRATES", [] { return first_match(home_file(".cargo/config.toml"), "\"sparse\\+([^\"]+)\""); });
+  feeds.maven = chosen("NACRE_FEED_MAVEN",
+                       [] { return first_match(home_file(".m2/settings.xml"), "<url>\\s*([^<\\s]+)\\s*</url>"); });
   feeds.debian_bases = build::places_of_machine(env).debian_bases;
   if (const std::string suites = from_environment("NACRE_FEED_DEBIAN_SUITES"); !suites.empty())
     feeds.debian_suites = split_words(suites);
@@ -138,7 +141,8 @@ Result<Observation> observe(const definition::Definition& definition, const Feed
   ask_ecosystems(definition, feeds, env, questions);
   std::string debian;
   for (const build::LockedSource& source : lock)
-    if (std::find(source.used_by.begin(), source.used_by.end(), definition.name) != source.used_by.end() && debian.empty())
+    if (std::find(source.used_by.begin(), source.used_by.end(), definition.name) != source.used_by.end() &&
+        debian.empty())
       debian = debian_name(source);
   if (!debian.empty())
     questions.push_back({FeedKind::kDebian, [&]() -> Result<std::vector<RawRelease>> {
@@ -164,7 +168,8 @@ Result<Observation> observe(const definition::Definition& definition, const Feed
       continue;
     }
     out.feed = question.kind;
-    out.releases = TRY(select_releases(definition.update, question.kind, *raw), "reading the update block of '{}'", definition.name);
+    out.releases = TRY(select_releases(definition.update, question.kind, *raw), "reading the update block of '{}'",
+                       definition.name);
     if (!out.releases.empty()) return out;
   }
   if (questions.empty())

@@ -23,7 +23,8 @@ struct NewSource {
 };
 
 /// The archive of this version in Debian's verified index.
-std::optional<NewSource> find_in_debian(const std::string& name, const std::string& version, const Feeds& feeds, Env& env) {
+std::optional<NewSource> find_in_debian(const std::string& name, const std::string& version, const Feeds& feeds,
+                                        Env& env) {
   if (name.empty()) return std::nullopt;
   const auto index = debian_index(feeds, env);
   if (!index) return std::nullopt;
@@ -61,7 +62,8 @@ const build::LockedSource* lock_entry(const std::vector<build::LockedSource>& lo
 }
 
 /// The definition's text with the digest of one source changed.
-Result<std::string> with_digest(const std::string& text, const std::string& file, const std::string& from, const Sha256& to) {
+Result<std::string> with_digest(const std::string& text, const std::string& file, const std::string& from,
+                                const Sha256& to) {
   const codec::YamlTree tree = TRY(codec::parse_yaml(text, file));
   return definition::replace_digest(tree, from, to.hex());
 }
@@ -75,7 +77,8 @@ Result<> move_source(Proposal& proposal, const definition::Definition& definitio
   }
   if (uri == source.uri) return {};
   const build::LockedSource* old = lock_entry(lock, source.sha256);
-  std::optional<NewSource> found = find_in_debian(old != nullptr ? debian_name(*old) : std::string(), proposal.to, feeds, env);
+  std::optional<NewSource> found =
+      find_in_debian(old != nullptr ? debian_name(*old) : std::string(), proposal.to, feeds, env);
   if (!found) {
     auto downloaded = download(uri, env);
     if (!downloaded) {
@@ -155,14 +158,15 @@ Result<std::vector<Delta>> measure_delta(const std::vector<definition::Definitio
       const build::LockedSource* entry = lock_entry(lock, source.sha256);
       if (entry != nullptr && entry->repacked) row.source_kind = "repacked";
     }
-    const std::function<void(const std::vector<definition::Step>&)> count = [&](const std::vector<definition::Step>& steps) {
-      for (const definition::Step& step : steps) {
-        if (step.uses == "patch")
-          for (const auto& [key, value] : step.with)
-            if (key == "patches") row.patches += static_cast<int>(split_words(value).size());
-        count(step.pipeline);
-      }
-    };
+    const std::function<void(const std::vector<definition::Step>&)> count =
+        [&](const std::vector<definition::Step>& steps) {
+          for (const definition::Step& step : steps) {
+            if (step.uses == "patch")
+              for (const auto& [key, value] : step.with)
+                if (key == "patches") row.patches += static_cast<int>(split_words(value).size());
+            count(step.pipeline);
+          }
+        };
     count(definition.pipeline);
     std::int64_t first_newer = 0;
     for (const auto& [name, observation] : seen) {

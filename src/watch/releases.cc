@@ -71,7 +71,8 @@ std::string rewrite_of(std::string_view replace) {
 bool looks_like_prerelease(std::string_view version) {
   constexpr std::string_view kMarks[] = {"alpha", "beta", "rc", "pre", "dev", "snapshot", "nightly"};
   std::string lower(version);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return std::any_of(std::begin(kMarks), std::end(kMarks),
                      [&](std::string_view mark) { return lower.find(mark) != std::string::npos; });
 }
@@ -101,7 +102,8 @@ Result<std::vector<Release>> select_releases(const definition::Update& update, F
       return RE2::PartialMatch(item.tag, *pattern);
     });
     if (ignore) continue;
-    if (!rules.strip_prefix.empty() && version.starts_with(rules.strip_prefix)) version.erase(0, rules.strip_prefix.size());
+    if (!rules.strip_prefix.empty() && version.starts_with(rules.strip_prefix))
+      version.erase(0, rules.strip_prefix.size());
     if (!rules.strip_suffix.empty() && version.ends_with(rules.strip_suffix))
       version.erase(version.size() - rules.strip_suffix.size());
     if (!update.version_separator.empty()) version = replace_all(version, update.version_separator, ".");
@@ -113,8 +115,9 @@ Result<std::vector<Release>> select_releases(const definition::Update& update, F
     out.push_back({std::move(version), item.tag, item.published});
   }
   std::stable_sort(out.begin(), out.end(), newer);
-  out.erase(std::unique(out.begin(), out.end(), [](const Release& a, const Release& b) { return a.version == b.version; }),
-            out.end());
+  out.erase(
+      std::unique(out.begin(), out.end(), [](const Release& a, const Release& b) { return a.version == b.version; }),
+      out.end());
   return out;
 }
 

@@ -14,8 +14,9 @@ struct RawRelease {
   bool prerelease = false;
 };
 
-/// Applies the `update:` block: tag filters, prefix and suffix, version-separator, version-transform, ignore-regex-patterns, prereleases; drops what
-/// apk would not call a version; newest first, each version once. kInvalid for a regular expression that does not compile.
+/// Applies the `update:` block: tag filters, prefix and suffix, version-separator, version-transform,
+/// ignore-regex-patterns, prereleases; drops what apk would not call a version; newest first, each version once.
+/// kInvalid for a regular expression that does not compile.
 Result<std::vector<Release>> select_releases(const definition::Update& update, FeedKind kind,
                                              const std::vector<RawRelease>& raw);
 

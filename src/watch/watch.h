@@ -26,8 +26,8 @@ struct Release {
 
 struct DebianIndex;
 
-/// Addresses of the feeds, each taken from the ecosystem's own client configuration (apt, pip, npm, go, cargo, maven) or the field's public
-/// default; tests point them at a local server.
+/// Addresses of the feeds, each taken from the ecosystem's own client configuration (apt, pip, npm, go, cargo, maven)
+/// or the field's public default; tests point them at a local server.
 struct Feeds {
   std::string github_api, release_monitor, pypi, npm, go_proxy, crates, maven;
   std::vector<std::string> debian_bases;
@@ -38,13 +38,14 @@ struct Feeds {
   mutable std::set<std::string> silent;                      ///< Feeds that did not answer.
   mutable std::shared_ptr<const DebianIndex> debian;         ///< Read at the first question.
 };
-/// NACRE_FEED_GITHUB, _RELEASE_MONITOR, _PYPI, _NPM, _GO, _CRATES, _MAVEN win over the clients' configuration ("off" silences a feed). A feed
-/// whose client is not set up here has an empty address.
+/// NACRE_FEED_GITHUB, _RELEASE_MONITOR, _PYPI, _NPM, _GO, _CRATES, _MAVEN win over the clients' configuration ("off"
+/// silences a feed). A feed whose client is not set up here has an empty address.
 Feeds feeds_of_machine(Env& env);
 
-/// All releases that the definition's `update:` block can see, filtered (ignore-regex, prerelease, tag filters) and transformed, newest first by
-/// apk's version order. Feeds are asked in the block's own form; when that one cannot be reached, Debian's source index (by `source_of`) is the
-/// second opinion, and the report says so. kInvalid names the block's fault; kUnavailable when no feed answered.
+/// All releases that the definition's `update:` block can see, filtered (ignore-regex, prerelease, tag filters) and
+/// transformed, newest first by apk's version order. Feeds are asked in the block's own form; when that one cannot be
+/// reached, Debian's source index (by `source_of`) is the second opinion, and the report says so. kInvalid names the
+/// block's fault; kUnavailable when no feed answered.
 struct Observation {
   FeedKind feed = FeedKind::kDebian;
   std::vector<Release> releases;
