@@ -2,6 +2,7 @@
 
 #include "attest/provenance.h"
 #include "attest/sbom.h"
+#include "cli/workshop.h"
 #include "os/clock.h"
 #include "store/store.h"
 
@@ -9,12 +10,17 @@
 
 namespace nacre::cli {
 
-Result<index::Serial> publish_with_index(Session& session, index::Serial next) {
+Result<index::Serial> publish_with_index(Session& session, index::Serial next,
+                                         std::optional<std::uint64_t> after) {
   Env& env = session.env;
   store::Store& store = env.store;
-  const os::FileLock lease = TRY(store.lease(fmt::format("publish/{}", name_of(next.edition))));
+  const os::FileLock lease = TRY(wait_for_lease(fmt::format("publish/{}", name_of(next.edition)), env));
   const std::optional<index::Serial> newest = TRY(index::head(env, next.edition));
   const std::uint64_t number = newest ? newest->number + 1 : 1;
+  if (after && *after + 1 != number)
+    return Error::make(ErrorKind::kConflict, "serial {} of edition {} ({}) was published meanwhile, after serial {}",
+                       newest ? newest->number : 0, name_of(next.edition), newest ? newest->reason : "", *after)
+        .hint("run the same command again: what was built is kept");
   std::sort(next.packages.begin(), next.packages.end(), [](const auto& a, const auto& b) {
     return std::tie(a.record.name, a.record.version) < std::tie(b.record.name, b.record.version);
   });

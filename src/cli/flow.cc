@@ -50,13 +50,20 @@ Result<bool> name_is_taken(Workshop& shop, const BuildRecord& record) {
   return false;
 }
 
+constexpr int kMaxEpochs = 100;  // raised in one run
+
 /// Writes the next epoch into the definition and reads it again.
 Result<> bump_epoch(Workshop& shop, const std::string& name) {
   for (definition::Definition& definition : shop.os.definitions) {
     if (definition.name != name) continue;
     const std::string text =
         TRY(definition::set_epoch(*definition.yaml, definition.epoch + 1));
-    TRY(os::write_file(definition.file, text), "writing the next epoch of '{}'", name);
+    const auto written = os::write_file(definition.file, text);
+    if (!written)
+      return Error::make(ErrorKind::kDenied, "'{}' {} was published with other bytes, and its next epoch cannot be written: {}",
+                         name, definition.full_version(), written.error().render())
+          .at({definition.file, 0, 0})
+          .hint(fmt::format("write `epoch: {}` there, or make the file writable", definition.epoch + 1));
     definition::PipelineFolders pipelines({shop.os.folder / "pipelines"});
     definition::CompileOptions options;
     options.arch = shop.os.arch;
@@ -71,8 +78,13 @@ Result<BuiltRow> run_step(Workshop& shop, const plan::PlannedStep& step) {
   BuiltRow row;
   row.definition = step.name;
   BuildOutcome outcome = TRY(build_definition(shop, step));
-  if (TRY(name_is_taken(shop, outcome.record))) {
-    row.bumped_from = outcome.record.version;
+  // More than one step when the definition was set back behind what it had published.
+  for (int bumps = 0;; ++bumps) {
+    const bool taken = TRY(name_is_taken(shop, outcome.record));
+    if (!taken) break;
+    if (bumps == kMaxEpochs)
+      return Error::make(ErrorKind::kConflict, "'{}' was published with other bytes under {} epochs", step.name, bumps);
+    if (row.bumped_from.empty()) row.bumped_from = outcome.record.version;
     TRY(bump_epoch(shop, step.name));
     outcome = TRY(build_definition(shop, step));
   }
@@ -121,11 +133,19 @@ bool says_the_same(const index::Serial& a, const std::optional<index::Serial>& b
   return true;
 }
 
-std::string reason_of(const FlowReport& report, const std::optional<index::Serial>& before) {
+/// What changed, in a few words: what was built now, else packages that are new here (built earlier), else images.
+std::string reason_of(const FlowReport& report, const index::Serial& next,
+                      const std::optional<index::Serial>& before) {
   if (!before) return "first";
   std::vector<std::string> parts;
   for (const BuiltRow& row : report.built)
     if (row.made == Made::kBuilt) parts.push_back(row.definition + " " + row.version);
+  const auto published = published_packages(before);
+  if (parts.empty())
+    for (const index::SerialPackage& package : next.packages)
+      if (package.record.name == package.record.origin &&
+          !published.contains(package.record.name + "=" + package.record.version))
+        parts.push_back(package.record.name + " " + package.record.version);
   if (parts.empty())
     for (const ImageRow& row : report.images)
       if (row.composed) parts.push_back("image " + row.name);
@@ -146,7 +166,7 @@ Result<> publish(Workshop& shop, index::Serial next, const std::optional<index::
   }
   if (says_the_same(next, before)) return {};
   Task task(shop.env().events, fmt::format("publish {}", name_of(next.edition)));
-  index::Serial published = TRY(publish_with_index(shop.session, std::move(next)));
+  index::Serial published = TRY(publish_with_index(shop.session, std::move(next), report.serial));
   task.finish(fmt::format("serial {}", published.number));
   report.serial = published.number;
   report.published = std::move(published);
@@ -176,6 +196,9 @@ void keep_untouched(std::map<std::string, index::SerialPackage>& packages, const
 }  // namespace
 
 Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
+  // One flow at a time: the second finds what the first made. Definitions are read again, since the first may have raised epochs.
+  const os::FileLock lease = TRY(wait_for_lease("flow/community", shop.env()));
+  shop.os = TRY(load_distribution(shop.os.folder, shop.os.arch));
   FlowReport report;
   Stopwatch watch(shop.env().clock, report);
   const std::optional<index::Serial> before = TRY(index::head(shop.env(), Edition::kCommunity));
@@ -205,7 +228,8 @@ Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
 
   keep_untouched(packages, shop, before, options);
   std::vector<ComposedImage> images =
-      TRY(make_images(shop, Edition::kCommunity, before, options.tests));
+      TRY(make_images(shop, Edition::kCommunity, before, options.tests,
+                      options.only.empty() ? Incomplete::kRefuse : Incomplete::kSkip));
   for (const ComposedImage& image : images) report.images.push_back(row_of(image));
   watch.lap("images");
 
@@ -213,7 +237,7 @@ Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
   for (auto& [name, package] : packages) list.push_back(std::move(package));
   index::Serial next =
       next_serial(Edition::kCommunity, shop.os.arch, std::move(list), std::move(images));
-  next.reason = options.reason.empty() ? reason_of(report, before) : options.reason;
+  next.reason = options.reason.empty() ? reason_of(report, next, before) : options.reason;
   TRY(publish(shop, std::move(next), before, report));
   watch.lap("publish");
   return report;
@@ -241,12 +265,15 @@ Result<std::vector<index::SerialPackage>> promote_build(Workshop& shop, const pl
   if (packages.size() == record.packages.size()) return packages;
   row.made = Made::kBuilt;
   row.why = {"a second build gave the same bytes"};
-  return reproduce(shop, record, step.from_stage0_alone, Edition::kProduction);
+  packages = TRY(reproduce(shop, record, step.from_stage0_alone, Edition::kProduction));
+  TRY(test_definition(shop, *shop.os.find(step.name)));  // `nacre up --skip-tests` may have left them out
+  return packages;
 }
 
 }  // namespace
 
 Result<FlowReport> promote(Workshop& shop, const std::vector<std::string>& only) {
+  const os::FileLock lease = TRY(wait_for_lease("flow/production", shop.env()));
   FlowReport report;
   report.edition = Edition::kProduction;
   Stopwatch watch(shop.env().clock, report);
@@ -314,7 +341,9 @@ Result<std::vector<ComposedImage>> make_images(Workshop& shop, Edition edition,
   for (const image::ImageSpec& spec : specs) {
     solve::World world;
     world.atoms = spec.packages;
-    if (incomplete == Incomplete::kSkip && !shop.shelf.closure(world, edition)) continue;
+    // An image that is published already never goes silently.
+    const bool may_wait = incomplete == Incomplete::kSkip && find_image(before, spec.name) == nullptr;
+    if (may_wait && !shop.shelf.closure(world, edition)) continue;
     ComposedImage image = TRY(compose(shop, spec, edition), "composing image '{}'", spec.name);
     if (tests == FlowOptions::Tests::kRun)
       TRY(test_image(shop, image, copy_of(find_image(before, spec.name))));

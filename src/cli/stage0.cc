@@ -4,6 +4,7 @@
 #include "attest/sbom.h"
 #include "base/events.h"
 #include "cli/evidence.h"
+#include "cli/workshop.h"
 #include "codec/digest.h"
 #include "package/stage0.h"
 #include "store/store.h"
@@ -50,7 +51,7 @@ Result<index::SerialPackage> take_in(const package::Stage0Package& made, const S
 
 Result<index::Serial> ensure_stage0(Session& session, const Arch& arch, Refresh refresh) {
   Env& env = session.env;
-  const os::FileLock lease = TRY(env.store.lease("stage0"));
+  const os::FileLock lease = TRY(wait_for_lease("stage0", env));
   const Sha256 digest = TRY(table_digest(session.os_dir, arch));
   const std::optional<index::Serial> newest = TRY(index::head(env, Edition::kStage0));
   const std::optional<std::string> made_from = TRY(env.store.state().get("stage0-table", arch.apk));

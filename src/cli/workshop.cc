@@ -7,6 +7,7 @@
 #include "cli/stage0.h"
 #include "codec/archive.h"
 #include "codec/digest.h"
+#include "os/clock.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -215,11 +216,29 @@ Result<std::int64_t> source_date(const std::vector<build::FetchedSource>& source
   return newest > 0 ? newest : kNoSourceDate;
 }
 
+Result<os::FileLock> wait_for_lease(std::string_view name, Env& env) {
+  std::optional<Task> waiting;
+  while (true) {
+    Result<os::FileLock> lease = env.store.lease(name, os::FileLock::Wait::kNo);
+    if (lease || lease.error().kind() != ErrorKind::kConflict) {
+      if (waiting) waiting->finish();
+      return lease;
+    }
+    if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+    if (!waiting) waiting.emplace(env.events, "wait, for " + split(lease.error().render(), '\n').front());
+    env.clock.sleep(0.1);
+  }
+}
+
+Path in_use_lock(const Session& session) { return session.home / "locks" / "in-use"; }
+
 Result<Workshop> open_workshop(Session& session, const Arch& arch) {
+  os::FileLock in_use = TRY(os::FileLock::take(in_use_lock(session), os::FileLock::Wait::kYes,
+                                               os::FileLock::Share::kShared));
   Distribution os = TRY(load_distribution(session.os_dir, arch));
   index::Serial stage0 = TRY(ensure_stage0(session, arch));
   Workshop shop{session, std::move(os), Shelf(session.env), std::move(stage0),
-                build::places_of_machine(session.env)};
+                build::places_of_machine(session.env), std::move(in_use)};
   for (const index::SerialPackage& package : shop.stage0.packages)
     shop.shelf.add(Edition::kStage0, package);
   return shop;
@@ -251,7 +270,7 @@ Result<Sha256> package_key(const build::BuildRequest& request) {
 Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& step, Force force) {
   Env& env = shop.env();
   const definition::Definition& definition = *shop.os.find(step.name);
-  const os::FileLock lease = TRY(env.store.lease("build/" + step.name));
+  const os::FileLock lease = TRY(wait_for_lease("build/" + step.name, env));
   build::BuildRequest request = TRY(prepare_build(shop, definition, step.from_stage0_alone));
   const Sha256 key = TRY(package_key(request));
   const std::optional<BuildRecord> before = TRY(latest_build(env, step.name));
@@ -336,6 +355,11 @@ Result<TestCount> test_definition(Workshop& shop, const definition::Definition& 
     request.source_date_epoch = kNoSourceDate;
     const Sha256 key = TRY(build::test_key(request));
     if (TRY(env.store.state().get("tested", key.hex()))) {
+      ++count.known;
+      return {};
+    }
+    const os::FileLock lease = TRY(wait_for_lease("test/" + package, env));
+    if (TRY(env.store.state().get("tested", key.hex()))) {  // by who held the lease before
       ++count.known;
       return {};
     }

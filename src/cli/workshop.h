@@ -6,7 +6,9 @@
 #include "package/package.h"
 #include "plan/plan.h"
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nacre::cli {
@@ -18,12 +20,19 @@ struct Workshop {
   Shelf shelf;
   index::Serial stage0;
   build::FetchPlaces places;
+  std::optional<os::FileLock> in_use;  ///< Holds off `nacre gc`.
 
   Env& env() { return session.env; }
 };
 
 /// Packages of ours that stand in every build root once they are made: the C library (design, decision 11).
 extern const std::vector<std::string> kAlwaysInBuildRoot;
+
+/// The lease `name`, exclusive among all processes of this home. While another holds it, says who, and waits; Ctrl-C ends that.
+Result<os::FileLock> wait_for_lease(std::string_view name, Env& env);
+
+/// Held shared by whoever works with blobs and trees that no record names yet, alone by who removes such.
+Path in_use_lock(const Session& session);
 
 /// Reads the distribution and makes stage 0 unless the newest stage0 serial was made from the same table.
 Result<Workshop> open_workshop(Session& session, const Arch& arch);

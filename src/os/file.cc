@@ -264,11 +264,12 @@ Result<std::string> read_beneath(const Path& root, const TreePath& path, std::ui
   return read_all(fd.get(), max_bytes, path.str());
 }
 
-Result<FileLock> FileLock::take(const Path& path, Wait wait) {
+Result<FileLock> FileLock::take(const Path& path, Wait wait, Share share) {
   TRY(make_dirs(path.parent_path()));
   Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!fd) return system_error(errno, fmt::format("open '{}'", path.string()));
-  while (::flock(fd.get(), LOCK_EX | (wait == Wait::kNo ? LOCK_NB : 0)) != 0) {
+  const int how = share == Share::kShared ? LOCK_SH : LOCK_EX;
+  while (::flock(fd.get(), how | (wait == Wait::kNo ? LOCK_NB : 0)) != 0) {
     if (errno == EINTR) continue;
     if (errno == EWOULDBLOCK)
       return Error::make(ErrorKind::kConflict, "another process holds '{}'",

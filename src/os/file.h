@@ -96,12 +96,13 @@ Result<Fd> open_beneath(const Path& root, const TreePath& path);
 Result<std::string> read_beneath(const Path& root, const TreePath& path,
                                  std::uint64_t max_bytes = kMaxTextBytes);
 
-/// An exclusive advisory lock (flock) on `path`, made if absent; released on destruction.
+/// An advisory lock (flock) on `path`, made if absent; released on destruction.
 class FileLock {
  public:
   enum class Wait { kNo, kYes };
+  enum class Share { kExclusive, kShared };  ///< Many may hold it shared while nobody holds it alone.
   /// kConflict when another process holds it and Wait::kNo.
-  static Result<FileLock> take(const Path& path, Wait wait = Wait::kYes);
+  static Result<FileLock> take(const Path& path, Wait wait = Wait::kYes, Share share = Share::kExclusive);
 
  private:
   explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
