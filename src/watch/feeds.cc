@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 namespace nacre::watch {
 namespace {
@@ -61,6 +62,25 @@ std::string escaped_module(std::string_view module) {
   return out;
 }
 
+/// What an index says of one version's files.
+struct FilesOfVersion {
+  std::int64_t published = 0;
+  bool withdrawn = true;   ///< Each of them.
+};
+
+/// The version in "name-1.0.tar.gz" and "name-1.0-py3-none-any.whl": it begins after as many bytes as the name has,
+/// whatever its letters and marks are there.
+std::string version_of_file(const std::string& file, std::size_t name_size) {
+  if (file.size() <= name_size) return {};
+  std::string_view rest = std::string_view(file).substr(name_size + 1);
+  for (const std::string_view end : {".tar.gz", ".zip", ".tar.bz2"})
+    if (rest.ends_with(end)) return std::string(rest.substr(0, rest.size() - end.size()));
+  return std::string(rest.substr(0, rest.find('-')));
+}
+
+/// `yanked` is false, true, or the reason.
+bool is_yanked(const Json& yanked) { return yanked.as_bool() || !yanked.as_string().empty(); }
+
 }  // namespace
 
 Result<std::vector<RawRelease>> ask_github(const definition::Update::GitHub& block, const Feeds& feeds, Env& env) {
@@ -71,6 +91,7 @@ Result<std::vector<RawRelease>> ask_github(const definition::Update::GitHub& blo
     const std::string body =
         TRY(get(without_slash(feeds.github_api), path, "application/vnd.github+json", env, feeds.github_token));
     const Json json = TRY(codec::parse_json(body, "answer of GitHub"));
+    if (!json.is_array()) return Error::make(ErrorKind::kInvalid, "its answer is no list of {}", what);
     for (const Json& item : json.items()) {
       if (item["draft"].as_bool()) continue;
       const std::string& tag = item[block.use_tag ? "name" : "tag_name"].as_string();
@@ -99,14 +120,20 @@ Result<std::vector<RawRelease>> ask_pypi(const std::string& name, const Feeds& f
   });
   const std::string body = TRY(get(without_slash(feeds.pypi), "/" + percent_encode(normal) + "/",
                                    "application/vnd.pypi.simple.v1+json", env));
-  std::vector<RawRelease> out;
   const auto json = codec::parse_json(body, "answer of PyPI");
-  if (!json) return Error::make(ErrorKind::kUnavailable, "it gives no JSON index");
-  for (const std::string& version : (*json)["versions"].as_strings()) out.push_back({version, 0, false});
-  for (const Json& file : (*json)["files"].items())
-    for (RawRelease& release : out)
-      if (release.published == 0 && file["filename"].as_string().find("-" + release.tag) != std::string::npos)
-        release.published = seconds_of(file["upload-time"].as_string());
+  if (!json) return Error::make(ErrorKind::kInvalid, "it gives no JSON index");
+  std::map<std::string, FilesOfVersion> seen;
+  for (const Json& file : (*json)["files"].items()) {
+    FilesOfVersion& files = seen[version_of_file(file["filename"].as_string(), normal.size())];
+    files.withdrawn = files.withdrawn && is_yanked(file["yanked"]);
+    if (files.published == 0) files.published = seconds_of(file["upload-time"].as_string());
+  }
+  std::vector<RawRelease> out;
+  for (const std::string& version : (*json)["versions"].as_strings()) {
+    const auto files = seen.find(version);
+    if (files != seen.end() && files->second.withdrawn) continue;
+    if (out.size() < kMaxReleases) out.push_back({version, files == seen.end() ? 0 : files->second.published, false});
+  }
   return out;
 }
 
@@ -114,9 +141,12 @@ Result<std::vector<RawRelease>> ask_npm(const std::string& name, const Feeds& fe
   const std::string path = "/" + replace_all(name, "/", "%2f");
   const std::string body = TRY(get(without_slash(feeds.npm), path, "application/json", env));
   const Json json = TRY(codec::parse_json(body, "answer of the npm registry"));
+  std::map<std::string_view, std::int64_t> published;
+  for (const auto& [version, time] : json["time"].members()) published[version] = seconds_of(time.as_string());
   std::vector<RawRelease> out;
   for (const auto& [version, details] : json["versions"].members())
-    out.push_back({version, seconds_of(json["time"][version].as_string()), details.find("deprecated") != nullptr});
+    if (out.size() < kMaxReleases)
+      out.push_back({version, published[version], details.find("deprecated") != nullptr});
   return out;
 }
 

@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "net/url.h"
 #include "os/process.h"
 #include "watch/debian.h"
 #include "watch/feeds.h"
@@ -60,12 +61,18 @@ std::string chosen(const char* variable, const std::function<std::string()>& oth
 struct Question {
   FeedKind kind;
   std::function<Result<std::vector<RawRelease>>()> ask;
+  std::string server;   ///< Of a feed that has many: one that is silent says nothing of the others.
 };
 
 std::vector<RawRelease> raw_of(const std::vector<DebianSource>& sources) {
   std::vector<RawRelease> out;
   for (const DebianSource& source : sources) out.push_back({source.version, 0, false});
   return out;
+}
+
+std::string server_of(std::string_view uri) {
+  const auto url = net::parse_url(uri);
+  return url ? url->host : std::string();
 }
 
 void ask_own_form(const definition::Definition& definition, const Feeds& feeds, Env& env,
@@ -79,7 +86,8 @@ void ask_own_form(const definition::Definition& definition, const Feeds& feeds, 
   if (update.git.empty()) return;
   for (const definition::Source& source : definition.sources)
     if (source.kind == definition::Source::Kind::kGit)
-      out.push_back({FeedKind::kGit, [&source, &env] { return ask_git(source.repository, env); }});
+      out.push_back({FeedKind::kGit, [&source, &env] { return ask_git(source.repository, env); },
+                     server_of(source.repository)});
 }
 
 void ask_ecosystems(const definition::Definition& definition, const Feeds& feeds, Env& env,
@@ -156,13 +164,15 @@ Result<Observation> observe(const definition::Definition& definition, const Feed
   std::string faults;
   for (const Question& question : questions) {
     const std::string name(name_of(question.kind));
-    if (feeds.silent.contains(name)) {
+    const std::string server = name + " " + question.server;
+    if (feeds.silent.contains(server)) {
       out.unreachable.push_back(name);
+      faults += fmt::format("\n  {}: it did not answer before", name);
       continue;
     }
     const auto raw = question.ask();
     if (!raw) {
-      if (raw.error().kind() == ErrorKind::kUnavailable) feeds.silent.insert(name);
+      if (raw.error().kind() == ErrorKind::kUnavailable) feeds.silent.insert(server);
       out.unreachable.push_back(name);
       faults += fmt::format("\n  {}: {}", name, raw.error().render());
       continue;
@@ -171,12 +181,13 @@ Result<Observation> observe(const definition::Definition& definition, const Feed
     out.releases = TRY(select_releases(definition.update, question.kind, *raw), "reading the update block of '{}'",
                        definition.name);
     if (!out.releases.empty()) return out;
+    faults += fmt::format("\n  {}: none of its {} releases fits the update block", name, raw->size());
   }
   if (questions.empty())
     return Error::make(ErrorKind::kNotFound, "nothing says where to look for releases of '{}'", definition.name)
         .at({definition.file, 0, 0})
         .hint("add an `update:` block, or a source with a Debian pool path in sources.lock");
-  return Error::make(ErrorKind::kUnavailable, "no feed answered for '{}'{}", definition.name, faults);
+  return Error::make(ErrorKind::kUnavailable, "no feed knows a release of '{}'{}", definition.name, faults);
 }
 
 }  // namespace nacre::watch

@@ -34,7 +34,7 @@ std::optional<NewSource> find_in_debian(const std::string& name, const std::stri
   for (const DebianSource& source : found->second) {
     if (source.version != version || (out && out->sha256 != source.sha256)) continue;
     if (!out) out = NewSource{source.sha256, source.size_bytes, source.file, source.pool, {}, source.repacked};
-    out->suites.push_back(source.suite);
+    if (out->suites.empty() || out->suites.back() != source.suite) out->suites.push_back(source.suite);
   }
   return out;
 }
@@ -68,10 +68,35 @@ Result<std::string> with_digest(const std::string& text, const std::string& file
   return definition::replace_digest(tree, from, to.hex());
 }
 
+/// `uri` with another version where `from` stands as a whole: the 1 in "v1.0" is not version 1. Some upstreams write "1_0"
+/// or "1-0".
+std::string with_version(const std::string& uri, const std::string& from, const std::string& to) {
+  const auto is_digit = [&](std::size_t at) { return at < uri.size() && uri[at] >= '0' && uri[at] <= '9'; };
+  for (const char* mark : {".", "_", "-"}) {
+    const std::string old = replace_all(from, ".", mark), next = replace_all(to, ".", mark);
+    std::string out;
+    std::size_t done = 0;
+    for (std::size_t at = uri.find(old); at != std::string::npos; at = uri.find(old, at + 1)) {
+      const std::size_t end = at + old.size();
+      const bool goes_on = is_digit(end) || (end < uri.size() && uri[end] == *mark && is_digit(end + 1));
+      const bool begun = at > 0 && (is_digit(at - 1) || (uri[at - 1] == *mark && at > 1 && is_digit(at - 2)));
+      if (at < done || goes_on || begun) continue;
+      out += uri.substr(done, at - done) + next;
+      done = end;
+    }
+    if (done > 0) return out + uri.substr(done);
+  }
+  return uri;
+}
+
 Result<> move_source(Proposal& proposal, const definition::Definition& definition, const definition::Source& source,
                      const std::vector<build::LockedSource>& lock, const Feeds& feeds, Env& env) {
-  const std::string uri = replace_all(source.uri, definition.version, proposal.to);
-  if (source.kind != definition::Source::Kind::kFetch || source.sha256.empty()) {
+  const std::string uri = with_version(source.uri, definition.version, proposal.to);
+  if (source.kind == definition::Source::Kind::kGit) {
+    proposal.problem = "its source is a git repository: write the tag's commit by hand";
+    return {};
+  }
+  if (source.sha256.empty()) {
     proposal.problem = "its source is not named by a SHA-256 digest";
     return {};
   }
