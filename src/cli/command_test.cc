@@ -64,7 +64,8 @@ INSTANTIATE_TEST_SUITE_P(
     Options, CommandLineRefusals,
     testing::Values(
         Refusal{{"build", "tini", "--agian"}, "`nacre build` has no option '--agian'\n  hint: did you mean '--again'?"},
-        Refusal{{"doctor", "--frobnicate"}, "`nacre doctor` has no option '--frobnicate'\n  hint: see `nacre doctor --help`"},
+        Refusal{{"doctor", "--frobnicate"},
+                "`nacre doctor` has no option '--frobnicate'\n  hint: see `nacre doctor --help`"},
         Refusal{{"doctor", "-v"}, "`nacre doctor` has no option '-v'\n  hint: see `nacre doctor --help`"},
         Refusal{{"image", "build", "--layotu=x", "nginx"},
                 "`nacre image build` has no option '--layotu'\n  hint: did you mean '--layout'?"},
@@ -77,7 +78,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Arguments, CommandLineRefusals,
-    testing::Values(Refusal{{"build"}, "`nacre build` needs DEFINITION: name, or FILE.yaml\n  hint: see `nacre build --help`"},
+    testing::Values(Refusal{{"build"},
+                            "`nacre build` needs DEFINITION: name, or FILE.yaml\n  hint: see `nacre build --help`"},
                     Refusal{{"log", "--quiet"}, "`nacre log` needs NAME: definition\n  hint: see `nacre log --help`"},
                     Refusal{{"log", "tini", "zlib"}, "`nacre log` takes no further argument, got 'zlib'"},
                     Refusal{{"doctor", "--", "--json"}, "`nacre doctor` takes no further argument, got '--json'"}));
@@ -202,7 +204,8 @@ TEST(EachVerb, HasAPageThatNamesEachOption) {
       EXPECT_TRUE(named) << file << " lacks " << option.name;
     }
     for (const Argument& argument : verb.arguments)
-      EXPECT_NE(page->find(fmt::format("`{}`", argument.name)), std::string::npos) << file << " lacks " << argument.name;
+      EXPECT_NE(page->find(fmt::format("`{}`", argument.name)), std::string::npos)
+          << file << " lacks " << argument.name;
     for (const char* common : {"`--json`", "`--quiet`", "`--help`"})
       EXPECT_NE(page->find(common), std::string::npos) << file << " lacks " << common;
   }
