@@ -196,11 +196,38 @@ Result<std::vector<build::RootPackage>> Shelf::root_for(const std::vector<std::s
   return out;
 }
 
+Result<> Shelf::explain_by_editions(const solve::World& world, std::vector<solve::Candidate> pool,
+                                    Edition edition) const {
+  for (const auto& [other, packages] : by_name_)
+    for (const auto& [name, package] : packages)
+      if (other != edition) pool.push_back({&package.record, std::string(name_of(other)), other, 1});
+  solve::Options options;
+  options.mixing = solve::Options::Mixing::kAny;
+  const auto chosen = solve::solve(world, pool, options);
+  if (!chosen) return {};
+  for (auto at = chosen->rbegin(); at != chosen->rend(); ++at) {  // from what was asked for to what that needs
+    const solve::Candidate& candidate = *at;
+    if (candidate.edition == edition) continue;
+    Error error = Error::make(ErrorKind::kDenied, "{}-{} is of the edition {}, and only packages of {} may be chosen",
+                              candidate.record->name, candidate.record->version, name_of(candidate.edition),
+                              name_of(edition));
+    for (std::size_t i = 0; i < std::min(world.atoms.size(), world.places.size()); ++i)
+      if (const auto atom = apk::parse_dependency(world.atoms[i]); atom && atom->name == candidate.record->name)
+        error = std::move(error).at(world.places[i]);
+    if (candidate.edition == Edition::kStage0)
+      return std::move(error).hint("stage0 builds but never ships: name a package that we build");
+    return std::move(error).hint("content of two editions never mixes");
+  }
+  return {};
+}
+
 Result<std::vector<index::SerialPackage>> Shelf::closure(const solve::World& world, Edition edition) {
   std::vector<solve::Candidate> pool;
   for (const auto& [name, package] : by_name_[edition])
     pool.push_back({&package.record, std::string(name_of(edition)), edition, 0});
-  const std::vector<solve::Candidate> chosen = TRY(solve::solve(world, pool));
+  Result<std::vector<solve::Candidate>> solved = solve::solve(world, pool);
+  if (!solved) TRY(explain_by_editions(world, std::move(pool), edition));
+  const std::vector<solve::Candidate> chosen = TRY(std::move(solved));
   std::vector<index::SerialPackage> out;
   for (const solve::Candidate& candidate : chosen) out.push_back(by_name_[edition].at(candidate.record->name));
   return out;

@@ -60,6 +60,8 @@ class Shelf {
     std::vector<solve::Candidate> candidates;
   };
   Pool pool(const std::vector<std::string>& atoms, const std::vector<std::string>& always, bool ours) const;
+  /// After `pool` could not satisfy `world`: kDenied when packages of other editions would. Nothing when not even they do.
+  Result<> explain_by_editions(const solve::World& world, std::vector<solve::Candidate> pool, Edition edition) const;
   Result<build::RootPackage> unpack(const index::SerialPackage& package, Edition edition);
 
   Env& env_;

@@ -343,7 +343,12 @@ Result<std::vector<ComposedImage>> make_images(Workshop& shop, Edition edition,
     world.atoms = spec.packages;
     // An image that is published already never goes silently.
     const bool may_wait = incomplete == Incomplete::kSkip && find_image(before, spec.name) == nullptr;
-    if (may_wait && !shop.shelf.closure(world, edition)) continue;
+    if (may_wait) {
+      const auto closure = shop.shelf.closure(world, edition);
+      // What only stage0 has never comes; what production lacks may be promoted later.
+      const bool never = edition == Edition::kCommunity && !closure && closure.error().kind() == ErrorKind::kDenied;
+      if (!closure && !never) continue;
+    }
     ComposedImage image = TRY(compose(shop, spec, edition), "composing image '{}'", spec.name);
     if (tests == FlowOptions::Tests::kRun)
       TRY(test_image(shop, image, copy_of(find_image(before, spec.name))));

@@ -60,6 +60,12 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
   const Edition edition = TRY(edition_of(arguments));
   const index::Serial serial = TRY(serial_of(arguments, session));
   Workshop shop = TRY(open_workshop(session, arch));
+  if (edition == Edition::kStage0)
+    return Error::make(ErrorKind::kDenied, "edition stage0 builds and never ships: no image is made of it")
+        .hint("leave --edition out, or name community or production");
+  // The other edition only for the message that says where a missing package is.
+  const Edition other = edition == Edition::kCommunity ? Edition::kProduction : Edition::kCommunity;
+  if (const std::optional<index::Serial> newest = TRY(index::head(session.env, other))) stock(shop, *newest);
   stock(shop, serial);
   if (arguments.text("--serial").empty()) TRY(stock_newer(shop, serial));
   const image::ImageSpec spec = TRY(spec_of(arguments.text("IMAGE"), shop));

@@ -14,6 +14,7 @@ namespace {
 Result<int> index_files(const std::vector<std::string>& files, const std::string& out, Edition edition,
                         Session& session) {
   std::vector<index::SerialPackage> packages;
+  const crypto::PublicKey key = TRY(session.signer.public_key(edition, crypto::Purpose::kPackage));
   for (const std::string& file : files) {
     const apk::PackageFile package = TRY(apk::read_package(file));
     const std::string wanted = crypto::public_key_name(edition, crypto::Purpose::kPackage);
@@ -21,6 +22,8 @@ Result<int> index_files(const std::vector<std::string>& files, const std::string
       return Error::make(ErrorKind::kDenied, "'{}' is signed by '{}', expected '{}' of edition {}", file,
                          package.key_name.empty() ? "nobody" : package.key_name, wanted, name_of(edition))
           .hint("an index holds packages of one edition");
+    const std::string control = TRY(apk::read_segment(package.path, package.control));
+    TRY(key.verify(control, package.signature_bytes), "checking the signature of '{}'", file);
     index::SerialPackage row;
     row.record = package.record();
     row.apk = package.file_sha256;

@@ -1,5 +1,6 @@
 #include "image/image.h"
 
+#include "apk/dependency.h"
 #include "base/events.h"
 #include "codec/digest.h"
 #include "image/accounts.h"
@@ -36,6 +37,15 @@ Result<> check_request(const ComposeRequest& request) {
                        spec.keyring.front(), name_of(request.edition))
         .at(Place{spec.file, 0, 0})
         .hint("leave contents.keyring out");
+  for (std::size_t i = 0; i < spec.packages.size(); ++i) {
+    const apk::Dependency atom = TRY(apk::parse_dependency(spec.packages[i]));
+    if (!atom.tag.empty())
+      return Error::make(ErrorKind::kInvalid,
+                         "image '{}' takes '{}' from the repository '@{}', and its packages come from edition '{}' alone",
+                         spec.name, spec.packages[i], atom.tag, name_of(request.edition))
+          .at(i < spec.package_places.size() ? spec.package_places[i] : Place{spec.file, 0, 0})
+          .hint("leave '@' and what follows out");
+  }
   return {};
 }
 

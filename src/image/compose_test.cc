@@ -233,6 +233,7 @@ TEST_F(Compose, RefusesConflicts) {
   const auto whiteout = package(info("w"), {folder("etc"), file("etc/.wh.passwd", "")});
   EXPECT_EQ(error_of(plain_, {layout(), whiteout}),
             "'etc/.wh.passwd' has a name that image layers take for a deletion\n"
+            "  while reading the data segment\n"
             "  while reading the package '" + store_->blob_path(whiteout.apk).string() + "'\n"
             "  while reading package w=1-r0\n  while composing image 'web'");
 }

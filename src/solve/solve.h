@@ -26,8 +26,8 @@ struct World {
 
 struct Options {
   /// kSingle refuses (kDenied) a solution that holds packages of two editions: images, locks. kBuildRoot lets stage0 in
-  /// beside one other edition, never two others.
-  enum class Mixing { kSingle, kBuildRoot } mixing = Mixing::kSingle;
+  /// beside one other edition, never two others. kAny looks at no edition: only to explain.
+  enum class Mixing { kSingle, kBuildRoot, kAny } mixing = Mixing::kSingle;
 };
 
 /// Which packages satisfy the world: apko's choice rules (spec 3.4) over `candidates`, in install order (dependencies
