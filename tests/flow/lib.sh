@@ -145,6 +145,28 @@ copy_os() {
   done
 }
 
+# define NAME <<END: a definition in NACRE_OS_DIR of one step; stdin is what it runs, in a root with a shell and a compiler.
+define() {
+  {
+    cat <<END
+package:
+  name: $1
+  version: "1"
+  epoch: 0
+  description: Made by a test
+  copyright:
+    - license: Apache-2.0
+environment:
+  contents:
+    packages:
+      - build-base
+pipeline:
+  - runs: |
+END
+    sed 's/^/      /'
+  } >"$NACRE_OS_DIR/packages/$1.yaml"
+}
+
 # flip_byte FILE OFFSET: changes one bit of the byte there; the file gets an inode of its own first.
 flip_byte() {
   python3 - "$1" "$2" <<'END'
