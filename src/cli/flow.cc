@@ -78,6 +78,7 @@ Result<BuiltRow> run_step(Workshop& shop, const plan::PlannedStep& step) {
   BuiltRow row;
   row.definition = step.name;
   BuildOutcome outcome = TRY(build_definition(shop, step));
+  row.why = std::move(outcome.why);
   // More than one step when the definition was set back behind what it had published.
   for (int bumps = 0;; ++bumps) {
     const bool taken = TRY(name_is_taken(shop, outcome.record));
@@ -90,7 +91,6 @@ Result<BuiltRow> run_step(Workshop& shop, const plan::PlannedStep& step) {
   }
   row.version = outcome.record.version;
   row.made = outcome.made;
-  row.why = std::move(outcome.why);
   row.seconds = clock.monotonic_seconds() - start;
   return row;
 }

@@ -62,6 +62,27 @@ bool is_whole(const BuildRecord& record, const store::Store& store) {
 
 }  // namespace
 
+std::vector<std::string> settled_reasons(std::vector<std::string> planned, const BuildRecord& before,
+                                         const BuildRecord& after) {
+  constexpr std::string_view kOpen = " may change";
+  const auto content = [](const BuildRecord& record, const std::string& name) {
+    const auto found = record.from.root.find(name);
+    return found == record.from.root.end() ? std::string() : found->second;
+  };
+  std::vector<std::string> out;
+  for (std::string& reason : planned) {
+    if (!reason.ends_with(kOpen)) {
+      out.push_back(std::move(reason));
+      continue;
+    }
+    const std::string name = reason.substr(0, reason.size() - kOpen.size());
+    const std::string old = content(before, name), now = content(after, name);
+    if (old == now) continue;
+    out.push_back(name + (old.empty() ? " is new in its build root" : now.empty() ? " left its build root" : " changed"));
+  }
+  return out;
+}
+
 Result<std::optional<BuildRecord>> find_build(Env& env, const Sha256& action_key) {
   const std::optional<std::string> text = TRY(env.store.state().get(kByKey, action_key.hex()));
   if (!text) return std::optional<BuildRecord>();

@@ -23,6 +23,10 @@ struct BuildRecord {
   std::int64_t finished = 0;
 };
 
+/// Reasons of a plan once the build is over: what "may change" did or did not.
+std::vector<std::string> settled_reasons(std::vector<std::string> planned, const BuildRecord& before,
+                                         const BuildRecord& after);
+
 /// By action key: equal inputs, so the packages are the answer. nullopt when unknown, or when a blob that it names is
 /// gone.
 Result<std::optional<BuildRecord>> find_build(Env& env, const Sha256& action_key);

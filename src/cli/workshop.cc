@@ -287,6 +287,7 @@ Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& s
   out.record = TRY(build_now(shop, std::move(request), key));
   out.made = before && same_packages(*before, out.record) ? Made::kSame : Made::kBuilt;
   put_on_shelf(shop, out.record);
+  if (before) out.why = settled_reasons(std::move(out.why), *before, out.record);
   task.finish(fmt::format("{} packages{}", out.record.packages.size(),
                           out.made == Made::kSame ? ", all as they were" : ""));
   return out;

@@ -68,8 +68,8 @@ Result<std::string> with_digest(const std::string& text, const std::string& file
   return definition::replace_digest(tree, from, to.hex());
 }
 
-/// `uri` with another version where `from` stands as a whole: the 1 in "v1.0" is not version 1. Some upstreams write "1_0"
-/// or "1-0".
+/// `uri` with another version where `from` stands as a whole: the 1 in "v1.0" is not version 1. Some upstreams write
+/// "1_0" or "1-0".
 std::string with_version(const std::string& uri, const std::string& from, const std::string& to) {
   const auto is_digit = [&](std::size_t at) { return at < uri.size() && uri[at] >= '0' && uri[at] <= '9'; };
   for (const char* mark : {".", "_", "-"}) {

@@ -1,5 +1,8 @@
 #include "watch/watch.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include "base/events.h"
 #include "codec/digest.h"
 #include "net/http.h"
@@ -10,15 +13,14 @@
 #include "watch/feeds.h"
 #include "watch/releases.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 namespace nacre::watch {
 namespace {
 
 using testing::ElementsAre;
 
-std::string message_of(const Error& error) { return error.render(); }
+std::string message_of(const Error& error) {
+  return error.render();
+}
 
 // ---- select_releases
 
@@ -55,7 +57,8 @@ TEST(Releases, AreSelectedByTheBlock) {
     return out;
   };
   const Row rows[] = {
-      {"newest first, each once", plain, FeedKind::kPyPI, tags({"1.9", "1.10", "1.2", "1.10"}), "1.10<1.10> 1.9<1.9> 1.2<1.2> "},
+      {"newest first, each once", plain, FeedKind::kPyPI, tags({"1.9", "1.10", "1.2", "1.10"}),
+       "1.10<1.10> 1.9<1.9> 1.2<1.2> "},
       {"no versions", plain, FeedKind::kPyPI, tags({"", "latest", "1.0-beta", "v1", "1.0~rc1", "../1"}), ""},
       {"prefix", prefixed, FeedKind::kGitHub, tags({"v1.2", "1.3", "w1.4"}), "1.2<v1.2> "},
       {"prefix and suffix", suffixed, FeedKind::kGitHub, tags({"rel-3-final", "rel-4"}), "4<rel-4> 3<rel-3-final> "},
@@ -67,8 +70,16 @@ TEST(Releases, AreSelectedByTheBlock) {
       {"separator", separator, FeedKind::kPyPI, tags({"1_85_0"}), "1.85.0<1_85_0> "},
       {"transform", transform, FeedKind::kPyPI, tags({"202611", "7x"}), "2026.11<202611> "},
       {"ignored", ignore, FeedKind::kPyPI, tags({"1.0", "2.0", "1.5"}), "1.5<1.5> 1.0<1.0> "},
-      {"previews are left out", plain, FeedKind::kGitHub, {{"1.1_rc1", 0, false}, {"1.2", 0, true}, {"1.0", 0, false}}, "1.0<1.0> "},
-      {"previews are wanted", previews, FeedKind::kGitHub, {{"1.1_rc1", 0, false}, {"1.2", 0, true}}, "1.2<1.2> 1.1_rc1<1.1_rc1> "},
+      {"previews are left out",
+       plain,
+       FeedKind::kGitHub,
+       {{"1.1_rc1", 0, false}, {"1.2", 0, true}, {"1.0", 0, false}},
+       "1.0<1.0> "},
+      {"previews are wanted",
+       previews,
+       FeedKind::kGitHub,
+       {{"1.1_rc1", 0, false}, {"1.2", 0, true}},
+       "1.2<1.2> 1.1_rc1<1.1_rc1> "},
       {"a faulty pattern", bad, FeedKind::kPyPI, tags({"1"}),
        "'(' is no regular expression: missing ): (\n  while reading ignore-regex-patterns"},
   };
@@ -89,12 +100,15 @@ TEST(Feeds, KnowAPackageByItsPath) {
   EXPECT_EQ(text("https://host/crates/serde/serde-1.0.0.crate"), "crates  serde");
   EXPECT_EQ(text("https://host/api/v1/crates/serde/1.0.0/download"), "crates  serde");
   EXPECT_EQ(text("https://host/maven2/org/slf4j/slf4j-api/2.0.1/slf4j-api-2.0.1.jar"), "Maven org.slf4j slf4j-api");
-  for (const char* other : {"", "https://", "https://zlib.net/zlib-1.3.2.tar.gz", "no/packages/source/a/b/c", "https://h/-/x.tgz",
-                            "https://h/crates/x", "https://h/maven2/a/b", "https://h/@v/v1.zip", "https://h/source/a/b/c"})
+  for (const char* other :
+       {"", "https://", "https://zlib.net/zlib-1.3.2.tar.gz", "no/packages/source/a/b/c", "https://h/-/x.tgz",
+        "https://h/crates/x", "https://h/maven2/a/b", "https://h/@v/v1.zip", "https://h/source/a/b/c"})
     EXPECT_EQ(text(other), "-") << other;
 }
 
-std::string line(std::string_view text) { return fmt::format("{:04x}{}", text.size() + 4, text); }
+std::string line(std::string_view text) {
+  return fmt::format("{:04x}{}", text.size() + 4, text);
+}
 
 TEST(Feeds, ReadRefAdvertisements) {
   const std::string id(40, 'a');
@@ -118,14 +132,23 @@ TEST(Feeds, ReadMavenMetadata) {
 }
 
 TEST(Debian, VersionsOfUpstream) {
-  struct Row { const char *debian, *upstream; bool repacked; };
+  struct Row {
+    const char *debian, *upstream;
+    bool repacked;
+  };
   const Row rows[] = {
-      {"1.26.3-3+deb13u10", "1.26.3", false}, {"1:1.3.dfsg+really1.3.2-4", "1.3.2", true},
-      {"1:1.2.13.dfsg-1", "1.2.13", true},    {"1.5.7+dfsg-2", "1.5.7", true},
-      {"10.46-1~deb13u3", "10.46", false},    {"20250419", "20250419", false},
-      {"2026c-1", "2026c", false},            {"5.1.0+ds1-1", "5.1.0", true},
-      {"3.0+repack-1", "3.0", true},          {"", "", false},
-      {"1:", "", false},                      {"-", "", false},
+      {"1.26.3-3+deb13u10", "1.26.3", false},
+      {"1:1.3.dfsg+really1.3.2-4", "1.3.2", true},
+      {"1:1.2.13.dfsg-1", "1.2.13", true},
+      {"1.5.7+dfsg-2", "1.5.7", true},
+      {"10.46-1~deb13u3", "10.46", false},
+      {"20250419", "20250419", false},
+      {"2026c-1", "2026c", false},
+      {"5.1.0+ds1-1", "5.1.0", true},
+      {"3.0+repack-1", "3.0", true},
+      {"", "", false},
+      {"1:", "", false},
+      {"-", "", false},
   };
   for (const Row& row : rows) {
     bool repacked = false;
@@ -222,8 +245,8 @@ class WatchTest : public testing::Test {
 
   struct Pipelines final : definition::PipelineSource {
     Result<std::shared_ptr<const codec::YamlTree>> pipeline(std::string_view name) override {
-      const std::string inputs = name == "fetch" ? "uri: {}, expected-sha256: {}"
-                                                 : "repository: {}, tag: {}, expected-commit: {}";
+      const std::string inputs =
+          name == "fetch" ? "uri: {}, expected-sha256: {}" : "repository: {}, tag: {}, expected-commit: {}";
       return std::make_shared<const codec::YamlTree>(
           *codec::parse_yaml("inputs: {" + inputs + "}\npipeline: [{runs: 'true'}]\n", std::string(name)));
     }
@@ -235,18 +258,26 @@ class WatchTest : public testing::Test {
   net::RecordedHttp http;
   NoEvents events;
   Env env{processes, clock, http, *store, events, {}};
-  Feeds feeds{.github_api = "http://github", .release_monitor = "http://monitor/", .pypi = "http://pypi/simple/", .npm = "http://npm",
-              .go_proxy = "http://go", .crates = "http://crates/", .maven = "http://maven"};
+  Feeds feeds{.github_api = "http://github",
+              .release_monitor = "http://monitor/",
+              .pypi = "http://pypi/simple/",
+              .npm = "http://npm",
+              .go_proxy = "http://go",
+              .crates = "http://crates/",
+              .maven = "http://maven"};
   std::vector<build::LockedSource> lock;
   build::FetchPlaces places;
 };
 
 TEST_F(WatchTest, AsksEachFeedInItsOwnWay) {
-  struct Row { const char *what, *source, *update, *url, *answer, *expected; };
+  struct Row {
+    const char *what, *source, *update, *url, *answer, *expected;
+  };
   const Row rows[] = {
       {"GitHub releases", "https://h/x.tgz", "  github:\n    identifier: a/b\n    strip-prefix: v\n",
        "http://github/repos/a/b/releases?per_page=100&page=1",
-       R"([{"tag_name": "v2"}, {"tag_name": "v3", "draft": true}, {"tag_name": "v4", "prerelease": true}])", "GitHub 2"},
+       R"([{"tag_name": "v2"}, {"tag_name": "v3", "draft": true}, {"tag_name": "v4", "prerelease": true}])",
+       "GitHub 2"},
       {"GitHub tags", "https://h/x.tgz", "  github:\n    identifier: a/b\n    use-tag: true\n",
        "http://github/repos/a/b/tags?per_page=100&page=1", R"([{"name": "1.5"}, {"name": "1.6"}])", "GitHub 1.6 1.5"},
       {"release-monitoring", "https://h/x.tgz", "  release-monitor:\n    identifier: 42\n",
@@ -254,16 +285,18 @@ TEST_F(WatchTest, AsksEachFeedInItsOwnWay) {
        "release-monitoring 1.4 1.3.1"},
       {"PyPI", "https://h/packages/source/f/Foo_Bar/foo_bar-1.tar.gz", "", "http://pypi/simple/foo-bar/",
        R"({"versions": ["1.0", "1.1", "1.2"], "files": [{"filename": "foo_bar-1.2.tar.gz", "yanked": "broken"},
-           {"filename": "foo_bar-1.1-py3-none-any.whl", "yanked": false}, {"filename": "foo_bar-1.1.tar.gz", "yanked": true}]})",
+           {"filename": "foo_bar-1.1-py3-none-any.whl", "yanked": false},
+           {"filename": "foo_bar-1.1.tar.gz", "yanked": true}]})",
        "PyPI 1.1 1.0"},
       {"npm", "https://h/@s/name/-/name-1.0.0.tgz", "", "http://npm/@s%2fname",
-       R"({"versions": {"1.0.0": {}, "1.1.0": {"deprecated": "no"}}, "time": {"1.0.0": "2026-01-02T03:04:05Z"}})", "npm 1.0.0"},
+       R"({"versions": {"1.0.0": {}, "1.1.0": {"deprecated": "no"}}, "time": {"1.0.0": "2026-01-02T03:04:05Z"}})",
+       "npm 1.0.0"},
       {"Go", "https://h/github.com/Big/mod/@v/v1.0.0.zip", "", "http://go/github.com/!big/mod/@v/list",
        "v1.0.0\nv1.1.0\nv1.2.0-pre\n", "Go 1.1.0 1.0.0"},
       {"crates", "https://h/crates/serde/serde-1.0.0.crate", "", "http://crates/se/rd/serde",
        "{\"vers\":\"1.0.0\"}\n{\"vers\":\"1.0.1\",\"yanked\":true}\n", "crates 1.0.0"},
-      {"crates of three letters", "https://h/crates/Log/log-1.0.0.crate", "", "http://crates/3/l/log", "{\"vers\":\"1.0.0\"}\n",
-       "crates 1.0.0"},
+      {"crates of three letters", "https://h/crates/Log/log-1.0.0.crate", "", "http://crates/3/l/log",
+       "{\"vers\":\"1.0.0\"}\n", "crates 1.0.0"},
       {"Maven", "https://h/maven2/org/a/b/1.0/b-1.0.jar", "", "http://maven/org/a/b/maven-metadata.xml",
        "<version>1.0</version><version>1.2</version><version>2.0-SNAPSHOT</version>", "Maven 1.2 1.0"},
   };
@@ -345,7 +378,9 @@ TEST_F(WatchTest, ProposesAnEditAndNothingElse) {
 }
 
 TEST_F(WatchTest, TakesTheVersionWhereItStandsAsAWhole) {
-  struct Row { const char *version, *to, *uri, *expected; };
+  struct Row {
+    const char *version, *to, *uri, *expected;
+  };
   const Row rows[] = {
       {"1", "2", "https://h1.org/v1.0/x-1.tar.gz", "https://h2.org/v1.0/x-2.tar.gz"},
       {"1.2", "1.3", "https://h/1.2/x-1.2.tar.gz?v=1.2.1", "https://h/1.3/x-1.3.tar.gz?v=1.2.1"},
@@ -367,7 +402,8 @@ TEST_F(WatchTest, TakesTheVersionWhereItStandsAsAWhole) {
 TEST_F(WatchTest, ProposesNothingOrSaysWhatIsInTheWay) {
   const auto answer = [&](const definition::Definition& definition, std::vector<Release> releases) {
     std::string why;
-    const auto proposal = propose(definition, {FeedKind::kGitHub, std::move(releases), {}}, lock, feeds, places, env, &why);
+    const auto proposal =
+        propose(definition, {FeedKind::kGitHub, std::move(releases), {}}, lock, feeds, places, env, &why);
     if (!proposal) return proposal.error().render();
     return *proposal ? (*proposal)->to + ": " + (*proposal)->problem : why;
   };
@@ -383,7 +419,8 @@ TEST_F(WatchTest, ProposesNothingOrSaysWhatIsInTheWay) {
   EXPECT_EQ(answer(definition, {{"1.4", "", 0}}), "1.4: the definition asks for updates by hand");
   definition.update.manual = false;
   definition.sources.front().kind = definition::Source::Kind::kGit;
-  EXPECT_EQ(answer(definition, {{"1.4", "", 0}}), "1.4: its source is a git repository: write the tag's commit by hand");
+  EXPECT_EQ(answer(definition, {{"1.4", "", 0}}),
+            "1.4: its source is a git repository: write the tag's commit by hand");
   definition.update.enabled = false;
   EXPECT_EQ(answer(definition, {{"1.4", "", 0}}), "updates are not enabled");
   definition.update.exclude_reason = "frozen";
@@ -401,8 +438,8 @@ TEST_F(WatchTest, MeasuresTheDistance) {
   ASSERT_TRUE(rows);
   std::string text;
   for (const Delta& row : *rows)
-    text += fmt::format("{} {} {} {} {} {}\n", row.package, row.version, row.newest, row.releases_behind, row.first_newer,
-                        row.source_kind);
+    text += fmt::format("{} {} {} {} {} {}\n", row.package, row.version, row.newest, row.releases_behind,
+                        row.first_newer, row.source_kind);
   EXPECT_EQ(text, "tool 1.3.1 1.5 2 200 repacked\ncurrent 1.3.1 1.3.1 0 0 repacked\n");
 }
 
