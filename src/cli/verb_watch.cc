@@ -84,13 +84,19 @@ Json to_json(const Watched& row) {
   return out;
 }
 
+std::string one_line(const std::string& text) {
+  std::vector<std::string> lines;
+  for (const std::string& line : split(text, '\n')) lines.emplace_back(trim(line));
+  return join(lines, "; ");
+}
+
 std::string render(const Watched& row) {
   const std::string& name = row.definition->name;
   if (row.proposal)
     return fmt::format("{:<24} {} -> {}  ({}){}\n", name, row.proposal->from, row.proposal->to,
                        watch::name_of(row.proposal->feed),
-                       row.proposal->problem.empty() ? "" : "  " + row.proposal->problem);
-  return fmt::format("{:<24} {}  {}\n", name, row.definition->version, split(row.note, '\n').front());
+                       row.proposal->problem.empty() ? "" : "  " + one_line(row.proposal->problem));
+  return fmt::format("{:<24} {}  {}\n", name, row.definition->version, one_line(row.note));
 }
 
 /// The lock with the new source in the place of those that it follows.

@@ -30,8 +30,11 @@ Result<std::string> get(const std::string& base, const std::string& path, const 
   auto response = env.http.send(request, env.stop);
   if (!response) return Error::make(ErrorKind::kUnavailable, "it does not answer");
   if (response->status == 404) return Error::make(ErrorKind::kNotFound, "it does not know this package");
+  // A limit or a refusal holds for what is asked next, too; another status may be about this package alone.
+  const bool refuses = response->status == 401 || response->status == 403 || response->status == 429;
   if (response->status < 200 || response->status > 299)
-    return Error::make(ErrorKind::kUnavailable, "it answers with status {}", response->status);
+    return Error::make(refuses ? ErrorKind::kUnavailable : ErrorKind::kInvalid, "it answers with status {}",
+                       response->status);
   return std::move(response->body);
 }
 
