@@ -77,10 +77,13 @@ void remove_container(const std::string& name, Session& session) {
   (void)os::remove_tree(containers_dir(session) / name);
 }
 
-Result<Path> unpacked(const Sha256& manifest, Session& session) {
+Sha256 tree_of(const Sha256& manifest) {
   const bool root = ::getuid() == 0;
-  const Sha256 key = codec::sha256(fmt::format("container root {} {}", manifest.hex(), root ? "root" : "rootless"));
-  return session.env.store.tree(key,
+  return codec::sha256(fmt::format("container root {} {}", manifest.hex(), root ? "root" : "rootless"));
+}
+
+Result<Path> unpacked(const Sha256& manifest, Session& session) {
+  return session.env.store.tree(tree_of(manifest),
                                 [&](const Path& folder) { return image::unpack_image(manifest, folder, session.env); });
 }
 
@@ -229,6 +232,17 @@ Result<int> exec_in_container(const std::string& name, const std::vector<std::st
   command.on_line = [&](std::string_view line) { session.print(line); };
   const os::Exit exit = TRY(session.env.processes.run(command, session.env.stop));
   return exit.code;
+}
+
+std::vector<Sha256> container_trees(const Session& session) {
+  std::vector<Sha256> out;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(containers_dir(session), error)) {
+    const auto image = os::read_file(entry.path() / "image");
+    const auto manifest = parse_sha256(image ? trim(*image) : std::string_view());
+    if (manifest) out.push_back(tree_of(*manifest));
+  }
+  return out;
 }
 
 Result<std::string> container_logs(const std::string& name, Session& session) {

@@ -36,4 +36,7 @@ Result<std::string> container_logs(const std::string& name, Session& session);
 struct ContainerState { std::string name, image, status; int pid = 0; };
 Result<std::vector<ContainerState>> list_containers(Session& session);
 
+/// Trees that containers, running or not yet removed, stand on.
+std::vector<Sha256> container_trees(const Session& session);
+
 }  // namespace nacre::cli

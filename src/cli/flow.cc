@@ -265,9 +265,7 @@ Result<std::vector<index::SerialPackage>> promote_build(Workshop& shop, const pl
   if (packages.size() == record.packages.size()) return packages;
   row.made = Made::kBuilt;
   row.why = {"a second build gave the same bytes"};
-  packages = TRY(reproduce(shop, record, step.from_stage0_alone, Edition::kProduction));
-  TRY(test_definition(shop, *shop.os.find(step.name)));  // `nacre up --skip-tests` may have left them out
-  return packages;
+  return reproduce(shop, record, step.from_stage0_alone, Edition::kProduction);
 }
 
 }  // namespace
@@ -298,6 +296,9 @@ Result<FlowReport> promote(Workshop& shop, const std::vector<std::string>& only)
     row.seconds = env.clock.monotonic_seconds() - start;
     report.built.push_back(std::move(row));
   }
+  for (const index::SerialPackage& package : from->packages) shop.shelf.add(Edition::kCommunity, package);
+  for (const BuiltRow& row : report.built)  // `nacre up --skip-tests` may have left them out
+    if (row.made == Made::kBuilt) TRY(test_definition(shop, *shop.os.find(row.definition)));
   for (const auto& [name, package] : list) shop.shelf.add(Edition::kProduction, package);
   watch.lap("build again");
   const std::vector<ComposedImage> images =

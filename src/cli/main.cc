@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -120,7 +121,7 @@ Result<int> run(const Call& call, std::stop_token stop) {
 int main_of(const std::vector<std::string>& words) {
   const Interrupts interrupts;
   const auto call = parse_command_line(words);
-  if (!call) return report(call.error(), false);
+  if (!call) return report(call.error(), std::find(words.begin(), words.end(), "--json") != words.end());
   if (call->verb == nullptr) {
     std::puts(call->message.c_str());
     return 0;

@@ -99,6 +99,17 @@ Result<std::optional<BuildRecord>> latest_build(Env& env, std::string_view defin
   return find_build(env, digest);
 }
 
+Result<std::vector<BuildRecord>> list_builds(Env& env) {
+  const auto rows = TRY(env.store.state().list(kByKey));
+  std::vector<BuildRecord> out;
+  for (const auto& [key, text] : rows) {
+    const Json json = TRY(codec::parse_json(text, "record of a build"));
+    BuildRecord record = TRY(from_json(json), "reading the record of build {}", key);
+    if (is_whole(record, env.store)) out.push_back(std::move(record));
+  }
+  return out;
+}
+
 Result<> keep_build(Env& env, const BuildRecord& record) {
   store::State& state = env.store.state();
   return state.transaction([&]() -> Result<> {

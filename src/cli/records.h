@@ -34,6 +34,8 @@ Result<std::optional<BuildRecord>> find_build(Env& env, const Sha256& action_key
 Result<std::optional<BuildRecord>> latest_build(Env& env, std::string_view definition);
 /// Keeps a build under its key; latest_build() gives it from now on.
 Result<> keep_build(Env& env, const BuildRecord& record);
+/// All that are whole, the chosen ones and the older.
+Result<std::vector<BuildRecord>> list_builds(Env& env);
 /// Makes an older build (a cache hit) the one that latest_build() gives.
 Result<> choose_build(Env& env, std::string_view definition, const Sha256& action_key);
 

@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "cli/container.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "cli/workshop.h"
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace nacre::cli {
 namespace {
@@ -70,20 +72,87 @@ Result<int> run_compile(const Arguments& arguments, Session& session) {
   return 0;
 }
 
-/// Everything that a serial, a build record or an image record names stays.
-Result<int> run_gc(const Arguments& arguments, Session& session) {
+struct Roots {
   std::vector<Sha256> blobs, trees;
-  for (const Edition edition : {Edition::kStage0, Edition::kCommunity, Edition::kProduction}) {
-    const std::vector<index::Serial> serials = TRY(index::list_serials(session.env, edition));
-    for (const index::Serial& serial : serials) {
-      const std::vector<Sha256> named = index::blobs_of(serial);
-      blobs.insert(blobs.end(), named.begin(), named.end());
-    }
+
+  void add(const std::string& digest) {
+    if (const auto parsed = parse_sha256(digest)) blobs.push_back(*parsed);
   }
+};
+
+/// Builds that a serial names or a definition stands for stay with packages, logs and sources.
+Result<> add_builds(Roots& roots, const std::set<Sha256>& published, Env& env) {
+  const std::vector<BuildRecord> builds = TRY(list_builds(env));
+  for (const BuildRecord& build : builds) {
+    const std::optional<BuildRecord> latest = TRY(latest_build(env, build.definition));
+    const bool chosen = latest && latest->action_key == build.action_key;
+    if (!chosen && !published.contains(build.action_key)) continue;
+    roots.blobs.push_back(build.log);
+    for (const index::SerialPackage& package : build.packages) {
+      roots.blobs.insert(roots.blobs.end(), {package.apk, package.sbom, package.provenance});
+      if (chosen) roots.trees.push_back(tree_key(package.apk));
+    }
+    for (const std::string& source : build.from.sources) roots.add(source);
+  }
+  return {};
+}
+
+/// Trees below a step that failed, for `nacre shell --failed`.
+Result<> add_failed(Roots& roots, Env& env) {
+  const auto rows = TRY(env.store.state().list("failed"));
+  for (const auto& [name, text] : rows) {
+    const Json record = TRY(codec::parse_json(text, "failed/" + name));
+    for (const std::string& tree : record["command"]["lower"].as_strings())
+      if (const auto key = parse_sha256(Path(tree).filename().string())) roots.trees.push_back(*key);
+  }
+  return {};
+}
+
+/// Everything that a serial, the newest build of a definition, the lock of sources, stage 0 or a container needs.
+Result<Roots> find_roots(Session& session) {
+  Env& env = session.env;
+  Roots roots;
+  roots.blobs = TRY(index::published_blobs(env));
+  std::set<Sha256> published;  // keys of builds
+  for (const Edition edition : {Edition::kStage0, Edition::kCommunity, Edition::kProduction}) {
+    const std::vector<index::Serial> serials = TRY(index::list_serials(env, edition));
+    for (const index::Serial& serial : serials)
+      for (const index::SerialPackage& package : serial.packages) {
+        published.insert(package.action_key);
+        if (serial.number == serials.back().number) roots.trees.push_back(tree_key(package.apk));
+      }
+  }
+  TRY(add_builds(roots, published, env));
+  TRY(add_failed(roots, env));
+  for (const char* kind : {"deb", "source"}) {
+    const auto rows = TRY(env.store.state().list(kind));
+    for (const auto& [name, digest] : rows) roots.add(digest);
+  }
+  if (const Path lock = session.os_dir / "sources.lock"; os::exists(lock)) {
+    const std::string text = TRY(os::read_file(lock));
+    const std::vector<build::LockedSource> sources = TRY(build::parse_sources_lock(text, lock.string()));
+    for (const build::LockedSource& source : sources) roots.blobs.push_back(source.sha256);
+  }
+  const std::vector<Sha256> containers = container_trees(session);
+  roots.trees.insert(roots.trees.end(), containers.begin(), containers.end());
+  return roots;
+}
+
+Result<int> run_gc(const Arguments& arguments, Session& session) {
+  const auto alone = os::FileLock::take(in_use_lock(session), os::FileLock::Wait::kNo);
+  if (!alone)
+    return Error::make(ErrorKind::kConflict, "another nacre process builds or composes in '{}'", session.home.string())
+        .hint("wait for it to end: what it made is named by no record yet");
+  if (arguments.number("--days") < 0)
+    return Error::make(ErrorKind::kInvalid, "expected a number of days, got {}", arguments.number("--days"));
+  const auto [blobs, trees] = TRY(find_roots(session));
   const double age = static_cast<double>(arguments.number("--days")) * 86400;
   const store::GcReport report = TRY(store::collect_garbage(session.env.store, blobs, trees, age));
-  session.print(fmt::format("removed {} blobs and {} trees, {}", report.blobs, report.trees,
-                            human_bytes(report.bytes)));
+  Json json;
+  json.set("blobs", report.blobs).set("trees", report.trees).set("partials", report.partials).set("bytes", report.bytes);
+  session.print(session.json ? codec::to_json(json)
+                             : fmt::format("removed {} blobs and {} trees, {}", report.blobs, report.trees,
+                                           human_bytes(report.bytes)));
   return 0;
 }
 

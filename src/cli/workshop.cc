@@ -39,8 +39,15 @@ std::string commit_of(Workshop& shop, const std::string& file) {
   return text.empty() ? "unknown" : text;
 }
 
+/// As provenance says it: within the distribution, or the name alone of a file elsewhere.
 std::string root_relative(const Workshop& shop, const std::string& file) {
-  return "os/" + std::filesystem::path(file).lexically_relative(shop.os.folder).string();
+  const Path path(file), inside = path.lexically_relative(shop.os.folder);
+  return inside.empty() || *inside.begin() == ".." ? path.filename().string() : "os/" + inside.string();
+}
+
+/// The directory beside a definition that bears its name.
+Path side_files_of(const definition::Definition& definition) {
+  return Path(definition.file).parent_path() / definition.name;
 }
 
 std::vector<package::Extra> sboms_of(const build::BuildRequest& request,
@@ -254,7 +261,7 @@ Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Defi
   request.root = TRY(shop.shelf.root_for(definition.environment.packages, kAlwaysInBuildRoot,
                                          !from_stage0_alone),
                      "choosing the build root of '{}'", definition.name);
-  const Path side_files = shop.os.folder / "packages" / definition.name;
+  const Path side_files = side_files_of(definition);
   if (os::exists(side_files)) request.source_dir = side_files;
   request.source_date_epoch = TRY(source_date(request.sources, shop.env()));
   return request;
@@ -351,7 +358,7 @@ Result<TestCount> test_definition(Workshop& shop, const definition::Definition& 
     std::vector<std::string> atoms = test.environment.packages;
     atoms.push_back(package);
     request.root = TRY(test_root(shop, atoms), "choosing the test root of '{}'", package);
-    const Path side_files = shop.os.folder / "packages" / definition.name;
+    const Path side_files = side_files_of(definition);
     if (os::exists(side_files)) request.source_dir = side_files;
     request.source_date_epoch = kNoSourceDate;
     const Sha256 key = TRY(build::test_key(request));
