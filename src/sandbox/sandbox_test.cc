@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <thread>
+
 
 namespace nacre::sandbox {
 namespace {
@@ -319,6 +321,7 @@ TEST_P(Run, ConnectsTheTerminal) {
   command.interactive = true;
   command.on_note = nullptr;
   int terminal = -1;
+  std::fflush(nullptr);  // what is buffered here would be printed by the child too
   const int child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
   if (child == 0) {
     const std::string text = run(command);
