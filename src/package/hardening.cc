@@ -69,7 +69,7 @@ struct Gate {
     if (!imports(elf, "__stack_chk_fail"))
       add(path, "stack-protector", "no function needed a stack guard", false);
     if (elf.machine == 62 && !(elf.has_ibt && elf.has_shstk))
-      add(path, "cet", "is not marked for indirect branch tracking and shadow stacks", false);
+      add(path, "cet", "is not marked for indirect branch tracking and shadow stacks", true);
   }
 };
 
