@@ -6,6 +6,8 @@
 #include "definition/load.h"
 #include "store/store.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <set>
 
@@ -168,8 +170,10 @@ Result<build::RootPackage> Shelf::unpack(const index::SerialPackage& package, Ed
   const Sha256 key = tree_key(package.apk);
   out.tree = TRY(env_.store.tree(key,
                                  [&](const Path& folder) {
-                                   return apk::unpack_package(env_.store.blob_path(package.apk), folder,
-                                                              apk::Owners::kKeep);
+                                   // Without root there is one owner only, and no setuid that could mean another.
+                                   const auto owners =
+                                       ::geteuid() == 0 ? apk::Owners::kKeep : apk::Owners::kIgnore;
+                                   return apk::unpack_package(env_.store.blob_path(package.apk), folder, owners);
                                  }),
                  "unpacking '{}-{}'", out.name, out.version);
   trees_.emplace(package.apk, out.tree);
