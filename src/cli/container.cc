@@ -192,6 +192,7 @@ Result<int> run_detached(const Prepared& container, const RunOptions& options, S
 }  // namespace
 
 Result<int> run_container(const Sha256& manifest, const RunOptions& options, Session& session) {
+  TRY(check_ports(options.publish));
   const Prepared container = TRY(prepare(manifest, options, session));
   return options.detach ? run_detached(container, options, session) : run_attached(container, options, session);
 }

@@ -176,7 +176,11 @@ Result<Json> make_bundle(const BundleRequest& request) {
     return Error::make(ErrorKind::kInvalid, "the image names no program to run")
         .hint("give one: nacre run IMAGE -- PROGRAM ARGUMENT …");
   std::vector<std::string> env = request.image.env;
-  env.insert(env.end(), options.env.begin(), options.env.end());
+  for (const std::string& entry : options.env) {  // a program may take the first of two values
+    const std::string name = entry.substr(0, entry.find('=') + 1);
+    std::erase_if(env, [&](const std::string& old) { return old.starts_with(name); });
+    env.push_back(entry);
+  }
 
   Json user, none = Json::array(), capabilities, process, root;
   user.set("uid", static_cast<std::int64_t>(request.uid)).set("gid", static_cast<std::int64_t>(request.gid));

@@ -100,6 +100,11 @@ struct Connection {
 
 }  // namespace
 
+Result<> check_ports(const std::vector<std::pair<int, int>>& ports) {
+  for (const auto& [host, inside] : ports) TRY(listen_on(host));
+  return {};
+}
+
 Result<> forward_ports(int pid, const std::vector<std::pair<int, int>>& ports, std::stop_token stop) {
   const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   const std::string path = fmt::format("/proc/{}/ns/net", pid);

@@ -13,4 +13,7 @@ namespace nacre::cli {
 /// a host port is taken.
 Result<> forward_ports(int pid, const std::vector<std::pair<int, int>>& ports, std::stop_token stop);
 
+/// kConflict when a host port is taken now: before a container starts whose forwarder nobody watches.
+Result<> check_ports(const std::vector<std::pair<int, int>>& ports);
+
 }  // namespace nacre::cli

@@ -86,8 +86,16 @@ Result<int> run_publish(const Arguments& arguments, Session& session) {
   std::vector<index::SerialImage> images;
   const std::vector<std::string> wanted = arguments.list("IMAGE");
   for (const std::string& name : wanted) {
-    const FoundImage found = TRY(find_image(repository_of(serial.edition, name), session));
-    if (found.entry) images.push_back(*found.entry);
+    const auto of_serial = std::find_if(serial.images.begin(), serial.images.end(),
+                                        [&](const index::SerialImage& image) { return image.name == name; });
+    if (of_serial == serial.images.end()) {
+      std::vector<std::string> names;
+      for (const index::SerialImage& image : serial.images) names.push_back(image.name);
+      return Error::make(ErrorKind::kNotFound, "no image '{}' in serial {} of edition {}", name, serial.number,
+                         name_of(serial.edition))
+          .hint(nearest_hint(name, names));
+    }
+    images.push_back(*of_serial);
   }
   if (wanted.empty()) images = serial.images;
   if (const std::string folder = arguments.text("--layout"); !folder.empty()) {
