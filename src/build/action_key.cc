@@ -51,6 +51,11 @@ Sha256 digest_of(const Json& value) { return codec::sha256(codec::to_canonical_j
 
 }  // namespace
 
+Result<std::string> side_files_digest(const os::Path& source_dir) {
+  const Json files = TRY(side_file_digests(source_dir), "hashing the side files");
+  return digest_of(files).hex();
+}
+
 Result<Sha256> action_key(const BuildRequest& request) {
   Json sources = Json::array();
   for (const FetchedSource& source : request.sources)

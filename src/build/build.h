@@ -59,6 +59,8 @@ struct BuiltTree {
 /// side files, content digests of the root's packages, architecture, SOURCE_DATE_EPOCH, builder
 /// version. Not: tests, update policy, comments, places.
 Result<Sha256> action_key(const BuildRequest& request);
+/// The part of it that the files beside a definition make: what a plan compares. An absent directory is an empty one.
+Result<std::string> side_files_digest(const os::Path& source_dir);
 
 /// Runs main and subpackage pipelines, each step a fresh process in a sandbox whose root is the
 /// overlay of `request.root`, workspace at /home/build, sources below /var/cache/melange, no

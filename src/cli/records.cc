@@ -26,6 +26,7 @@ Json to_json(const BuildRecord& record) {
   out.set("definition", record.definition).set("version", record.version);
   out.set("actionKey", record.action_key.hex()).set("definitionDigest", record.definition_digest.hex());
   out.set("log", record.log.hex()).set("recipe", record.from.recipe.hex());
+  out.set("sideFiles", record.from.side_files);
   out.set("sources", std::move(sources)).set("root", std::move(root));
   out.set("packages", packages_to_json(record.packages));
   return out.set("seconds", record.seconds).set("finished", record.finished);
@@ -49,6 +50,7 @@ Result<BuildRecord> from_json(const Json& json) {
   for (const auto& [name, content] : json["root"].members()) out.from.root[name] = content.as_string();
   index::Serial serial = TRY(index::serial_from_json(json["packages"]));
   out.packages = std::move(serial.packages);
+  out.from.side_files = json["sideFiles"].as_string();
   out.seconds = json["seconds"].as_double();
   out.finished = json["finished"].as_int();
   return out;

@@ -172,6 +172,7 @@ Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const
   const Assembled assembled =
       TRY(assemble(shop, request, built, Edition::kCommunity, work.path / "packages"));
   BuildRecord record = make_record(request, built, key);
+  record.from.side_files = TRY(build::side_files_digest(request.source_dir));
   record.packages =
       TRY(attest_packages(shop, request, built, assembled, key, Edition::kCommunity));
   TRY(keep_build(env, record));
@@ -397,6 +398,7 @@ Result<plan::Plan> plan_builds(Workshop& shop, const std::vector<std::string>& o
   for (const definition::Definition& definition : shop.os.definitions) {
     const std::optional<BuildRecord> record = TRY(latest_build(shop.env(), definition.name));
     if (!record) continue;
+    input.side_files[definition.name] = TRY(build::side_files_digest(side_files_of(definition)));
     input.built[definition.name] = record->from;
     for (const index::SerialPackage& package : record->packages)
       input.contents[package.record.name] = package.apk.hex();

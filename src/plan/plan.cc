@@ -179,6 +179,10 @@ std::vector<std::string> certain_reasons(const Draft& draft, const Node& node) {
   if (built->recipe != recipe_digest(*node.definition)) why.push_back("the definition changed");
   for (const std::string& file : new_sources(*node.definition, built->sources))
     why.push_back("source " + file + " is new");
+  const auto beside = draft.input.side_files.find(node.definition->name);
+  if (beside != draft.input.side_files.end() && !built->side_files.empty() &&
+      beside->second != built->side_files)
+    why.push_back("a file beside the definition changed");
   for (const auto& [name, digest] : built->root) {
     if (node.from_stage0_alone) {
       const auto own = draft.input.stage0.find(name);

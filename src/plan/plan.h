@@ -17,6 +17,7 @@ struct BuiltFrom {
   Sha256 recipe;                            ///< recipe_digest() at that time.
   std::set<std::string> sources;            ///< Digests.
   std::map<std::string, std::string> root;  ///< Package name -> content digest, of the build root.
+  std::string side_files;   ///< Digest of the files beside the definition; empty when it was not kept.
 };
 
 enum class Action {
@@ -49,6 +50,8 @@ struct PlanInput {
   /// The same of stage 0 alone: what a definition that is built from it alone is compared with. A
   /// name that `contents` gives to ours is not compared for such a definition when this lacks it.
   std::map<std::string, std::string> stage0;
+  /// Digest of the files beside each definition, by its name.
+  std::map<std::string, std::string> side_files;
   std::vector<std::string>
       only;  ///< Empty: all; else these (definitions or packages) and what they need.
 };

@@ -140,6 +140,15 @@ TEST(Plan, NoticesAPackageThatJoinsARootAndANewSource) {
   EXPECT_EQ(text_of(make_plan(input)), "b keep\na maybe <- b: b-dev is new in its build root\n");
 }
 
+TEST(Plan, NoticesAFileBesideADefinition) {
+  const std::vector<Definition> all = {make("a", {}), make("b", {})};
+  PlanInput input{.definitions = all};
+  for (const Definition& definition : all) input.built[definition.name] = built_from(definition);
+  input.built["a"].side_files = "old";
+  input.side_files = {{"a", "new"}, {"b", "never kept before"}};
+  EXPECT_EQ(text_of(make_plan(input)), "a build: a file beside the definition changed\nb keep\n");
+}
+
 TEST(Plan, NamesCyclesAndDoubleMakers) {
   std::vector<Definition> all = {make("a", {"b-dev"}), make("b", {"c"}, {"b-dev"}),
                                  make("c", {"a"}), make("d", {"a"})};
