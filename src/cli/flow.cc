@@ -60,8 +60,9 @@ Result<> bump_epoch(Workshop& shop, const std::string& name) {
         TRY(definition::set_epoch(*definition.yaml, definition.epoch + 1));
     const auto written = os::write_file(definition.file, text);
     if (!written)
-      return Error::make(ErrorKind::kDenied, "'{}' {} was published with other bytes, and its next epoch cannot be written: {}",
-                         name, definition.full_version(), written.error().render())
+      return Error::make(ErrorKind::kDenied,
+                         "'{}' {} was published with other bytes, and its next epoch cannot be written: {}", name,
+                         definition.full_version(), written.error().render())
           .at({definition.file, 0, 0})
           .hint(fmt::format("write `epoch: {}` there, or make the file writable", definition.epoch + 1));
     definition::PipelineFolders pipelines({shop.os.folder / "pipelines"});
@@ -196,7 +197,8 @@ void keep_untouched(std::map<std::string, index::SerialPackage>& packages, const
 }  // namespace
 
 Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
-  // One flow at a time: the second finds what the first made. Definitions are read again, since the first may have raised epochs.
+  // One flow at a time: the second finds what the first made. Definitions are read again, since the first may have
+  // raised epochs.
   const os::FileLock lease = TRY(wait_for_lease("flow/community", shop.env()));
   shop.os = TRY(load_distribution(shop.os.folder, shop.os.arch));
   FlowReport report;
@@ -255,8 +257,8 @@ Result<std::vector<index::SerialPackage>> promote_build(Workshop& shop, const pl
     const std::string name = package.record.name + "=" + package.record.version;
     const auto published = in_community.find(name);
     if (published == in_community.end() || published->second != package.apk)
-      return Error::make(ErrorKind::kConflict, "the last build of '{}' is not what community serial {} holds", step.name,
-                         from.number)
+      return Error::make(ErrorKind::kConflict, "the last build of '{}' is not what community serial {} holds",
+                         step.name, from.number)
           .hint("run `nacre up` first: only what was published is promoted");
     if (!in_production.contains(name)) continue;
     for (const index::SerialPackage& old : before->packages)

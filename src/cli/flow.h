@@ -48,14 +48,15 @@ struct FlowReport {
 
 /// The flow, one page: definitions -> plan -> build -> package -> test -> image -> publish, for edition `community`.
 ///
-/// Every step asks first whether its work was done before with the same inputs, so a second call finds nothing to do, and a call after an interruption
-/// goes on where the first stopped. A rebuild whose bytes differ from what was published under the same name gets the next
-/// epoch, written into the definition (design, decision 14).
+/// Every step asks first whether its work was done before with the same inputs, so a second call finds nothing to do,
+/// and a call after an interruption goes on where the first stopped. A rebuild whose bytes differ from what was
+/// published under the same name gets the next epoch, written into the definition (design, decision 14).
 Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options);
 
-/// The newest community serial in edition `production`: every package built a second time with the same bytes, signed with production's keys, images
-/// composed from those, tested, published as production's next serial. With `only`, of these definitions alone: the other packages of production
-/// stay, and images wait until all their packages are there.
+/// The newest community serial in edition `production`: every package built a second time with the same bytes, signed
+/// with production's keys, images composed from those, tested, published as production's next serial. With `only`, of
+/// these definitions alone: the other packages of production stay, and images wait until all their packages are
+/// there.
 Result<FlowReport> promote(Workshop& shop, const std::vector<std::string>& only = {});
 
 /// Publishes a new serial with the content of serial `number` (0: the one before the newest).
@@ -64,7 +65,8 @@ Result<index::Serial> roll_back(Session& session, Edition edition, std::uint64_t
 /// What to do about an image some of whose packages the edition does not have.
 enum class Incomplete { kRefuse, kSkip };
 
-/// Composes, tests and attests all images of an edition from the packages of the shelf. `before` gives each image's predecessor.
+/// Composes, tests and attests all images of an edition from the packages of the shelf. `before` gives each image's
+/// predecessor.
 Result<std::vector<ComposedImage>> make_images(Workshop& shop, Edition edition,
                                                const std::optional<index::Serial>& before,
                                                FlowOptions::Tests tests,

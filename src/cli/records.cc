@@ -80,7 +80,9 @@ std::vector<std::string> settled_reasons(std::vector<std::string> planned, const
     const std::string name = reason.substr(0, reason.size() - kOpen.size());
     const std::string old = content(before, name), now = content(after, name);
     if (old == now) continue;
-    out.push_back(name + (old.empty() ? " is new in its build root" : now.empty() ? " left its build root" : " changed"));
+    out.push_back(name + (old.empty()   ? " is new in its build root"
+                          : now.empty() ? " left its build root"
+                                        : " changed"));
   }
   return out;
 }

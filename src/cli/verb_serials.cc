@@ -77,7 +77,8 @@ Verb verb_rollback() {
   Verb verb;
   verb.name = "rollback";
   verb.summary = "publish an earlier serial's content as the next serial";
-  verb.arguments = {{"SERIAL", "its number; the one before the newest when not given", false, false, Completion::kNone}};
+  verb.arguments = {
+      {"SERIAL", "its number; the one before the newest when not given", false, false, Completion::kNone}};
   verb.options = {kEditionOption};
   verb.run = run_rollback;
   return verb;

@@ -67,7 +67,8 @@ Result<int> run_compile(const Arguments& arguments, Session& session) {
   definition::CompileOptions options;
   options.arch = TRY(arch_of(arguments));
   options.enabled_options = arguments.list("--build-option");
-  const definition::Definition definition = TRY(definition::load_definition(arguments.text("FILE"), pipelines, options));
+  const definition::Definition definition =
+      TRY(definition::load_definition(arguments.text("FILE"), pipelines, options));
   session.print(codec::to_pretty_json(definition.compiled));
   return 0;
 }
@@ -149,7 +150,10 @@ Result<int> run_gc(const Arguments& arguments, Session& session) {
   const double age = static_cast<double>(arguments.number("--days")) * 86400;
   const store::GcReport report = TRY(store::collect_garbage(session.env.store, blobs, trees, age));
   Json json;
-  json.set("blobs", report.blobs).set("trees", report.trees).set("partials", report.partials).set("bytes", report.bytes);
+  json.set("blobs", report.blobs)
+      .set("trees", report.trees)
+      .set("partials", report.partials)
+      .set("bytes", report.bytes);
   session.print(session.json ? codec::to_json(json)
                              : fmt::format("removed {} blobs and {} trees, {}", report.blobs, report.trees,
                                            human_bytes(report.bytes)));
@@ -196,7 +200,8 @@ Verb verb_shell() {
   verb.summary = "a shell in the root of the step that failed";
   verb.arguments = {{"NAME", "definition, or 'test NAME'; the last that failed when not given", false, false,
                      Completion::kPackage}};
-  verb.options = {{"--failed", OptionType::kFlag, "", "", "the step that failed (the only kind there is yet)", Completion::kNone}};
+  verb.options = {
+      {"--failed", OptionType::kFlag, "", "", "the step that failed (the only kind there is yet)", Completion::kNone}};
   verb.run = run_shell;
   return verb;
 }
@@ -223,9 +228,10 @@ Verb verb_compile() {
   verb.name = "compile";
   verb.summary = "print the compiled form of a definition as JSON";
   verb.arguments = {{"FILE", "definition", true, false, Completion::kFile}};
-  verb.options = {kArchOption,
-                  {"--pipeline-dir", OptionType::kList, "DIR", "", "look for pipelines here first", Completion::kFolder},
-                  {"--build-option", OptionType::kList, "NAME", "", "enable an option", Completion::kNone}};
+  verb.options = {
+      kArchOption,
+      {"--pipeline-dir", OptionType::kList, "DIR", "", "look for pipelines here first", Completion::kFolder},
+      {"--build-option", OptionType::kList, "NAME", "", "enable an option", Completion::kNone}};
   verb.run = run_compile;
   return verb;
 }

@@ -28,7 +28,8 @@ struct Workshop {
 /// Packages of ours that stand in every build root once they are made: the C library (design, decision 11).
 extern const std::vector<std::string> kAlwaysInBuildRoot;
 
-/// The lease `name`, exclusive among all processes of this home. While another holds it, says who, and waits; Ctrl-C ends that.
+/// The lease `name`, exclusive among all processes of this home. While another holds it, says who, and waits; Ctrl-C
+/// ends that.
 Result<os::FileLock> wait_for_lease(std::string_view name, Env& env);
 
 /// Held shared by whoever works with blobs and trees that no record names yet, alone by who removes such.
@@ -55,7 +56,8 @@ struct BuildOutcome {
 Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Definition& definition,
                                           bool from_stage0_alone);
 
-/// Digest that names a build and its packages: build::action_key and what the packages say of themselves (design, decision 5).
+/// Digest that names a build and its packages: build::action_key and what the packages say of themselves (design,
+/// decision 5).
 Result<Sha256> package_key(const build::BuildRequest& request);
 
 /// Builds a definition and packages it, unless a build of the same key is known. Puts its packages on the shelf.
@@ -63,13 +65,13 @@ enum class Force { kNo, kYes };
 Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& step,
                                       Force force = Force::kNo);
 
-/// Builds once more in another root and compares byte for byte (signatures aside) with `record`; the answer holds the packages of that
-/// second build signed for `edition`. kConflict lists every difference.
+/// Builds once more in another root and compares byte for byte (signatures aside) with `record`; the answer holds the
+/// packages of that second build signed for `edition`. kConflict lists every difference.
 Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildRecord& record,
                                                     bool from_stage0_alone, Edition edition);
 
-/// Runs `test:` pipelines of the main package and of each subpackage on the packages of the shelf. Returns how many ran and how many had passed
-/// before with the same inputs.
+/// Runs `test:` pipelines of the main package and of each subpackage on the packages of the shelf. Returns how many
+/// ran and how many had passed before with the same inputs.
 struct TestCount { int ran = 0, known = 0; };
 Result<TestCount> test_definition(Workshop& shop, const definition::Definition& definition);
 

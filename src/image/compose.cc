@@ -40,9 +40,10 @@ Result<> check_request(const ComposeRequest& request) {
   for (std::size_t i = 0; i < spec.packages.size(); ++i) {
     const apk::Dependency atom = TRY(apk::parse_dependency(spec.packages[i]));
     if (!atom.tag.empty())
-      return Error::make(ErrorKind::kInvalid,
-                         "image '{}' takes '{}' from the repository '@{}', and its packages come from edition '{}' alone",
-                         spec.name, spec.packages[i], atom.tag, name_of(request.edition))
+      return Error::make(
+                 ErrorKind::kInvalid,
+                 "image '{}' takes '{}' from the repository '@{}', and its packages come from edition '{}' alone",
+                 spec.name, spec.packages[i], atom.tag, name_of(request.edition))
           .at(i < spec.package_places.size() ? spec.package_places[i] : Place{spec.file, 0, 0})
           .hint("leave '@' and what follows out");
   }

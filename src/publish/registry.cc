@@ -122,7 +122,8 @@ class Pusher {
     return answer.status == 200;
   }
 
-  /// The referrers tag of a subject gains `descriptors` (read, change, write): for registries without the referrers API.
+  /// The referrers tag of a subject gains `descriptors` (read, change, write): for registries without the referrers
+  /// API.
   Result<> fallback_tag(const std::string& subject, const Json& descriptors) {
     const std::string tag = replace_all(subject, ":", "-");
     net::Request get;
@@ -215,7 +216,8 @@ Result<Receipt> Registry::push(const index::SerialImage& image) {
     (void)ignored;
   }
   receipt.tags = image.tags;
-  task.finish(fmt::format("{} sent, {} there before", human_bytes(receipt.bytes_sent), human_bytes(receipt.bytes_present)));
+  task.finish(
+      fmt::format("{} sent, {} there before", human_bytes(receipt.bytes_sent), human_bytes(receipt.bytes_present)));
   return receipt;
 }
 

@@ -90,7 +90,8 @@ Result<> RegistrySession::authenticate(const net::Response& answer) {
 /// Credentials are for the registry alone: an upload may lead to another host, which gets none.
 bool RegistrySession::is_ours(const std::string& address) const {
   const auto wanted = net::parse_url(url("/")), found = net::parse_url(address);
-  return wanted && found && wanted->scheme == found->scheme && wanted->host == found->host && wanted->port == found->port;
+  return wanted && found && wanted->scheme == found->scheme && wanted->host == found->host &&
+         wanted->port == found->port;
 }
 
 Result<net::Response> RegistrySession::send(net::Request request) {
