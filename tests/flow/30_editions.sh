@@ -115,6 +115,6 @@ PY
 rm "$NACRE_OS_DIR/images/tiny.yaml"
 what="production's package in a community serial" expect_error 6 \
   "flow-tiny-1-r0.$arch is signed by 'nacre-production.rsa.pub': edition community takes only what 'nacre-community.rsa.pub' signed" \
-  -- "$NACRE" up --quiet --skip-tests
+  -- "$NACRE" up --quiet --skip-tests flow-tiny
 same "nothing was published" 1 "$(newest_serial)"
 finish
