@@ -37,11 +37,13 @@ std::vector<std::string> rules_of(const std::vector<Finding>& findings, bool onl
   return out;
 }
 
-constexpr const char* kProgram = "#include <stdio.h>\nint main(int c, char** v) { char b[64]; snprintf(b, sizeof b, v[0]); puts(b); return c; }\n";
+constexpr const char* kProgram =
+    "#include <stdio.h>\nint main(int c, char** v) { char b[64]; snprintf(b, sizeof b, v[0]); puts(b); return c; }\n";
 
 TEST(Hardening, PassesAHardenedProgramAndNamesEachMissingMeasure) {
   const os::TempDir dir = scratch();
-  compile(dir.path() / "good/usr/bin/a", "-O2 -fPIE -pie -Wl,-z,relro,-z,now", kProgram);
+  compile(dir.path() / "good/usr/bin/a", "-O2 -fPIE -pie -fcf-protection -Wl,-z,relro,-z,now,-z,ibt,-z,shstk",
+          kProgram);
   compile(dir.path() / "bad/usr/bin/a", "-O0 -no-pie -Wl,-z,norelro,-z,lazy,-z,execstack -Wl,-rpath,/opt/x", kProgram);
   const auto good = check_hardening(dir.path() / "good", "good");
   ASSERT_TRUE(good) << good.error().render();
@@ -49,7 +51,7 @@ TEST(Hardening, PassesAHardenedProgramAndNamesEachMissingMeasure) {
   const auto bad = check_hardening(dir.path() / "bad", "bad");
   ASSERT_TRUE(bad);
   EXPECT_EQ(rules_of(*bad, true),
-            (std::vector<std::string>{"hardening/bind-now", "hardening/nx-stack", "hardening/pie",
+            (std::vector<std::string>{"hardening/bind-now", "hardening/cet", "hardening/nx-stack", "hardening/pie",
                                       "hardening/relro", "hardening/rpath"}));
 }
 
@@ -70,6 +72,86 @@ TEST(Scan, FindsLibrariesCommandsAndModules) {
                                                      "so:libc.so.6", "so:libfoo.so.1"}));
   EXPECT_EQ(scan->provides, (std::vector<std::string>{"cmd:script=1.0-r0", "cmd:tool=1.0-r0", "pc:foo=1.0-r0",
                                                       "so-ver:libfoo.so.1=1.0-r0", "so:libfoo.so.1=1"}));
+}
+
+TEST(Hardening, JudgesLibrariesAndLeavesObjectsAndTextAlone) {
+  const os::TempDir dir = scratch();
+  const char* library = "#include <string.h>\nint f(char* o, const char* i) { strcpy(o, i); return 1; }\n";
+  const std::string hard = "-shared -fPIC -fcf-protection -Wl,-z,relro,-z,now,-z,ibt,-z,shstk ";
+  compile(dir.path() / "a/usr/lib/libsoft.so", "-O2 -U_FORTIFY_SOURCE " + hard, library);
+  compile(dir.path() / "a/usr/lib/object.o", "-c", library);
+  put(dir.path() / "a/usr/bin/script", "#!/bin/sh\n" + std::string(100, '#'), 0755);
+  put(dir.path() / "a/usr/lib/broken.so", std::string("\x7f" "ELF\x02\x01", 6) + std::string(100, '\xff'));
+  const auto found = check_hardening(dir.path() / "a", "a");
+  ASSERT_TRUE(found) << found.error().render();
+  EXPECT_EQ(rules_of(*found, true), std::vector<std::string>{"hardening/unreadable"});
+  EXPECT_EQ(found->front().path.str(), "usr/lib/broken.so");
+  const std::vector<std::string> all = rules_of(*found, false);
+  EXPECT_NE(std::find(all.begin(), all.end(), "hardening/fortify"), all.end());
+  // The C library may do without what it itself implements.
+  const auto excepted = check_hardening(dir.path() / "a", "glibc");
+  ASSERT_TRUE(excepted);
+  const std::vector<std::string> rest = rules_of(*excepted, false);
+  EXPECT_EQ(std::find(rest.begin(), rest.end(), "hardening/fortify"), rest.end());
+}
+
+TEST(Scan, LeavesPrivateLibrariesAndForeignFoldersAlone) {
+  const os::TempDir dir = scratch();
+  const os::Path tree = dir.path() / "main", sibling = dir.path() / "dev";
+  const std::string shared = "-shared -fPIC -Wl,-soname,";
+  compile(tree / "usr/lib/app/libprivate.so.1", shared + "libprivate.so.1", "int f(void) { return 1; }\n");
+  compile(sibling / "usr/lib/libx.so.2.0", shared + "libx.so.2", "int f(void) { return 1; }\n");
+  std::filesystem::create_symlink("libx.so.2.0", tree / "usr/lib/libx.so");
+  put(tree / "opt/bin/tool", "#!/usr/bin/perl\n", 0755);
+  put(tree / "usr/bin/empty", "#!\n", 0755);
+  put(tree / "usr/bin/env", "#!/usr/bin/env\n", 0644);
+  definition::Definition definition;
+  definition.name = "app";
+  definition.version = "2";
+  const auto scan = scan_tree(tree, {sibling}, definition, "app");
+  ASSERT_TRUE(scan) << scan.error().render();
+  EXPECT_EQ(scan->vendored, (std::vector<std::string>{"so-ver:libprivate.so.1=2-r0", "so:libprivate.so.1=1"}));
+  EXPECT_EQ(scan->provides, std::vector<std::string>{"cmd:empty=2-r0"});
+  EXPECT_EQ(std::count(scan->depends.begin(), scan->depends.end(), "so:libx.so.2"), 1);
+  EXPECT_EQ(std::count(scan->depends.begin(), scan->depends.end(), "cmd:perl"), 0);
+  definition.options.no_provides = definition.options.no_depends = true;
+  const auto silent = scan_tree(tree, {sibling}, definition, "app");
+  EXPECT_TRUE(silent->provides.empty() && silent->depends.empty());
+}
+
+TEST(Lint, KnowsEachRule) {
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"dev/null", "dev"},          {"usr/share/info/dir", "infodir maninfo"}, {"usr/lib/libx.la", "libtool/la-files"},
+      {"tmp/x", "tempdir"},         {"var/run/x", "tempdir"},                  {"sbin/x", "usrmerge"},
+      {"var/empty/x", "varempty"},  {"usr/lib/x.o", "object"},                 {"usr/lib/x.a", "staticarchive"},
+      {"opt/x", "opt"},             {"srv/x", "srv"},                          {"usr/local/x", "usrlocal"},
+      {"usr/share/man/x", "maninfo"}, {"usr/bin/x", ""},                       {"etc/x", ""}};
+  definition::Definition definition;
+  for (const auto& [path, wanted] : rows) {
+    const os::TempDir dir = scratch();
+    put(dir.path() / path, "x");
+    const auto findings = lint_tree(dir.path(), definition, "foo");
+    ASSERT_TRUE(findings) << findings.error().render();
+    std::vector<std::string> rules;
+    for (const Finding& finding : *findings)
+      if (finding.path.str() == path) rules.push_back(finding.rule);
+    std::string joined;
+    for (const std::string& rule : rules) joined += (joined.empty() ? "" : " ") + rule;
+    EXPECT_EQ(joined, wanted) << path;
+  }
+}
+
+TEST(EmbeddedDefinition, LeavesOutWhatDoesNotChangeTheBuild) {
+  definition::Definition definition;
+  definition.compiled = *codec::parse_json(
+      R"({"package":{"name":"a"},"pipeline":[{"runs":"make"}],"test":{"pipeline":[]},"update":{"enabled":true},)"
+      R"("subpackages":[{"name":"a-dev","test":{"pipeline":[]}}]})", "test");
+  const codec::Json out = embedded_definition(definition);
+  EXPECT_EQ(out.find("test"), nullptr);
+  EXPECT_EQ(out.find("update"), nullptr);
+  EXPECT_EQ(codec::to_json(out["package"]), R"({"name":"a"})");
+  EXPECT_EQ(codec::to_json(out["pipeline"]), R"([{"runs":"make"}])");
+  EXPECT_EQ(codec::to_json(out["subpackages"]), R"([{"name":"a-dev"}])");
 }
 
 TEST(Lint, NamesTheRuleAndHonoursExceptions) {
