@@ -28,7 +28,8 @@ struct Distribution {
   const definition::Definition* maker_of(std::string_view package) const; ///< By main or subpackage name; nullptr.
 };
 
-/// Reads packages/*.yaml (compiled with pipelines/), and sources.lock. Every faulty definition is reported, not only the first.
+/// Reads packages/*.yaml (compiled with pipelines/), and sources.lock. Every faulty definition is reported, not only
+/// the first.
 Result<Distribution> load_distribution(const Path& folder, const Arch& arch);
 
 /// Names of the packages that a definition makes, main first.
@@ -45,8 +46,9 @@ class Shelf {
   void add(Edition edition, const index::SerialPackage& package);
   void remove(std::string_view name, Edition edition);
 
-  /// Solves `atoms` for a build root: packages that the atoms name, what those need, and `always` come from our edition when
-  /// we make that name; everything else from stage0; ours replaces stage0's of the same name. `ours` false: stage0 alone.
+  /// Solves `atoms` for a build root: packages that the atoms name, what those need, and `always` come from our
+  /// edition when we make that name; everything else from stage0; ours replaces stage0's of the same name. `ours`
+  /// false: stage0 alone.
   Result<std::vector<build::RootPackage>> root_for(const std::vector<std::string>& atoms,
                                                    const std::vector<std::string>& always, bool ours);
 
@@ -54,13 +56,15 @@ class Shelf {
   Result<std::vector<index::SerialPackage>> closure(const solve::World& world, Edition edition);
 
  private:
-  /// What a build root may be chosen from. Records of ours may provide names of stage0 packages whose libraries they give.
+  /// What a build root may be chosen from. Records of ours may provide names of stage0 packages whose libraries they
+  /// give.
   struct Pool {
     std::deque<apk::IndexRecord> records;
     std::vector<solve::Candidate> candidates;
   };
   Pool pool(const std::vector<std::string>& atoms, const std::vector<std::string>& always, bool ours) const;
-  /// After `pool` could not satisfy `world`: kDenied when packages of other editions would. Nothing when not even they do.
+  /// After `pool` could not satisfy `world`: kDenied when packages of other editions would. Nothing when not even
+  /// they do.
   Result<> explain_by_editions(const solve::World& world, std::vector<solve::Candidate> pool, Edition edition) const;
   Result<build::RootPackage> unpack(const index::SerialPackage& package, Edition edition);
 
