@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!entries) return 0;
   std::set<std::string> names;
   for (const nacre::package::Stage0Entry& entry : *entries) {
-    if (entry.name.empty() || entry.name.find('/') != std::string::npos || !names.insert(entry.name).second) std::abort();
+    const bool plain = !entry.name.empty() && entry.name.find('/') == std::string::npos;
+    if (!plain || !names.insert(entry.name).second) std::abort();
     for (const auto& [path, target] : entry.links)
       if (target.empty()) std::abort();
   }

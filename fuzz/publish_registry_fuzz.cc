@@ -16,8 +16,8 @@ using namespace nacre;
 
 namespace {
 
-/// A registry whose answers are the lines of the input. The first is what tag "1" means and its first byte the status of
-/// the first answer; "@N" in a line stands for the digest of line N, which must come later.
+/// A registry whose answers are the lines of the input. The first is what tag "1" means and its first byte the status
+/// of the first answer; "@N" in a line stands for the digest of line N, which must come later.
 class HostileRegistry final : public net::Http {
  public:
   explicit HostileRegistry(std::string_view bytes) {
