@@ -46,7 +46,7 @@ std::string printable(std::string_view line) {
 Result<Log> Log::create(const os::Path& file) {
   os::Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!fd) return os::system_error(errno, fmt::format("open '{}'", file.string()));
-  return Log(std::move(fd));
+  return Log(std::move(fd), file);
 }
 
 Result<> Log::add(std::string_view line) {
@@ -60,7 +60,7 @@ Result<> Log::add(std::string_view line) {
   for (std::string_view rest = text; !rest.empty();) {
     const ssize_t count = ::write(fd_.get(), rest.data(), rest.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return os::system_error(errno, "write the log");
+    if (count < 0) return os::system_error(errno, fmt::format("write '{}'", file_.string()));
     rest.remove_prefix(static_cast<std::size_t>(count));
   }
   return {};

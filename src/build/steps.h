@@ -21,8 +21,9 @@ class Log {
   }  ///< The step's last lines, fit for a terminal.
 
  private:
-  explicit Log(os::Fd fd) : fd_(std::move(fd)) {}
+  Log(os::Fd fd, os::Path file) : fd_(std::move(fd)), file_(std::move(file)) {}
   os::Fd fd_;
+  os::Path file_;
   std::uint64_t size_ = 0;
   std::deque<std::string> tail_;
 };

@@ -23,7 +23,10 @@ Result<Path> write_public_keys(Session& session) {
     if (!newest) continue;
     for (const crypto::Purpose purpose : {crypto::Purpose::kPackage, crypto::Purpose::kAttestation}) {
       const crypto::PublicKey key = TRY(session.signer.public_key(edition, purpose));
-      TRY(os::write_file(folder / crypto::public_key_name(edition, purpose), key.pem()));
+      const Path file = folder / crypto::public_key_name(edition, purpose);
+      const auto there = os::read_file(file);
+      if (there && *there == key.pem()) continue;  // a full disk is no reason not to serve
+      TRY(os::write_file(file, key.pem()));
     }
   }
   return folder;

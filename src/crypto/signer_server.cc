@@ -129,16 +129,19 @@ Result<os::Fd> listen_on(const SignerOptions& options) {
   const os::Path& path = options.socket;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.string().size() >= sizeof address.sun_path)
-    return Error::make(ErrorKind::kInvalid, "the socket path '{}' is longer than {} bytes",
-                       path.string(), sizeof address.sun_path - 1);
-  std::memcpy(address.sun_path, path.c_str(), path.string().size());
   struct stat status {};
   if (::lstat(path.c_str(), &status) == 0) {
     if (!S_ISSOCK(status.st_mode))
       return Error::make(ErrorKind::kConflict, "'{}' is there, and no socket", path.string());
     ::unlink(path.c_str());
   }
+  // It gets its name when it listens: who sees the name may connect.
+  const std::string early = path.string() + "~";
+  if (early.size() >= sizeof address.sun_path)
+    return Error::make(ErrorKind::kInvalid, "the socket path '{}' is longer than {} bytes",
+                       path.string(), sizeof address.sun_path - 2);
+  ::unlink(early.c_str());
+  std::memcpy(address.sun_path, early.c_str(), early.size());
   os::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   // The mode of the descriptor becomes that of the path: at no moment can others connect.
   if (!fd || ::fchmod(fd.get(), 0600) != 0 ||
@@ -146,9 +149,10 @@ Result<os::Fd> listen_on(const SignerOptions& options) {
     return os::system_error(errno, fmt::format("listen on '{}'", path.string()));
   // Root hands the socket to the user it serves; others rely on the group.
   if (options.allowed_uid != ::geteuid() && ::geteuid() == 0 &&
-      ::chown(path.c_str(), options.allowed_uid, static_cast<gid_t>(-1)) != 0)
+      ::chown(early.c_str(), options.allowed_uid, static_cast<gid_t>(-1)) != 0)
     return os::system_error(errno, fmt::format("give '{}' to its user", path.string()));
-  if (::chmod(path.c_str(), 0660) != 0 || ::listen(fd.get(), 64) != 0)
+  if (::chmod(early.c_str(), 0660) != 0 || ::listen(fd.get(), 64) != 0 ||
+      ::rename(early.c_str(), path.c_str()) != 0)
     return os::system_error(errno, fmt::format("listen on '{}'", path.string()));
   return fd;
 }

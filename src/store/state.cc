@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <chrono>
 #include <mutex>
 #include <thread>
@@ -45,6 +46,10 @@ Error database_error(sqlite3* db, int code, std::string_view what, const os::Pat
                          what, name, sqlite3_errmsg(db))
           .hint("restore it from a copy; blobs and trees beside it are not affected");
     case SQLITE_IOERR:
+      // The log's index is a file that is mapped: SQLite cannot tell "full" from other trouble when it grows.
+      if (code == SQLITE_IOERR_SHMSIZE || sqlite3_system_errno(db) == ENOSPC)
+        return database_error(db, SQLITE_FULL, what, file);
+      [[fallthrough]];
     case SQLITE_NOMEM:
       return Error::make(ErrorKind::kUnavailable, "cannot {} in '{}': {}", what, name,
                          sqlite3_errmsg(db));
@@ -128,6 +133,11 @@ Result<std::unique_ptr<State>> State::open(const os::Path& file) {
   const int code = sqlite3_open_v2(file.c_str(), &impl->db, flags, nullptr);
   if (code != SQLITE_OK) return database_error(impl->db, code, "open the state", file);
   sqlite3_busy_timeout(impl->db, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
+
+  // The log and its index stay when the last process closes: on a full disk they could not be made
+  // again, and then not even a server of what is there could start.
+  int stay = 1;
+  (void)sqlite3_file_control(impl->db, "main", SQLITE_FCNTL_PERSIST_WAL, &stay);
 
   std::string mode;
   TRY(impl->run("PRAGMA journal_mode=WAL", {}, "open the state", [&](sqlite3_stmt* row) {
