@@ -206,6 +206,7 @@ stop_server() { kill "$server" && wait "$server"; } 2>/dev/null
 # serves_serial TEXT N: a server started now gives serial N as the newest, and its index verifies.
 serves_serial() {
   local found
+  rm -f "$scratch/APKINDEX.tar.gz"
   start_server
   curl -fsS --max-time 10 -o "$scratch/APKINDEX.tar.gz" "http://$served/community/$(uname -m)/APKINDEX.tar.gz"
   found=$(tar -xzOf "$scratch/APKINDEX.tar.gz" DESCRIPTION 2>/dev/null)
