@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FileMap files(FileMap::Limits{1000});
   for (const std::string_view layer : {bytes.substr(0, cut), bytes.substr(cut)}) {
     files.begin_layer();
-    nacre::codec::TarReader tar({[&](const nacre::codec::TarHeader& header) { return files.add(header); }, nullptr}, {});
+    nacre::codec::TarReader tar({[&](const nacre::codec::TarHeader& header) { return files.add(header); }, nullptr},
+                                {});
     if (!tar.push(layer) || !tar.finish()) return 0;
   }
   for (const auto& [path, node] : files.nodes()) {
