@@ -13,7 +13,7 @@ else
   cp "$out" "$scratch/first"
   says "all definitions are built" "$scratch/first" "$definitions definitions built"
   for image in $images; do
-    if grep -Eq "^  $image +[0-9.]+ [kM]?i?B +sha256:[0-9a-f]{64} " "$scratch/first"; then
+    if grep -Eq "^  $image +[0-9.]+ [KMG]?i?B +sha256:[0-9a-f]{64} " "$scratch/first"; then
       passed "image $image with size and digest"
     else
       fail "no line for image $image"
@@ -40,7 +40,7 @@ check "index and packages as a repository directory" "$NACRE" index --quiet --re
 for file in "$scratch"/repository/*/APKINDEX.tar.gz "$scratch"/repository/*/zlib-[0-9]*.apk; do
   check "$(basename "$file") verifies" "$NACRE" verify --quiet "$file"
 done
-left=$(find "$NACRE_HOME/partial" "$NACRE_HOME/quarantine" "$NACRE_HOME/work" -mindepth 1 -maxdepth 1)
+left=$(find "$NACRE_HOME/partial" "$NACRE_HOME/quarantine" "$NACRE_HOME/work" -mindepth 1 ! -type d)
 same "nothing is left in partial/, quarantine/ and work/" "" "$left"
 left=$(find "$NACRE_HOME/signer" -maxdepth 1 -name '*.sock*')
 same "no sockets are left" "" "$left"
