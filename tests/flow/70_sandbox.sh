@@ -118,7 +118,7 @@ sh_attempt 'setuid: a program of its own' 'cp /bin/id /tmp/id && chown 0:0 /tmp/
 sh_attempt 'setuid: capabilities' 'grep -q "CapEff:.*0000003fffffffff\\|CapEff:.*000001ffffffffff" /proc/self/status'
 sh_attempt 'setuid: new privileges are possible' 'grep -qx "NoNewPrivs:[[:space:]]*0" /proc/self/status'
 sh_attempt 'ptrace: process 1' 'cat /proc/1/mem | head -c 1; head -c 1 /proc/1/environ | grep .'
-for what in control 'abstract $abstract' 'name deb.debian.org' raw 'mount tmpfs' 'mount proc' 'mount sysfs' remount bind umount fsopen pivot \
+for what in control 'abstract $abstract' 'name example.org' raw 'mount tmpfs' 'mount proc' 'mount sysfs' remount bind umount fsopen pivot \
   user space net enter device dmesg clock host module bpf keys perf handle 'ptrace 1' 'ptrace $victim' 'kill $victim'; do
   attempt "\$([ "\$what" = control ] && echo control || echo system call): \$what" ./attack \$what
 done
