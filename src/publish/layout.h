@@ -18,8 +18,8 @@ namespace nacre::publish {
 Result<> write_layout(const os::Path& folder, const std::vector<index::SerialImage>& images, Env& env);
 
 /// Writes a repository as a plain directory that any web server can serve: ARCH/APKINDEX.tar.gz, ARCH/*.apk, with
-/// *.spdx.json and *.intoto.sigstore.json beside each. Public keys are the caller's to add. APKINDEX is replaced last, by
-/// rename.
+/// *.spdx.json and *.intoto.sigstore.json beside each. Public keys are the caller's to add. APKINDEX is replaced last,
+/// by rename.
 Result<> write_repository(const os::Path& folder, const index::Serial& serial, Env& env);
 
 }  // namespace nacre::publish
