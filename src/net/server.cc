@@ -171,6 +171,7 @@ void Server::State::set_up() {
     const bool reading = from.method == "GET" || from.method == "HEAD";
     if (reading || out.status != 404) return;
     out.set_header("Allow", "GET, HEAD");
+    out.set_header("Connection", "close");  // the body was not read: its rest must not be taken for the next request
     send_text(out, 405, "only GET and HEAD are answered here\n");
   });
   if (options.on_access)

@@ -127,7 +127,7 @@ TEST_F(FileServer, TellsTheHandlerWhatWasAsked) {
             "GET /a b/../c ? q=x%26y&n=1 n=1 q=x&y from 127.0.0.1");
 }
 
-TEST_F(FileServer, RefusesOtherMethodsAndKeepsTheConnection) {
+TEST_F(FileServer, RefusesOtherMethodsAndServesTheNextRequest) {
   for (const char* method : {"POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
     auto answer = http_.send({.method = method, .url = address(*server_, "/x"), .body = "text"});
     ASSERT_TRUE(answer) << answer.error().render();
