@@ -1,5 +1,7 @@
 #include "net/url.h"
 
+#include "base/encoding.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -7,7 +9,6 @@ namespace nacre::net {
 namespace {
 
 constexpr std::size_t kMaxUrlBytes = 8192;
-constexpr std::string_view kUnreservedMarks = "-._~";
 
 bool is_alnum(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -140,13 +141,6 @@ Result<Url> parse_url(std::string_view text) {
                                             text.substr(at == text.npos ? 0 : at));
 }
 
-std::string url_encode(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (is_alnum(c) || kUnreservedMarks.find(c) != kUnreservedMarks.npos) out += c;
-    else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
+std::string url_encode(std::string_view text) { return percent_encode(text); }
 
 }  // namespace nacre::net
