@@ -74,6 +74,11 @@ Json build_provenance(const build::BuildRequest& request, const build::BuiltTree
   dependencies.push(std::move(definition));
   for (const build::FetchedSource& source : request.sources) {
     Json row = dependency("source", source.uri, source.sha256.hex());
+    if (!source.commit.empty()) {
+      Json digest;
+      row.set("uri", "git+" + source.uri + (source.ref.empty() ? "" : "@" + source.ref));
+      row.set("digest", digest.set("gitCommit", source.commit));
+    }
     Json notes = row["annotations"];
     notes.set("from", source.origin).set("repacked", source.repacked);
     dependencies.push(row.set("annotations", std::move(notes)));

@@ -41,16 +41,34 @@ std::string declared_license(const definition::Definition& definition, SpdxDocum
   return parts.empty() ? "NOASSERTION" : join(parts, " AND ");
 }
 
+/// A history on GitHub by owner, name and tag; any other by its address.
+std::string git_purl(const definition::Definition& definition, const build::FetchedSource& source) {
+  constexpr std::string_view kGitHub = "https://github.com/", kTags = "refs/tags/";
+  std::string path = source.uri;
+  if (path.ends_with(".git")) path.resize(path.size() - 4);
+  const bool tagged = source.ref.starts_with(kTags);
+  if (path.starts_with(kGitHub))
+    return fmt::format("pkg:github/{}@{}", path.substr(kGitHub.size()),
+                       percent_encode(tagged ? source.ref.substr(kTags.size()) : source.commit));
+  return fmt::format("pkg:generic/{}@{}?vcs_url={}", percent_encode(definition.name), percent_encode(definition.version),
+                     percent_encode(fmt::format("git+{}@{}", source.uri, source.commit)));
+}
+
 Json source_package(const definition::Definition& definition, const build::FetchedSource& source,
                     std::size_t number, std::int64_t date) {
   const std::string id = spdx_id(
       "Source", fmt::format("{}-{}-{}", definition.name, definition.version, number));
   Json out = SpdxDocument::package(id, definition.name, definition.version, definition.name);
-  out.set("downloadLocation", source.uri).set("primaryPackagePurpose", "SOURCE");
-  out.set("checksums", sha256_checksums(source.sha256.hex()));
-  const std::string purl =
-      fmt::format("pkg:generic/{}@{}?checksum=sha256:{}&download_url={}", percent_encode(definition.name),
-                  percent_encode(definition.version), source.sha256.hex(), percent_encode(source.uri));
+  out.set("primaryPackagePurpose", "SOURCE");
+  std::string purl;
+  if (source.commit.empty()) {
+    out.set("downloadLocation", source.uri).set("checksums", sha256_checksums(source.sha256.hex()));
+    purl = fmt::format("pkg:generic/{}@{}?checksum=sha256:{}&download_url={}", percent_encode(definition.name),
+                       percent_encode(definition.version), source.sha256.hex(), percent_encode(source.uri));
+  } else {
+    out.set("downloadLocation", fmt::format("git+{}@{}", source.uri, source.commit));
+    purl = git_purl(definition, source);
+  }
   Json references = Json::array();
   out.set("externalRefs", references.push(purl_reference(purl)));
   if (source.repacked) {
@@ -104,7 +122,7 @@ Json package_sbom(const definition::Definition& definition, const std::string& p
   const std::string version = definition.full_version();
   codec::Hasher unique;
   unique.update(fmt::format("{} {} {}\n", package, version, arch.apk));
-  for (const build::FetchedSource& source : sources) unique.update(source.sha256.hex() + "\n");
+  for (const build::FetchedSource& source : sources) unique.update((source.commit.empty() ? source.sha256.hex() : source.identity()) + "\n");
   const std::string name_space = fmt::format("https://nacre.dev/spdx/package/{}-{}/{}", package, version,
                                              unique.finish_sha256().hex());
   SpdxDocument document(fmt::format("apk-{}-{}", package, version), name_space, source_date_epoch);

@@ -3,6 +3,7 @@
 #include "base/events.h"
 #include "base/text.h"
 #include "build/download.h"
+#include "build/git.h"
 #include "build/search.h"
 #include "store/store.h"
 
@@ -139,27 +140,12 @@ Error not_found_anywhere(const Search& search) {
       .hint("put the file into a directory and name that in NACRE_SOURCE_MIRRORS");
 }
 
-Result<FetchedSource> fetch_git(const definition::Source& source, Env& env) {
-  const std::string key = fmt::format("git:{}@{}", source.repository, source.commit);
-  const auto known = TRY(env.store.state().get(kSourceKind, key));
-  const auto digest = known ? parse_sha256(*known) : Result<Sha256>(Sha256{});
-  if (!known || !digest || !env.store.has(*digest))
-    return Error::make(ErrorKind::kUnavailable, "the store has no tree of git source '{}' at {}",
-                       source.repository, source.commit.empty() ? source.tag : source.commit)
-        .at(source.place)
-        .hint("builds have no network: name upstream's release archive with a fetch step instead");
-  Search search{source, nullptr, {}, "sha256:" + digest->hex(), {}, {}};
-  FetchedSource out = TRY(fetched(search, *digest, "store", env));
-  out.uri = source.repository;
-  return out;
-}
-
 }  // namespace
 
 Result<FetchedSource> fetch_source(const definition::Source& source,
                                    const std::vector<LockedSource>& lock, const FetchPlaces& places,
                                    Env& env) {
-  if (source.kind == definition::Source::Kind::kGit) return fetch_git(source, env);
+  if (source.kind == definition::Source::Kind::kGit) return fetch_git(source, places, env);
   Search search = TRY(make_search(source, lock));
   auto found = TRY(from_store(search, env));
   if (found) return *std::move(found);
@@ -187,6 +173,7 @@ Result<std::vector<FetchedSource>> fetch_sources(const definition::Definition& d
                                                  const FetchPlaces& places, Env& env) {
   std::vector<FetchedSource> out;
   for (const definition::Source& source : definition.sources) {
+    if (source.kind == definition::Source::Kind::kGit && !is_remote_repository(source.repository)) continue;
     auto fetched_one = fetch_source(source, lock, places, env);
     if (!fetched_one)
       return std::move(fetched_one)

@@ -35,7 +35,8 @@ std::string write_sources_lock(const std::vector<LockedSource>& sources);
 /// Where this machine looks for sources, in order: store, directories, Debian's archives, upstream.
 struct FetchPlaces {
   std::vector<os::Path> directories;      ///< NACRE_SOURCE_MIRRORS, parted by ':'; files named HEX,
-                                          ///< sha256/HEX or by file name.
+                                          ///< sha256/HEX or by file name; bare repositories named
+                                          ///< OWNER+NAME or HOST/OWNER/NAME.git.
   std::vector<std::string> debian_bases;  ///< Addresses that the machine's apt configuration names,
                                           ///< without trailing '/'.
   bool upstream = true;
@@ -51,20 +52,24 @@ struct FetchedSource {
   std::uint64_t size_bytes = 0;
   std::string origin;  ///< "store", "directory", "debian", "upstream": never a host or a path.
   bool repacked = false;
-  std::string
-      expected;  ///< "sha256:HEX" or "sha512:HEX": the name of the file below /var/cache/melange.
+  std::string expected;  ///< "sha256:HEX", "sha512:HEX" or "git:HEX": the name of the file below /var/cache/melange.
+  std::string commit;    ///< Of a git source: what is checked out. Empty for files.
+  std::string ref;       ///< Of a git source: "refs/tags/v1", or empty.
+
+  /// What the source is, whoever packed it: "sha256:HEX" of a file, "gitCommit:HEX" of a history.
+  std::string identity() const { return commit.empty() ? sha256.oci() : "gitCommit:" + commit; }
 };
 
 /// Brings one source of a definition into the store. Downloads go to partial/ under the digest's
 /// name and resume with a range request after an interruption. kDenied when bytes have another
 /// digest (they go to quarantine, and the error names the file there, the expected and the found
 /// digest); kUnavailable when no place has it: one line for each place tried. A source with neither
-/// sha256 nor sha512 is kInvalid; git sources are kUnavailable here unless the store has them.
+/// sha256 nor sha512 is kInvalid. Git sources come as archives of their history (git.h).
 Result<FetchedSource> fetch_source(const definition::Source& source,
                                    const std::vector<LockedSource>& lock, const FetchPlaces& places,
                                    Env& env);
 
-/// All sources of a definition, in order.
+/// All sources of a definition, in order; git repositories that the build itself makes are none.
 Result<std::vector<FetchedSource>> fetch_sources(const definition::Definition& definition,
                                                  const std::vector<LockedSource>& lock,
                                                  const FetchPlaces& places, Env& env);

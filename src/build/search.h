@@ -8,7 +8,7 @@
 
 namespace nacre::build {
 
-/// Kind of state records: "sha512:HEX" or "git:REPOSITORY@COMMIT" -> SHA-256 of the blob.
+/// Kind of state records: "sha512:HEX" or "git:HEX" -> SHA-256 of the blob.
 constexpr std::string_view kSourceKind = "source";
 
 struct Digests {

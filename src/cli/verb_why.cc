@@ -39,7 +39,8 @@ Result<Origin> origin_of(const index::SerialPackage& package, Session& session) 
   out.builder = statement["predicate"]["runDetails"]["builder"]["id"].as_string();
   out.definition = build["externalParameters"]["definition"].as_string();
   for (const Json& dependency : build["resolvedDependencies"].items()) {
-    const std::string& digest = dependency["digest"]["sha256"].as_string();
+    const Json* commit = dependency["digest"].find("gitCommit");
+    const std::string digest = commit != nullptr ? commit->as_string() : dependency["digest"]["sha256"].as_string();
     const std::string& kind = dependency["annotations"]["kind"].as_string();
     if (kind == "definition") out.definition_digest = digest;
     if (kind == "source") out.sources.emplace_back(dependency["uri"].as_string(), digest);
@@ -90,8 +91,9 @@ Result<> explain(const std::string& name, const index::Serial& serial, const std
   text += fmt::format("  from    {} (sha256:{})\n", origin.definition, origin.definition_digest);
   for (const auto& [uri, digest] : origin.sources) {
     Json source;
-    sources.push(source.set("uri", uri).set("sha256", digest));
-    text += fmt::format("  source  {} (sha256:{})\n", uri, digest);
+    const bool commit = uri.starts_with("git+");
+    sources.push(source.set("uri", uri).set(commit ? "gitCommit" : "sha256", digest));
+    text += fmt::format("  source  {} ({}{})\n", uri, commit ? "commit " : "sha256:", digest);
   }
   row.set("package", name).set("version", package.record.version).set("because", Json::strings(chain));
   row.set("definition", origin.definition).set("definitionSha256", origin.definition_digest);

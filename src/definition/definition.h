@@ -109,6 +109,8 @@ struct Source {
   enum class Kind { kFetch, kGit } kind = Kind::kFetch;
   std::string uri, sha256, sha512;             ///< kFetch
   std::string repository, tag, branch, commit; ///< kGit
+  std::string depth, cherry_picks;             ///< kGit: as written.
+  bool submodules = false, branch_tip = false; ///< kGit: recurse-submodules, expected-commit-is-branch-tip
   Place place;
 };
 

@@ -25,6 +25,10 @@ void walk(const std::vector<Step>& steps, std::vector<Source>& out) {
       source.tag = value_of(step, "tag");
       source.branch = value_of(step, "branch");
       source.commit = value_of(step, "expected-commit");
+      source.depth = value_of(step, "depth");
+      source.cherry_picks = value_of(step, "cherry-picks");
+      source.submodules = value_of(step, "recurse-submodules") == "true";
+      source.branch_tip = value_of(step, "expected-commit-is-branch-tip") == "true";
       source.place = step.place;
     } else {
       walk(step.pipeline, out);
