@@ -50,7 +50,8 @@ std::string git_purl(const definition::Definition& definition, const build::Fetc
   if (path.starts_with(kGitHub))
     return fmt::format("pkg:github/{}@{}", path.substr(kGitHub.size()),
                        percent_encode(tagged ? source.ref.substr(kTags.size()) : source.commit));
-  return fmt::format("pkg:generic/{}@{}?vcs_url={}", percent_encode(definition.name), percent_encode(definition.version),
+  return fmt::format("pkg:generic/{}@{}?vcs_url={}", percent_encode(definition.name),
+                     percent_encode(definition.version),
                      percent_encode(fmt::format("git+{}@{}", source.uri, source.commit)));
 }
 
@@ -122,7 +123,8 @@ Json package_sbom(const definition::Definition& definition, const std::string& p
   const std::string version = definition.full_version();
   codec::Hasher unique;
   unique.update(fmt::format("{} {} {}\n", package, version, arch.apk));
-  for (const build::FetchedSource& source : sources) unique.update((source.commit.empty() ? source.sha256.hex() : source.identity()) + "\n");
+  for (const build::FetchedSource& source : sources)
+    unique.update((source.commit.empty() ? source.sha256.hex() : source.identity()) + "\n");
   const std::string name_space = fmt::format("https://nacre.dev/spdx/package/{}-{}/{}", package, version,
                                              unique.finish_sha256().hex());
   SpdxDocument document(fmt::format("apk-{}-{}", package, version), name_space, source_date_epoch);

@@ -59,7 +59,8 @@ Result<std::string> side_files_digest(const os::Path& source_dir) {
 Result<Sha256> action_key(const BuildRequest& request) {
   Json sources = Json::array();
   for (const FetchedSource& source : request.sources)
-    sources.push(Json::array({Json(source.expected), Json(source.commit.empty() ? source.sha256.hex() : source.commit)}));
+    sources.push(Json::array(
+        {Json(source.expected), Json(source.commit.empty() ? source.sha256.hex() : source.commit)}));
   Json files = TRY(side_file_digests(request.source_dir), "hashing the side files");
   Json key = Json::object();
   key.set("kind", "build").set("builder", kBuilderVersion).set("arch", request.arch.apk);

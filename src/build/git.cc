@@ -129,7 +129,8 @@ Result<std::string> checked_commit(const Source& source, Repository& repository,
   if (!source.tag.empty()) {
     const std::string object = TRY(repository.git({"rev-parse", "--verify", "--quiet", "--end-of-options", ref}));
     if (trim(object) == source.commit) return found;
-    return Error::make(ErrorKind::kDenied, "tag '{}' of '{}' is another commit than expected\n  expected {}\n  found {}",
+    return Error::make(ErrorKind::kDenied,
+                       "tag '{}' of '{}' is another commit than expected\n  expected {}\n  found {}",
                        source.tag, source.repository, source.commit, found)
         .at(source.place)
         .hint("a tag that moved is a reason to ask upstream before you change expected-commit");
@@ -284,7 +285,8 @@ Result<FetchedSource> known_source(const Source& source, const std::string& name
                                    std::string origin, Env& env) {
   FetchedSource out;
   out.uri = source.repository;
-  out.ref = !source.tag.empty() ? "refs/tags/" + source.tag : !source.branch.empty() ? "refs/heads/" + source.branch : "";
+  if (!source.tag.empty()) out.ref = "refs/tags/" + source.tag;
+  if (!source.branch.empty()) out.ref = "refs/heads/" + source.branch;
   out.sha256 = digest;
   out.size_bytes = TRY(env.store.size(digest));
   out.origin = std::move(origin);

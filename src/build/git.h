@@ -10,15 +10,16 @@ namespace nacre::build {
 bool is_remote_repository(std::string_view repository);
 
 /// "git:HEX", the SHA-256 of what tells two git sources apart: repository, branch, tag, expected commit, depth
-/// and submodules, one a line, and the cherry-picks without blanks. The git-checkout pipeline computes the same, and finds the source below
-/// /var/cache/melange under that name.
+/// and submodules, one a line, and the cherry-picks without blanks. The git-checkout pipeline computes the same, and
+/// finds the source below /var/cache/melange under that name.
 std::string git_source_name(const definition::Source& source);
 
 /// Where a directory of mirrors may hold `repository`, relative to it: "OWNER+NAME/repo", "HOST/OWNER/NAME.git", ….
 /// Empty for an address without a plain path.
 std::vector<os::Path> mirror_names(std::string_view repository);
 
-/// `url` of .gitmodules as seen from the repository that holds it: "../b.git" beside "https://h/o/a" is "https://h/o/b.git".
+/// `url` of .gitmodules as seen from the repository that holds it: "../b.git" in "https://h/o/a" is
+/// "https://h/o/b.git".
 std::string submodule_address(std::string_view repository, std::string_view url);
 
 /// Brings the history that a git-checkout step needs, and no more, into the store: a tar archive of

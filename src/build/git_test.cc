@@ -183,7 +183,8 @@ TEST(GitAddresses, NamesOfMirrors) {
     return out;
   };
   EXPECT_EQ(text("https://github.com/madler/zlib.git"),
-            "madler+zlib/repo madler+zlib github.com/madler/zlib.git github.com/madler/zlib madler/zlib.git madler/zlib ");
+            "madler+zlib/repo madler+zlib github.com/madler/zlib.git github.com/madler/zlib madler/zlib.git "
+            "madler/zlib ");
   EXPECT_EQ(text("git@host:a/b"), "a+b/repo a+b host/a/b.git host/a/b a/b.git a/b ");
   EXPECT_EQ(text("https://host/../../etc"), "");
   EXPECT_EQ(text("https://host"), "");
