@@ -48,6 +48,17 @@ Result<> check_digest(std::string_view name, std::string_view text, const Value&
   return where.invalid("{}: expected {} hexadecimal digits, found '{}'", name, digits, text);
 }
 
+/// The line that ends the here-documents through which built-in pipelines take their inputs.
+constexpr std::string_view kValueEnd = "NACRE-VALUE";
+
+/// A value with that line could go on as commands.
+Result<> check_value_end(std::string_view name, std::string_view text, const Value& where) {
+  if (text.find(kValueEnd) == std::string_view::npos) return {};
+  const std::vector<std::string> lines = split(text, '\n');
+  if (std::find(lines.begin(), lines.end(), kValueEnd) == lines.end()) return {};
+  return where.invalid("input '{}' has a line '{}', which ends values where pipelines read them", name, kValueEnd);
+}
+
 /// Whether a script does nothing: the reference drops comments, and then has none.
 bool only_comments(std::string_view script) {
   if (script.starts_with("#!")) return false;
@@ -177,6 +188,7 @@ Result<> Compiler::fill_inputs(const Written& written, const Scope& scope, const
       return where.invalid("'{}' needs the input '{}'", out.uses, name);
     std::string value = TRY(value_of(name, 0));
     TRY(check_digest(name, value, where));
+    TRY(check_value_end(name, value, where));
     inner.set("inputs." + name, value);
     // The reference shows what is not the default as written, and shows it only for steps with a
     // `with`; steps inside others always have one.

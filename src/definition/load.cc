@@ -27,7 +27,7 @@ Result<std::shared_ptr<const codec::YamlTree>> PipelineFolders::pipeline(std::st
   const TreePath path = TRY(TreePath::parse(std::string(name) + ".yaml"));
   for (const os::Path& folder : folders_) {
     const os::Path file = folder / path.str();
-    auto text = os::read_file(file);
+    auto text = os::read_beneath(folder, path);
     if (!text && text.error().kind() == ErrorKind::kNotFound) continue;
     if (!text) return std::move(text).error();
     codec::YamlTree tree = TRY(codec::parse_yaml(*std::move(text), file.string()));

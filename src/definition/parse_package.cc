@@ -1,5 +1,7 @@
 #include "definition/parse.h"
 
+#include "apk/version.h"
+
 #include <algorithm>
 
 namespace nacre::definition {
@@ -206,6 +208,9 @@ Result<> parse_package(const Value& value, const Scope& scope, Definition& out,
   TRY(fields.done());
   TRY(check_package_name(out.name, name));
   if (out.version.empty()) return version.invalid("package '{}' has no version", out.name);
+  if (!apk::is_valid_version(out.version) || out.version.find("-r") != std::string::npos)
+    return version.invalid("'{}' is no version", out.version)
+        .hint("digits with dots, then perhaps a letter, _alpha _beta _pre _rc or _p with a number: 1.2.3_rc1");
   return {};
 }
 
