@@ -12,6 +12,8 @@ namespace {
 constexpr std::string_view kAlphanumeric =
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
+constexpr std::string_view kVendored = "# vendored = ";
+
 bool control_character(char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }
 
 class Writer {
@@ -110,6 +112,7 @@ std::string write_package_info(const PackageInfo& info) {
   out.lines("depend", sorted_unique(info.depends));
   out.lines("provides", sorted_unique(info.provides));
   out.lines("replaces", info.replaces);
+  out.lines("# vendored", info.vendored);
   out.number("provider_priority", info.provider_priority);
   out.number("replaces_priority", info.replaces_priority);
   if (!info.install_if.empty()) out.line("install_if", join(info.install_if, " "));
@@ -134,6 +137,7 @@ Result<PackageInfo> parse_package_info(std::string_view text, std::string_view s
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::string_view row = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
+    if (row.starts_with(kVendored)) info.vendored.emplace_back(trim(row.substr(kVendored.size())));
     if (row.starts_with('#')) continue;
     if (std::any_of(row.begin(), row.end(), [](char c) { return c != '\t' && control_character(c); }))
       return Error::make(ErrorKind::kInvalid, "the line holds control characters")

@@ -17,6 +17,7 @@ struct PackageInfo {
   std::int64_t build_date = 0;         ///< 0: left out.
   std::vector<std::string> licenses;
   std::vector<std::string> depends, provides, replaces;  ///< depends and provides are written sorted and unique.
+  std::vector<std::string> vendored;   ///< "# vendored = …": libraries outside library directories; informative.
   std::uint64_t provider_priority = 0, replaces_priority = 0;
   std::vector<std::string> install_if, triggers;
   std::string data_hash;               ///< Hex SHA-256 of the compressed data segment.

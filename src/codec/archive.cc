@@ -195,4 +195,22 @@ Result<> read_archive_bytes(std::string_view bytes, std::string_view source,
   return read_entries(handle.get(), source, visitor, limits);
 }
 
+Result<> read_compressed(std::string_view bytes, std::string_view source, std::uint64_t max_bytes,
+                         const std::function<Result<>(std::string_view)>& sink) {
+  const Handle handle(archive_read_new());
+  if (!handle) return Error::make(ErrorKind::kUnavailable, "out of memory");
+  for (const auto enable : {archive_read_support_filter_gzip, archive_read_support_filter_bzip2,
+                            archive_read_support_filter_xz, archive_read_support_filter_lzma,
+                            archive_read_support_filter_zstd, archive_read_support_format_raw})
+    enable(handle.get());
+  if (archive_read_open_memory(handle.get(), bytes.data(), bytes.size()) != ARCHIVE_OK)
+    return fault(handle.get(), source);
+  archive_entry* entry = nullptr;
+  if (archive_read_next_header(handle.get(), &entry) != ARCHIVE_OK) return fault(handle.get(), source);
+  TarReader::Visitor visitor;
+  visitor.on_data = sink;
+  Content content(visitor, max_bytes);
+  return read_content(handle.get(), TarHeader{}, content, source);
+}
+
 }  // namespace nacre::codec

@@ -19,4 +19,8 @@ Result<> read_archive(const std::filesystem::path& file, const TarReader::Visito
 Result<> read_archive_bytes(std::string_view bytes, std::string_view source,
                             const TarReader::Visitor& visitor, const TarLimits& limits = {});
 
+/// Unpacks one compressed file that is no archive (gzip, bzip2, xz, lzma, zstd), told by its first bytes.
+Result<> read_compressed(std::string_view bytes, std::string_view source, std::uint64_t max_bytes,
+                         const std::function<Result<>(std::string_view)>& sink);
+
 }  // namespace nacre::codec

@@ -30,7 +30,8 @@ bool excepted(std::string_view package, const TreePath& path, std::string_view r
 }
 
 bool imports(const Elf& elf, std::string_view symbol) {
-  return std::find(elf.imports.begin(), elf.imports.end(), symbol) != elf.imports.end();
+  return std::any_of(elf.imports.begin(), elf.imports.end(),
+                     [&](const ElfSymbol& import) { return import.name == symbol; });
 }
 
 /// Whether the file calls a function that FORTIFY replaces, and none of the replacements.
@@ -39,7 +40,7 @@ bool unfortified(const Elf& elf) {
                                                       "vsnprintf", "printf", "fprintf", "read"};
   const bool plain = std::any_of(kPlain.begin(), kPlain.end(), [&](auto name) { return imports(elf, name); });
   const bool checked = std::any_of(elf.imports.begin(), elf.imports.end(),
-                                   [](const std::string& name) { return name.ends_with("_chk"); });
+                                   [](const ElfSymbol& import) { return import.name.ends_with("_chk"); });
   return plain && !checked;
 }
 

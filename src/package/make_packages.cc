@@ -18,23 +18,6 @@ const Subpackage* find_subpackage(const Definition& definition, std::string_view
   return nullptr;
 }
 
-/// Declared and found names joined: sorted, unique, without what the package gives itself (spec 3.6, merge).
-void merge_dependencies(apk::PackageInfo& info, const definition::Dependencies& declared, const Scan& scan) {
-  std::set<std::string> provides(declared.provides.begin(), declared.provides.end());
-  provides.insert(scan.provides.begin(), scan.provides.end());
-  std::set<std::string> own;
-  for (const std::string& provide : provides) own.insert(provide.substr(0, provide.find('=')));
-
-  std::set<std::string> depends(declared.runtime.begin(), declared.runtime.end());
-  depends.insert(scan.depends.begin(), scan.depends.end());
-  for (const std::string& depend : depends)
-    if (!own.contains(depend.substr(0, depend.find('=')))) info.depends.push_back(depend);
-  info.provides.assign(provides.begin(), provides.end());
-  info.replaces = declared.replaces;
-  info.provider_priority = declared.provider_priority;
-  info.replaces_priority = declared.replaces_priority;
-}
-
 apk::PackageInfo describe(const PackageRequest& request, const std::string& package) {
   const Definition& definition = *request.definition;
   const Subpackage* sub = find_subpackage(definition, package);

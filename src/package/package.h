@@ -4,14 +4,16 @@
 #include "base/edition.h"
 #include "base/env.h"
 #include "build/build.h"
+#include "package/tree.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
 namespace nacre::package {
 
 /// Part of each package's key: raise it when equal trees would be packed into other bytes.
-constexpr std::string_view kPackagerVersion = "1";
+constexpr std::string_view kPackagerVersion = "2";
 
 /// The compiled definition as packages carry it in .melange.yaml: without `test` and `update`, which do not change
 /// what is built (docs/decisions/0003-embedded-definition.md).
@@ -24,13 +26,30 @@ struct Extra {
   std::string content;
 };
 
-/// What scanning a tree found (spec 3.6), before merging with the definition's own.
+/// What scanning a tree found (spec 3.6), before merging with the definition's own. Each list sorted and unique.
 struct Scan {
   std::vector<std::string> depends, provides, vendored;
 };
-/// `siblings` are the other packages of the same build: their library directories count.
+/// Depends and provides of a package made from what its files hold: docs/formats/scan.md lists each generator and where
+/// it departs from the reference. `siblings` are the other packages of the same build: their library directories count,
+/// and a library link may lead to them.
+struct ScanRequest {
+  const PackageTree* tree = nullptr;
+  std::vector<const PackageTree*> siblings;
+  const definition::Definition* definition = nullptr;
+  std::string package;
+  /// Of each library of the build root the version of its package: soname -> "1.3.2-r0". With it, depends on
+  /// `so-ver:SONAME>=VERSION` are made too, unless the package says no-versioned-shlib-deps. Empty: none.
+  std::map<std::string, std::string> library_versions;
+};
+Result<Scan> scan_package(const ScanRequest& request);
+/// The same for trees on disk.
 Result<Scan> scan_tree(const os::Path& tree, const std::vector<os::Path>& siblings,
                        const definition::Definition& definition, std::string_view package);
+
+/// Declared and found names joined (spec 3.6, merge): depends that a vendored library meets are left out, then what the
+/// package itself provides, declared ones too.
+void merge_dependencies(apk::PackageInfo& info, const definition::Dependencies& declared, const Scan& scan);
 
 /// One finding of a linter or gate.
 struct Finding {
