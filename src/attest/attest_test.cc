@@ -125,6 +125,52 @@ TEST(PackageSbom, HasTheShapeOfSpdx23) {
   EXPECT_EQ(package_sbom_path("zlib-dev", "1.3.2-r0").str(), "var/lib/db/sbom/zlib-dev-1.3.2-r0.spdx.json");
 }
 
+TEST(PackageSbom, SaysWhatTheDefinitionAndItsPlaceAre) {
+  definition::Definition definition = zlib();
+  definition.cpe_vendor = "zlib", definition.cpe_product = "zlib";
+  definition.copyright.back().license_path = "doc/TERMS";
+  build::FetchedSource history;
+  history.uri = "https://github.com/madler/zlib.git", history.ref = "refs/tags/v1.3.2";
+  history.commit = std::string(40, 'a');
+  SbomOptions options;
+  options.name_space = "wolfi", options.license_texts = {{"doc/TERMS", "be kind"}};
+  options.repository = "https://github.com/o/os", options.path = "zlib.yaml", options.commit = std::string(40, 'b');
+  const Json sbom = package_sbom(definition, "zlib", *find_arch("x86_64"), {history}, "", 1, options);
+  std::vector<std::string> locators;
+  for (const Json& package : sbom["packages"].items())
+    for (const Json& row : package["externalRefs"].items()) locators.push_back(row["referenceLocator"].as_string());
+  EXPECT_EQ(locators, (std::vector<std::string>{
+                          "pkg:apk/wolfi/zlib@1.3.2-r0?arch=x86_64&distro=wolfi",
+                          "cpe:2.3:a:zlib:zlib:1.3.2:*:*:*:*:*:*:*",
+                          "pkg:github/o/os@" + options.commit + "#zlib.yaml",
+                          "pkg:github/madler/zlib@v1.3.2",
+                      }));
+  EXPECT_EQ(codec::to_json(sbom["hasExtractedLicensingInfos"]),
+            R"([{"licenseId":"LicenseRef-odd-terms","extractedText":"be kind","name":"odd terms"}])");
+  EXPECT_EQ(sbom["packages"].items().back()["downloadLocation"].as_string(),
+            "git+https://github.com/madler/zlib.git@" + history.commit);
+  const auto described = relations(sbom);
+  EXPECT_EQ(std::count_if(described.begin(), described.end(),
+                          [](const std::string& row) { return row.find(" DESCRIBED_BY ") != std::string::npos; }),
+            1);
+}
+
+TEST(PackageSbom, TakesLicenceTextsFromTheWorkspaceAlone) {
+  const os::TempDir place = *os::TempDir::create(std::filesystem::temp_directory_path());
+  ASSERT_TRUE(os::make_dirs(place.path() / "work"));
+  ASSERT_TRUE(os::write_file(place.path() / "secret", "the host's"));
+  ASSERT_TRUE(os::write_file(place.path() / "work/TERMS", "be kind"));
+  std::filesystem::create_symlink("../secret", place.path() / "work/link");
+  const auto text = [&](const char* path) {
+    definition::Definition definition = zlib();
+    definition.copyright.back().license_path = path;
+    const auto texts = license_texts(definition, place.path() / "work");
+    return texts ? texts->at(path) : "refused";
+  };
+  EXPECT_EQ(text("TERMS"), "be kind");
+  for (const char* path : {"../secret", "/etc/shadow", "link", "nothing"}) EXPECT_EQ(text(path), "refused") << path;
+}
+
 TEST(PackageSbom, DependsOnItsArgumentsAlone) {
   const auto make = [](const std::string& package, const std::string& tarball) {
     build::FetchedSource source = zlib_source();

@@ -19,9 +19,20 @@ Json operating_system() {
   return out;
 }
 
-std::string package_purl(std::string_view name, std::string_view version, std::string_view arch) {
-  return fmt::format("pkg:apk/nacre/{}@{}?arch={}&distro=nacre", percent_encode(name),
-                     percent_encode(version), arch);
+/// A namespace that says nothing is no distribution either.
+std::string package_purl(std::string_view name, std::string_view version, std::string_view arch,
+                         std::string_view name_space = "nacre") {
+  std::string out = fmt::format("pkg:apk/{}/{}@{}?arch={}", percent_encode(name_space), percent_encode(name),
+                                percent_encode(version), arch);
+  if (name_space != "unknown") out += "&distro=" + percent_encode(name_space);
+  return out;
+}
+
+/// CPE 2.3 of what a definition packs; empty when it names no vendor and product.
+std::string cpe_of(const definition::Definition& definition) {
+  if (definition.cpe_vendor.empty() || definition.cpe_product.empty()) return {};
+  return fmt::format("cpe:2.3:a:{}:{}:{}:*:*:*:*:*:*:*", definition.cpe_vendor, definition.cpe_product,
+                     definition.version);
 }
 
 std::string package_id(std::string_view name, std::string_view version) {
@@ -29,16 +40,40 @@ std::string package_id(std::string_view name, std::string_view version) {
 }
 
 /// Licences of a definition joined; each that is no expression is kept as a LicenseRef.
-std::string declared_license(const definition::Definition& definition, SpdxDocument& document) {
+std::string declared_license(const definition::Definition& definition, const SbomOptions& options,
+                             SpdxDocument& document) {
   std::vector<std::string> parts;
   for (const definition::Copyright& entry : definition.copyright) {
-    const SpdxLicense license = spdx_license(entry.license);
+    SpdxLicense license = spdx_license(entry.license);
+    const auto text = options.license_texts.find(entry.license_path);
+    if (!license.reference.empty() && text != options.license_texts.end()) {
+      license.name = license.text;
+      license.text = text->second;
+    }
     document.license(license);
     const bool compound = license.expression.find(" OR ") != std::string::npos;
     parts.push_back(compound && definition.copyright.size() > 1 ? "(" + license.expression + ")"
                                                                 : license.expression);
   }
   return parts.empty() ? "NOASSERTION" : join(parts, " AND ");
+}
+
+/// The definition itself, where a repository holds it at a commit.
+Json definition_package(const definition::Definition& definition, const SbomOptions& options) {
+  constexpr std::string_view kGitHub = "https://github.com/";
+  std::string repository = options.repository;
+  if (repository.ends_with(".git")) repository.resize(repository.size() - 4);
+  const std::string id = spdx_id("Definition", fmt::format("{}-{}", options.path, options.commit));
+  Json out = SpdxDocument::package(id, options.path, options.commit, options.name_space);
+  out.set("primaryPackagePurpose", "INSTALL");
+  out.set("downloadLocation", fmt::format("git+{}@{}#{}", repository, options.commit, options.path));
+  const std::string purl =
+      repository.starts_with(kGitHub)
+          ? fmt::format("pkg:github/{}@{}#{}", repository.substr(kGitHub.size()), options.commit, options.path)
+          : fmt::format("pkg:generic/{}@{}?vcs_url={}#{}", percent_encode(definition.name), options.commit,
+                        percent_encode("git+" + repository), options.path);
+  Json references = Json::array();
+  return out.set("externalRefs", references.push(purl_reference(purl)));
 }
 
 /// A history on GitHub by owner, name and tag; any other by its address.
@@ -119,7 +154,7 @@ std::string image_qualifiers(const image::Image& image, const image::Descriptor&
 
 Json package_sbom(const definition::Definition& definition, const std::string& package,
                   const Arch& arch, const std::vector<build::FetchedSource>& sources,
-                  const std::string& commit, std::int64_t source_date_epoch) {
+                  const std::string& commit, std::int64_t source_date_epoch, const SbomOptions& options) {
   const std::string version = definition.full_version();
   codec::Hasher unique;
   unique.update(fmt::format("{} {} {}\n", package, version, arch.apk));
@@ -130,23 +165,54 @@ Json package_sbom(const definition::Definition& definition, const std::string& p
   SpdxDocument document(fmt::format("apk-{}-{}", package, version), name_space, source_date_epoch);
 
   const std::string id = package_id(package, version);
-  Json main = SpdxDocument::package(id, package, version, "nacre");
-  main.set("licenseDeclared", declared_license(definition, document));
+  Json main = SpdxDocument::package(id, package, version, options.name_space);
+  main.set("licenseDeclared", declared_license(definition, options, document));
+  std::vector<std::string> attestations;
+  for (const definition::Copyright& entry : definition.copyright)
+    if (!entry.attestation.empty()) attestations.push_back(entry.attestation);
+  if (!attestations.empty()) main.set("copyrightText", join(attestations, "\n"));
   main.set("primaryPackagePurpose", "INSTALL");
   if (!definition.url.empty()) main.set("homepage", definition.url);
   if (!commit.empty()) main.set("sourceInfo", "definition at commit " + commit);
   Json references = Json::array();
-  main.set("externalRefs", references.push(purl_reference(package_purl(package, version, arch.apk))));
+  references.push(purl_reference(package_purl(package, version, arch.apk, options.name_space)));
+  if (const std::string cpe = cpe_of(definition); !cpe.empty()) {
+    Json row;
+    row.set("referenceCategory", "SECURITY").set("referenceType", "cpe23Type");
+    references.push(row.set("referenceLocator", cpe));
+  }
+  main.set("externalRefs", std::move(references));
   document.describe(id);
-  document.add(operating_system());
+  Json system = operating_system();
+  if (options.name_space != "nacre") system.set("name", options.name_space);
+  document.add(std::move(system));
   document.add(std::move(main));
   document.relate(std::string(kSystemId), "CONTAINS", id);
+  if (!options.repository.empty() && !options.path.empty() && !options.commit.empty()) {
+    Json place = definition_package(definition, options);
+    document.relate(id, "DESCRIBED_BY", place["SPDXID"].as_string());
+    document.add(std::move(place));
+  }
   for (std::size_t i = 0; i < sources.size(); ++i) {
     Json source = source_package(definition, sources[i], i, source_date_epoch);
     document.relate(id, "GENERATED_FROM", source["SPDXID"].as_string());
     document.add(std::move(source));
   }
   return std::move(document).finish();
+}
+
+Result<std::map<std::string, std::string>> license_texts(const definition::Definition& definition,
+                                                         const os::Path& workspace) {
+  constexpr std::uint64_t kMaxLicenseBytes = 4u << 20;
+  std::map<std::string, std::string> out;
+  for (const definition::Copyright& entry : definition.copyright) {
+    if (entry.license_path.empty()) continue;
+    const TreePath path = TRY(TreePath::parse(entry.license_path), "reading license-path of '{}'", definition.name);
+    std::string text = TRY(os::read_beneath(workspace, path, kMaxLicenseBytes),
+                           "reading license-path of '{}', which is relative to the workspace", definition.name);
+    out[entry.license_path] = std::move(text);
+  }
+  return out;
 }
 
 TreePath package_sbom_path(const std::string& package, const std::string& full_version) {

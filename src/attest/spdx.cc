@@ -125,7 +125,7 @@ void SpdxDocument::license(const SpdxLicense& license) {
     if (known["licenseId"].as_string() == license.reference) return;
   Json row;
   row.set("licenseId", license.reference).set("extractedText", license.text);
-  licenses_.push(row.set("name", license.text));
+  licenses_.push(row.set("name", license.name.empty() ? license.text : license.name));
 }
 
 Json SpdxDocument::finish() && {

@@ -18,6 +18,7 @@ struct SpdxLicense {
   std::string expression;
   std::string reference;   ///< "LicenseRef-…" when the text is no expression; then `text` is what it stands for.
   std::string text;
+  std::string name;        ///< What the definition calls it; empty: the text.
 };
 SpdxLicense spdx_license(std::string_view text);
 

@@ -50,13 +50,14 @@ Path side_files_of(const definition::Definition& definition) {
   return Path(definition.file).parent_path() / definition.name;
 }
 
-std::vector<package::Extra> sboms_of(const build::BuildRequest& request,
-                                     const std::vector<std::string>& packages) {
+Result<std::vector<package::Extra>> sboms_of(const build::BuildRequest& request, const build::BuiltTree& built) {
   std::vector<package::Extra> out;
   const definition::Definition& definition = *request.definition;
-  for (const std::string& name : packages) {
+  attest::SbomOptions options;
+  options.license_texts = TRY(attest::license_texts(definition, built.workspace));
+  for (const std::string& name : built.packages) {
     const codec::Json sbom = attest::package_sbom(definition, name, request.arch, request.sources, "",
-                                                  request.source_date_epoch);
+                                                  request.source_date_epoch, options);
     out.push_back({name, attest::package_sbom_path(name, definition.full_version()),
                    codec::to_pretty_json(sbom, 2, codec::EscapeHtml::kYes)});
   }
@@ -74,7 +75,7 @@ Result<Assembled> assemble(Workshop& shop, const build::BuildRequest& request,
   packages.definition = request.definition;
   packages.arch = request.arch;
   packages.built = &built;
-  packages.extras = sboms_of(request, built.packages);
+  packages.extras = TRY(sboms_of(request, built));
   packages.source_date_epoch = request.source_date_epoch;
   packages.signer = index::segment_signer(shop.session.signer, edition);
   packages.out_dir = out_dir;
