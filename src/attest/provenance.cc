@@ -67,7 +67,13 @@ Json build_provenance(const build::BuildRequest& request, const build::BuiltTree
   external.set("definition", definition_path).set("package", request.definition->name);
   external.set("version", request.definition->full_version());
   external.set("architecture", request.arch.apk).set("edition", name_of(builder.edition));
-  internal.set("sourceDateEpoch", request.source_date_epoch).set("network", false);
+  internal.set("sourceDateEpoch", request.source_date_epoch).set("network", request.network);
+  if (request.network) {
+    std::vector<std::string> files;
+    for (const build::HostFile& file : request.grant.files) files.push_back("/" + file.inside.str());
+    internal.set("networkEnvironment", Json::strings(request.grant.environment));
+    internal.set("networkFiles", Json::strings(files)).set("networkCaches", !request.grant.caches.empty());
+  }
   internal.set("builderVersion", build::kBuilderVersion);
   Json definition = dependency("definition", definition_path, definition_digest.hex());
   if (commit != "unknown") definition.set("name", "commit " + commit);

@@ -67,6 +67,7 @@ Result<Sha256> action_key(const BuildRequest& request) {
   key.set("recipe", plan::recipe_digest(*request.definition).hex());
   key.set("sources", std::move(sources)).set("files", std::move(files));
   key.set("root", contents_of(request.root)).set("epoch", request.source_date_epoch);
+  if (request.network) key.set("network", true);
   return digest_of(key);
 }
 
@@ -81,6 +82,7 @@ Result<Sha256> test_key(const TestRequest& request) {
   key.set("capabilities", Json::strings(request.definition->capabilities_add));
   key.set("files", std::move(files)).set("root", contents_of(request.root));
   key.set("epoch", request.source_date_epoch);
+  if (request.network) key.set("network", true);
   return digest_of(key);
 }
 

@@ -29,6 +29,7 @@ GuestSpec spec_of(const BuildRequest& request) {
   spec.source_date_epoch = request.source_date_epoch;
   spec.limits = request.limits;
   spec.jobs = request.jobs;
+  if (request.network) spec.network = &request.grant;
   return spec;
 }
 
@@ -45,7 +46,12 @@ GuestSpec spec_of(const TestRequest& request) {
   spec.work = request.work;
   spec.source_date_epoch = request.source_date_epoch;
   spec.limits = request.limits;
+  if (request.network) spec.network = &request.grant;
   return spec;
+}
+
+std::string_view network_line(const Guest& guest) {
+  return guest.base.network ? "== network: the machine's" : "== network: none";
 }
 
 /// Each source read-only where the fetch pipeline looks for it.
@@ -111,6 +117,7 @@ Result<BuiltTree> run_build(const BuildRequest& request, sandbox::Sandbox& sandb
   built.output = guest.workspace / "melange-out";
   TRY(bind_sources(guest, request.sources, env));
   Log log = TRY(Log::create(guest.work / "log"));
+  TRY(log.add(network_line(guest)));
   StepRunner runner(guest, sandbox, env, task, std::move(log));
   auto ran = run_steps(request, runner, guest, built);
   built.log =
@@ -127,6 +134,7 @@ Result<> run_test(const TestRequest& request, sandbox::Sandbox& sandbox, Env& en
   Task task(env.events, "test " + request.package);
   Guest guest = TRY(make_guest(spec_of(request)), "preparing the test of '{}'", request.package);
   Log log = TRY(Log::create(guest.work / "log"));
+  TRY(log.add(network_line(guest)));
   StepRunner runner(guest, sandbox, env, task, std::move(log));
   TRY(runner.make_loader_cache());
   TRY(runner.run(request.test->pipeline, request.package));

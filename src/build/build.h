@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "base/sha256.h"
 #include "build/fetch.h"
+#include "build/network.h"
 #include "definition/definition.h"
 #include "sandbox/sandbox.h"
 
@@ -36,6 +37,8 @@ struct BuildRequest {
   os::Path work;  ///< Made if absent; where workspace, upper and log go.
   sandbox::Limits limits;
   unsigned jobs = 0;  ///< Told to builds as NPROC-limited cpus; 0: all cores.
+  bool network = false;
+  NetworkGrant grant;  ///< Of a build with network.
 };
 
 struct StepRecord {
@@ -57,14 +60,15 @@ struct BuiltTree {
 
 /// Digest of what can change a build's output (design, decision 5): compiled steps, source digests,
 /// side files, content digests of the root's packages, architecture, SOURCE_DATE_EPOCH, builder
-/// version. Not: tests, update policy, comments, places.
+/// version, whether there is network. Not: tests, update policy, comments, places.
 Result<Sha256> action_key(const BuildRequest& request);
 /// The part of it that the files beside a definition make: what a plan compares. An absent directory is an empty one.
 Result<std::string> side_files_digest(const os::Path& source_dir);
 
 /// Runs main and subpackage pipelines, each step a fresh process in a sandbox whose root is the
-/// overlay of `request.root`, workspace at /home/build, sources below /var/cache/melange, no
-/// network. One overlay upper serves all steps of the build. On failure: kUnavailable for machine
+/// overlay of `request.root`, workspace at /home/build, sources below /var/cache/melange, and
+/// network only when the request has it. One overlay upper serves all steps of the build. On failure:
+/// kUnavailable for machine
 /// trouble ("interrupted", "no space"), else kInvalid with the step's place in the definition, the
 /// exit code, the last 20 lines of its output, and the hint `nacre shell --failed NAME`; the
 /// directories stay, and a record "failed/NAME" in the state database (JSON: roots, binds,
@@ -81,6 +85,8 @@ struct TestRequest {
   os::Path source_dir, work;
   std::int64_t source_date_epoch = 0;
   sandbox::Limits limits;
+  bool network = false;
+  NetworkGrant grant;
 };
 Result<Sha256> test_key(const TestRequest& request);  ///< Equal key: passed before, not run again.
 /// Nothing when all steps passed; else as run_build says it, "failed/test NAME".

@@ -133,7 +133,7 @@ TEST_F(BuildTest, RunsEnabledStepsInOrderEachWithItsEnvironment) {
   EXPECT_EQ(built->steps[3].name, "hello: autoconf/make: Check");
   EXPECT_EQ(
       *store->read(built->log),
-      "== 2023-11-14T22:13:20Z hello: First\nhi from /bin/sh\n== done in 0 ms\n"
+      "== network: none\n== 2023-11-14T22:13:20Z hello: First\nhi from /bin/sh\n== done in 0 ms\n"
       "== 2023-11-14T22:13:20Z hello: autoconf/make\nhi from /bin/sh\n== done in 0 ms\n"
       "== 2023-11-14T22:13:20Z hello: autoconf/make\nhi from /bin/sh\n== done in 0 ms\n"
       "== 2023-11-14T22:13:20Z hello: autoconf/make: Check\nhi from /bin/sh\n== done in 0 ms\n"

@@ -16,7 +16,7 @@ using sandbox::SandboxCommand;
 constexpr std::string_view kStateKind = "failed";
 constexpr std::string_view kScript = ".nacre-failed-step";  ///< In /tmp of the guest.
 
-Json to_record(const SandboxCommand& command) {
+Json to_record(const SandboxCommand& command, const std::vector<std::string>& passed_on) {
   std::vector<std::string> trees;
   for (const Path& tree : command.root.lower) trees.push_back(tree.string());
   Json binds = Json::array();
@@ -26,9 +26,15 @@ Json to_record(const SandboxCommand& command) {
     item.set("writable", bind.writable);
     binds.push(std::move(item));
   }
+  std::vector<std::string> recorded;
+  for (const std::string& entry : command.env)
+    if (const std::string name = entry.substr(0, entry.find('='));
+        std::find(passed_on.begin(), passed_on.end(), name) == passed_on.end())
+      recorded.push_back(entry);
   Json out = Json::object();
   out.set("lower", Json::strings(trees)).set("upper", command.root.upper.string());
-  out.set("binds", std::move(binds)).set("environment", Json::strings(command.env));
+  out.set("binds", std::move(binds)).set("environment", Json::strings(recorded));
+  out.set("passedOn", Json::strings(passed_on)).set("network", command.network);
   out.set("uid", std::int64_t{command.uid}).set("gid", std::int64_t{command.gid});
   out.set("capabilities", Json::strings(command.keep_capabilities));
   return out;
@@ -43,6 +49,9 @@ Result<SandboxCommand> from_record(const Json& record) {
     out.binds.push_back({item["host"].as_string(), std::move(inside), item["writable"].as_bool()});
   }
   out.env = record["environment"].as_strings();
+  for (const std::string& name : record["passedOn"].as_strings())
+    if (const char* value = std::getenv(name.c_str())) out.env.push_back(name + "=" + value);
+  out.network = record["network"].as_bool();
   out.uid = static_cast<unsigned>(record["uid"].as_int());
   out.gid = static_cast<unsigned>(record["gid"].as_int());
   out.keep_capabilities = record["capabilities"].as_strings();
@@ -68,7 +77,7 @@ Result<> remember_failure(const Guest& guest, const SandboxCommand& command,
       .set("time", env.clock.now_seconds())
       .set("step", step)
       .set("script", script);
-  record.set("command", to_record(command));
+  record.set("command", to_record(command, guest.passed_on));
   return env.store.state().put(kStateKind, guest.name, codec::to_json(record));
 }
 

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <set>
 
 namespace nacre::build {
 namespace {
@@ -109,7 +111,48 @@ Result<> set_limits(Guest& guest, const GuestSpec& spec) {
   return {};
 }
 
+/// Caches of the field's package managers, as a build's environment names them.
+constexpr const char* kCacheFolder = "var/cache/melange";
+constexpr const char* kCaches[] = {"gomodcache", "uv", "pip", "composer", "npm"};
+
+/// Each subdirectory, the well-known ones made when they lack; files in it are sources, and those come by digest.
+Result<> bind_caches(Guest& guest, const Path& folder) {
+  // Steps run under any id, and the directory above is ours alone.
+  TRY(os::make_dirs(folder, 0700));
+  std::set<std::string> names(std::begin(kCaches), std::end(kCaches));
+  for (const std::string& name : names) {
+    if (os::exists(folder / name)) continue;
+    TRY(os::make_dirs(folder / name));
+    if (::chmod((folder / name).c_str(), 01777) != 0)
+      return os::system_error(errno, fmt::format("set the mode of '{}'", (folder / name).string()));
+  }
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, failed))
+    if (entry.is_directory() && !entry.is_symlink()) names.insert(entry.path().filename().string());
+  if (failed) return os::system_error(failed.value(), fmt::format("list '{}'", folder.string()));
+  for (const std::string& name : names) {
+    TreePath inside = TRY(TreePath::parse(fmt::format("{}/{}", kCacheFolder, name)));
+    guest.base.binds.push_back({folder / name, std::move(inside), true});
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<> add_network(Guest& guest, const NetworkGrant& grant) {
+  guest.base.network = true;
+  if (os::exists("/etc/resolv.conf"))
+    guest.base.binds.push_back({"/etc/resolv.conf", TreePath::literal("etc/resolv.conf"), false});
+  for (const HostFile& file : grant.files) guest.base.binds.push_back({file.host, file.inside, false});
+  for (const std::string& name : grant.environment) {
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr) continue;
+    guest.env[name] = value;
+    guest.passed_on.push_back(name);
+  }
+  if (grant.caches.empty()) return {};
+  return bind_caches(guest, std::filesystem::absolute(grant.caches));
+}
 
 Result<double> parse_quantity(std::string_view text) {
   static constexpr std::pair<std::string_view, double> kUnits[] = {{"", 1},
@@ -174,6 +217,7 @@ Result<Guest> make_guest(const GuestSpec& spec) {
   guest.env["SOURCE_DATE_EPOCH"] = fmt::format("{}", spec.source_date_epoch);
   for (const auto& [name, value] : spec.variables) guest.env[name] = value;
   guest.env["PATH"] = kPath;
+  if (spec.network != nullptr) TRY(add_network(guest, *spec.network), "giving the steps network");
   TRY(give_to(guest.workspace, ids));
   return guest;
 }

@@ -18,6 +18,7 @@ struct GuestSpec {
   std::int64_t source_date_epoch = 0;
   sandbox::Limits limits;
   unsigned jobs = 0;
+  const NetworkGrant* network = nullptr;  ///< nullptr: no network.
 };
 
 /// A root made ready for steps. Below `work`: workspace (/home/build), tmp (/tmp of all steps),
@@ -27,6 +28,7 @@ struct Guest {
   os::Path work, workspace;
   sandbox::SandboxCommand base;            ///< All but argv, env and the listeners.
   std::map<std::string, std::string> env;  ///< Of every step, before its own.
+  std::vector<std::string> passed_on;      ///< Names of variables whose values are never recorded.
 };
 
 /// Clears what an earlier run left in `work`, copies the side files, writes the accounts that the
@@ -42,6 +44,9 @@ Result<double> parse_quantity(std::string_view text);
 
 /// "NAME=value", ordered by name.
 std::vector<std::string> env_list(const std::map<std::string, std::string>& env);
+
+/// Gives the steps network, and what the grant shows to them.
+Result<> add_network(Guest& guest, const NetworkGrant& grant);
 
 // accounts.cc
 

@@ -117,7 +117,7 @@ Result<Found> from_directories(Search& search, const FetchPlaces& places, Env& e
     names.push_back(search.file);
   const std::size_t before = search.tried.size() + search.wrong.size();
   for (const Path& directory : places.directories) {
-    for (const Path& name : {Path(hex), Path(kind) / hex}) {
+    for (const Path& name : {Path(hex), Path(kind) / hex, Path(search.expected)}) {
       auto out = TRY(from_file(search, directory / name, Named::kByDigest, "directory", env));
       if (out) return out;
     }

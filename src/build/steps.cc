@@ -41,6 +41,15 @@ std::string printable(std::string_view line) {
   return out;
 }
 
+/// What programs say without a network.
+bool wants_network(std::string_view line) {
+  constexpr std::string_view kSigns[] = {"Could not resolve", "Temporary failure in name resolution",
+                                         "Network is unreachable", "Name or service not known", "EAI_AGAIN",
+                                         "dial tcp: lookup", "failed to lookup address", "unable to resolve host"};
+  return std::any_of(std::begin(kSigns), std::end(kSigns),
+                     [&](std::string_view sign) { return line.find(sign) != std::string_view::npos; });
+}
+
 }  // namespace
 
 Result<Log> Log::create(const os::Path& file) {
@@ -181,12 +190,14 @@ Result<> StepRunner::judge(const Step& step, const std::string& label, const std
     full = full || line.find("No space left on device") != std::string::npos;
     lines += "\n    " + line;
   }
+  const bool cut_off = !command.network && std::any_of(tail.begin(), tail.end(), wants_network);
   const ErrorKind kind = full || exit.timed_out ? ErrorKind::kUnavailable : ErrorKind::kInvalid;
   return Error::make(kind, "step '{}' of '{}' stopped: {}{}{}", label, part, how,
                      full ? ", no space left" : "", lines.empty() ? "; it printed nothing" : lines)
       .at(step.place)
       .hint(fmt::format(
-          "`nacre shell --failed {}` opens a shell where it stopped",
+          "{}`nacre shell --failed {}` opens a shell where it stopped",
+          cut_off ? "it had no network (`--network always`, or the annotation nacre.network); " : "",
           guest_.name.find(' ') == std::string::npos ? guest_.name : shell_quote(guest_.name)));
 }
 

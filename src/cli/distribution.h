@@ -23,6 +23,7 @@ struct Distribution {
   std::vector<definition::Definition> definitions;  ///< Ordered by name.
   std::vector<build::LockedSource> sources;
   Arch arch = host_arch();
+  std::vector<Path> pipeline_dirs;                  ///< Before pipelines/, for definitions given as files.
 
   const definition::Definition* find(std::string_view name) const;        ///< By definition name; nullptr.
   const definition::Definition* maker_of(std::string_view package) const; ///< By main or subpackage name; nullptr.

@@ -19,11 +19,14 @@ Result<std::string> add_definition(Workshop& shop, const std::string& word) {
     return Error::make(ErrorKind::kNotFound, "no definition '{}' in '{}'", word, shop.os.folder.string())
         .hint(nearest_hint(word, names));
   }
-  definition::PipelineFolders pipelines({shop.os.folder / "pipelines"});
+  std::vector<Path> folders = shop.os.pipeline_dirs;
+  folders.push_back(shop.os.folder / "pipelines");
+  definition::PipelineFolders pipelines(std::move(folders));
   definition::CompileOptions options;
   options.arch = shop.os.arch;
   definition::Definition definition = TRY(definition::load_definition(word, pipelines, options));
   std::string name = definition.name;
+  shop.from_files.insert(name);
   for (definition::Definition& known : shop.os.definitions) {
     if (known.name != name) continue;
     known = std::move(definition);
@@ -60,12 +63,36 @@ Result<> write_out(const BuildOutcome& outcome, const Path& folder, Env& env) {
   return {};
 }
 
-Result<int> run_build(const Arguments& arguments, Session& session) {
-  const Arch arch = TRY(arch_of(arguments));
-  Workshop shop = TRY(open_workshop(session, arch));
+const std::vector<Option> kBuildOptions = {
+    {"--pipeline-dir", OptionType::kList, "DIR", "", "look for a FILE's pipelines here first", Completion::kFolder},
+    {"--network", OptionType::kText, "WHEN", "", "never, asked (by the definition) or always", Completion::kNone},
+    {"--cache-dir", OptionType::kText, "DIR", "", "what package managers download; sources, by digest",
+     Completion::kFolder}};
+
+/// The workshop with the definitions that the command line names, and what its options say about builds.
+Result<std::vector<std::string>> read_options(Workshop& shop, const Arguments& arguments) {
+  for (const std::string& folder : arguments.list("--pipeline-dir")) {
+    if (!os::exists(folder)) return Error::make(ErrorKind::kNotFound, "no directory of pipelines '{}'", folder);
+    shop.os.pipeline_dirs.emplace_back(folder);
+  }
+  if (const std::string policy = arguments.text("--network"); !policy.empty())
+    shop.network = TRY(build::parse_network_policy(policy), "reading --network");
+  if (const std::string folder = arguments.text("--cache-dir"); !folder.empty()) {
+    TRY(os::make_dirs(folder));
+    shop.cache_dir = std::filesystem::absolute(folder);
+    shop.places.directories.push_back(shop.cache_dir);
+  }
   std::vector<std::string> names;
   for (const std::string& word : arguments.list("DEFINITION"))
     names.push_back(TRY(add_definition(shop, word)));
+  shop.network_always_for.emplace(names.begin(), names.end());
+  return names;
+}
+
+Result<int> run_build(const Arguments& arguments, Session& session) {
+  const Arch arch = TRY(arch_of(arguments));
+  Workshop shop = TRY(open_workshop(session, arch));
+  const std::vector<std::string> names = TRY(read_options(shop, arguments));
   const plan::Plan plan = TRY(plan_builds(shop, names));
   Json json = Json::array();
   std::string text;
@@ -89,9 +116,7 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
 Result<int> run_test(const Arguments& arguments, Session& session) {
   const Arch arch = TRY(arch_of(arguments));
   Workshop shop = TRY(open_workshop(session, arch));
-  std::vector<std::string> names;
-  for (const std::string& word : arguments.list("DEFINITION"))
-    names.push_back(TRY(add_definition(shop, word)));
+  const std::vector<std::string> names = TRY(read_options(shop, arguments));
   const plan::Plan plan = TRY(plan_builds(shop, {}));
   TestCount sum;
   for (const plan::PlannedStep& step : plan.steps)
@@ -120,6 +145,7 @@ Verb verb_build() {
                   {"--out", OptionType::kText, "DIR", "", "also write the .apk files, SBOMs and provenance here",
                    Completion::kFolder},
                   {"--again", OptionType::kFlag, "", "", "build even when the result is known", Completion::kNone}};
+  verb.options.insert(verb.options.end(), kBuildOptions.begin(), kBuildOptions.end());
   verb.run = run_build;
   return verb;
 }
@@ -130,6 +156,7 @@ Verb verb_test() {
   verb.summary = "run the test pipelines of definitions on their packages";
   verb.arguments = {{"DEFINITION", "name, or FILE.yaml", true, true, Completion::kPackage}};
   verb.options = {kArchOption};
+  verb.options.insert(verb.options.end(), kBuildOptions.begin(), kBuildOptions.end());
   verb.run = run_test;
   return verb;
 }

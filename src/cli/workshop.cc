@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace nacre::cli {
 
@@ -62,6 +63,23 @@ Result<std::vector<package::Extra>> sboms_of(const build::BuildRequest& request,
                    codec::to_pretty_json(sbom, 2, codec::EscapeHtml::kYes)});
   }
   return out;
+}
+
+/// Whether a build or test (`use`) has network, by the policy of this run.
+Result<bool> network_of(const Workshop& shop, const definition::Definition& definition, std::string_view use) {
+  build::NetworkPolicy policy = shop.network;
+  if (policy == build::NetworkPolicy::kAlways && shop.network_always_for &&
+      !shop.network_always_for->contains(definition.name))
+    policy = build::NetworkPolicy::kAsked;
+  return build::grant_network(policy, definition, use);
+}
+
+/// Where package managers keep what they download. The distribution's definitions share one, those given as files
+/// another: whoever writes there decides what the next one reads.
+Path cache_dir_of(const Workshop& shop, const std::string& definition) {
+  if (!shop.cache_dir.empty()) return shop.cache_dir;
+  const bool foreign = shop.from_files.contains(definition);
+  return shop.session.home / "cache" / (foreign ? "files" : name_of(Edition::kCommunity));
 }
 
 struct Assembled {
@@ -247,9 +265,12 @@ Result<Workshop> open_workshop(Session& session, const Arch& arch) {
   Distribution os = TRY(load_distribution(session.os_dir, arch));
   index::Serial stage0 = TRY(ensure_stage0(session, arch));
   Workshop shop{session, std::move(os), Shelf(session.env), std::move(stage0),
-                build::places_of_machine(session.env), std::move(in_use)};
+                build::places_of_machine(session.env), std::move(in_use), build::NetworkPolicy::kAsked, {}, {}, {}, {}};
   for (const index::SerialPackage& package : shop.stage0.packages)
     shop.shelf.add(Edition::kStage0, package);
+  if (const char* policy = std::getenv("NACRE_NETWORK"))
+    shop.network = TRY(build::parse_network_policy(policy), "reading NACRE_NETWORK");
+  shop.grant = TRY(build::network_grant_of_machine());
   return shop;
 }
 
@@ -258,6 +279,11 @@ Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Defi
   build::BuildRequest request;
   request.definition = &definition;
   request.arch = shop.os.arch;
+  request.network = TRY(network_of(shop, definition, "build"));
+  if (request.network) {
+    request.grant = shop.grant;
+    request.grant.caches = cache_dir_of(shop, definition.name);
+  }
   request.sources =
       TRY(build::fetch_sources(definition, shop.os.sources, shop.places, shop.env()));
   request.root = TRY(shop.shelf.root_for(definition.environment.packages, kAlwaysInBuildRoot,
@@ -320,6 +346,7 @@ Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildR
   // Another place and another time than the first build had.
   os::TempDir place = TRY(os::TempDir::create(env.store.work_dir(), "second-build-of-"));
   request.work = place.path() / "work";
+  request.grant.caches = place.path() / "cache";  // nothing that the first build left
   const build::BuiltTree built = TRY(build::run_build(request, shop.session.sandbox, env));
   const Assembled assembled = TRY(assemble(shop, request, built, edition, place.path() / "apk"));
   std::vector<std::string> differences;
@@ -363,6 +390,8 @@ Result<TestCount> test_definition(Workshop& shop, const definition::Definition& 
     const Path side_files = side_files_of(definition);
     if (os::exists(side_files)) request.source_dir = side_files;
     request.source_date_epoch = kNoSourceDate;
+    request.network = TRY(network_of(shop, definition, "test"));
+    if (request.network) request.grant = shop.grant;
     const Sha256 key = TRY(build::test_key(request));
     if (TRY(env.store.state().get("tested", key.hex()))) {
       ++count.known;

@@ -7,6 +7,7 @@
 #include "plan/plan.h"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,12 @@ struct Workshop {
   index::Serial stage0;
   build::FetchPlaces places;
   std::optional<os::FileLock> in_use;  ///< Holds off `nacre gc`.
+  build::NetworkPolicy network = build::NetworkPolicy::kAsked;  ///< NACRE_NETWORK, or --network.
+  /// Definitions that `always` is meant for, when these alone were asked for; others fall back to `asked`.
+  std::optional<std::set<std::string>> network_always_for;
+  build::NetworkGrant grant;           ///< What the machine's owner shows to steps with network.
+  Path cache_dir;                      ///< --cache-dir; empty: one of ours below NACRE_HOME/cache.
+  std::set<std::string> from_files;    ///< Names of definitions given as files: their caches are their own.
 
   Env& env() { return session.env; }
 };
