@@ -9,6 +9,8 @@
 #include "package/stage0.h"
 #include "store/store.h"
 
+#include <algorithm>
+
 namespace nacre::cli {
 namespace {
 
@@ -18,11 +20,14 @@ Result<Sha256> table_digest(const Path& os_dir, const Arch& arch) {
   hasher.update(fmt::format("stage0 {} {}\n", package::kImporterVersion, arch.apk));
   const std::string table = TRY(os::read_file(os_dir / "stage0.yaml"));
   hasher.update(table);
-  const std::vector<os::TreeEntry> files = TRY(os::walk_tree(os_dir / "stage0"));
-  for (const os::TreeEntry& file : files) {
-    if (file.type != os::FileType::kRegular) continue;
-    const std::string bytes = TRY(os::read_beneath(os_dir / "stage0", file.path));
-    hasher.update(fmt::format("\n{} {}\n", file.path.str(), codec::sha256(bytes).hex()));
+  for (const std::string_view folder : {"stage0", "files"}) {  // where a table keeps what it names
+    if (!os::exists(os_dir / folder)) continue;
+    const std::vector<os::TreeEntry> files = TRY(os::walk_tree(os_dir / folder));
+    for (const os::TreeEntry& file : files) {
+      if (file.type != os::FileType::kRegular) continue;
+      const std::string bytes = TRY(os::read_beneath(os_dir / folder, file.path));
+      hasher.update(fmt::format("\n{} {}\n", file.path.str(), codec::sha256(bytes).hex()));
+    }
   }
   return hasher.finish_sha256();
 }
@@ -75,6 +80,46 @@ Result<index::Serial> ensure_stage0(Session& session, const Arch& arch, Refresh 
   TRY(env.store.state().put("stage0-table", arch.apk, digest.hex()));
   task.finish(fmt::format("serial {}, {} packages", published.number, published.packages.size()));
   return published;
+}
+
+Result<Stage0Export> export_stage0(Session& session, const Arch& arch, const Path& table, const Path& folder) {
+  Env& env = session.env;
+  const os::FileLock lease = TRY(wait_for_lease("stage0", env));
+  package::Stage0Request request;
+  request.os_dir = table.parent_path().empty() ? Path(".") : table.parent_path();
+  request.table = table.filename().string();
+  request.arch = arch;
+  request.signer = index::segment_signer(session.signer, Edition::kStage0);
+  request.out_dir = env.store.work_dir() / "stage0";
+  TRY(os::make_dirs(request.out_dir));
+  const std::vector<package::Stage0Package> made = TRY(package::make_stage0(request, env));
+
+  Stage0Export out;
+  const Path place = folder / std::string(arch.apk);
+  TRY(os::make_dirs(place));
+  TRY(os::make_dirs(folder / "keys"));
+  std::vector<index::SerialPackage> rows;
+  for (const package::Stage0Package& package : made) {
+    index::SerialPackage row;
+    row.record = package.apk.record();
+    row.apk = package.apk.file_sha256;
+    const Path file = place / fmt::format("{}-{}.apk", row.record.name, row.record.version);
+    if (!os::exists(file)) {
+      const std::string bytes = TRY(os::read_file(package.apk.path, std::uint64_t{8} << 30));
+      TRY(os::write_file(file, bytes));
+      ++out.written;
+    }
+    rows.push_back(std::move(row));
+  }
+  std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.record.name < b.record.name; });
+  const crypto::PublicKey key = TRY(session.signer.public_key(Edition::kStage0, crypto::Purpose::kPackage));
+  out.key = folder / "keys" / crypto::public_key_name(Edition::kStage0, crypto::Purpose::kPackage);
+  TRY(os::write_file(out.key, key.pem()));
+  const std::string bytes = TRY(index::make_index(rows, Edition::kStage0, 0, request.signer));
+  out.index = place / "APKINDEX.tar.gz";
+  TRY(os::write_file(out.index, bytes));
+  out.packages = rows.size();
+  return out;
 }
 
 }  // namespace nacre::cli

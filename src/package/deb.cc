@@ -11,8 +11,9 @@
 namespace nacre::package {
 namespace {
 
-/// apt on an empty system: the host's sources and keys, a status file of our own, packages into `archives`.
-os::Command apt_get(const os::Path& work, std::vector<std::string> arguments) {
+/// apt on an empty system: a status file of our own, packages into `archives`, the host's sources and keys unless
+/// `place` says others.
+os::Command apt_get(const os::Path& work, const std::vector<std::string>& place, std::vector<std::string> arguments) {
   os::Command command;
   command.inherit_env = true;
   command.env = {"LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"};
@@ -22,8 +23,37 @@ os::Command apt_get(const os::Path& work, std::vector<std::string> arguments) {
                   "-o", "APT::Install-Recommends=false",
                   "-o", "APT::Sandbox::User=root",
                   "-o", "Debug::NoLocking=true"};
+  command.argv.insert(command.argv.end(), place.begin(), place.end());
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   return command;
+}
+
+constexpr std::string_view kDebianKeys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Options that make apt see `suite` alone, after it brought that suite's lists. The address of Debian's archive is
+/// apt's own and is written nowhere but into the private source list.
+Result<std::vector<std::string>> place_of_suite(const std::string& suite, const os::Path& work, Env& env) {
+  os::Command ask;
+  ask.inherit_env = true;
+  ask.env = {"LC_ALL=C"};
+  ask.argv = {"apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Label: Debian"};
+  const std::string bases = TRY(os::run_or_fail(env.processes, ask, env.stop), "asking apt for Debian's archive");
+  const std::vector<std::string> words = split_words(bases);
+  if (words.empty())
+    return Error::make(ErrorKind::kUnavailable, "apt of this machine knows no archive of Debian")
+        .hint("suite '" + suite + "' of a stage 0 table comes from there");
+  const os::Path home = env.store.work_dir() / "stage0" / ("apt-" + suite);
+  TRY(os::make_dirs(home / "lists/partial"));
+  const std::string line = fmt::format("deb [signed-by={}] {} {} main\n", kDebianKeys, words.front(), suite);
+  TRY(os::write_file(home / "debian.list", line));
+  const std::vector<std::string> place = {
+      "-o", "Dir::Etc::sourcelist=" + (home / "debian.list").string(), "-o", "Dir::Etc::sourceparts=-",
+      "-o", "Dir::Etc::preferences=-", "-o", "Dir::Etc::preferencesparts=-",
+      "-o", "Dir::State::lists=" + (home / "lists").string() + "/",
+      "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "-o", "Acquire::Languages=none"};
+  TRY(os::run_or_fail(env.processes, apt_get(work, place, {"update"}), env.stop),
+      "bringing apt's lists of suite '{}'", suite);
+  return place;
 }
 
 /// "'ADDRESS' FILE SIZE HASH" lines -> names of files.
@@ -59,15 +89,17 @@ Result<bool> take_known(DebFile& file, store::Store& store) {
 
 }  // namespace
 
-Result<std::vector<DebFile>> download_debs(const std::vector<std::string>& debs, Env& env) {
+Result<std::vector<DebFile>> download_debs(const std::vector<std::string>& debs, const std::string& suite, Env& env) {
   const os::TempDir work = TRY(os::TempDir::create(std::filesystem::temp_directory_path(), "nacre-apt-"));
   TRY(os::make_dirs(work.path() / "archives/partial"));
   TRY(os::write_file(work.path() / "status", ""));
+  std::vector<std::string> place;
+  if (!suite.empty()) place = TRY(place_of_suite(suite, work.path(), env));
   std::vector<std::string> install = {"install"};
   install.insert(install.end(), debs.begin(), debs.end());
   std::vector<std::string> ask = install;
   ask.push_back("--print-uris");
-  const std::string uris = TRY(os::run_or_fail(env.processes, apt_get(work.path(), ask), env.stop),
+  const std::string uris = TRY(os::run_or_fail(env.processes, apt_get(work.path(), place, ask), env.stop),
                                "asking apt for the closure of {} packages", debs.size());
 
   std::vector<DebFile> out;
@@ -83,7 +115,7 @@ Result<std::vector<DebFile>> download_debs(const std::vector<std::string>& debs,
     if (!file.path.empty() && os::exists(file.path))
       std::filesystem::copy_file(file.path, work.path() / "archives" / file.file_name);
   install.push_back("--download-only");
-  TRY(os::run_or_fail(env.processes, apt_get(work.path(), install), env.stop), "downloading stage0 with apt");
+  TRY(os::run_or_fail(env.processes, apt_get(work.path(), place, install), env.stop), "downloading stage0 with apt");
   for (DebFile& file : out) {
     file.sha256 = TRY(env.store.put_file(work.path() / "archives" / file.file_name, store::Store::Take::kMove));
     file.path = env.store.blob_path(file.sha256);

@@ -17,9 +17,10 @@ struct DebControl {
 };
 
 /// The closure of `debs` (Depends and Pre-Depends, no Recommends) as the host's apt resolves it on an empty system,
-/// downloaded by apt with its own checks into the store. kNotFound when apt knows a name not; kUnavailable when it
-/// cannot download.
-Result<std::vector<DebFile>> download_debs(const std::vector<std::string>& debs, Env& env);
+/// downloaded by apt with its own checks into the store. With a `suite`, apt sees that suite alone, at the address of
+/// the archive that the host's apt knows and with Debian's keys. kNotFound when apt knows a name not; kUnavailable
+/// when it cannot download.
+Result<std::vector<DebFile>> download_debs(const std::vector<std::string>& debs, const std::string& suite, Env& env);
 
 /// Reads control fields through dpkg-deb.
 Result<DebControl> read_deb_control(const DebFile& file, Env& env);

@@ -26,6 +26,7 @@ struct Draft {
   std::vector<DebControl> debs;
   std::map<std::string, apk::DataEntry> files;
   std::set<std::string> gives;  ///< Sonames in directories that the loader searches.
+  std::set<std::string> names;  ///< Commands and pkg-config modules: "cmd:…", "pc:…".
   std::set<std::string> depends;
 };
 
@@ -38,7 +39,7 @@ Result<std::vector<Draft>> draft_packages(const std::vector<Stage0Entry>& entrie
   std::vector<Draft> out;
   for (const Stage0Entry& entry : entries) {
     for (const std::string& deb : entry.debs) owners[deb] = entry.name;
-    out.push_back({entry, {}, {}, {}, {}});
+    out.push_back({entry, {}, {}, {}, {}, {}});
   }
   for (const DebFile& file : debs) {
     DebControl control = TRY(read_deb_control(file, env));
@@ -48,7 +49,7 @@ Result<std::vector<Draft>> draft_packages(const std::vector<Stage0Entry>& entrie
       Stage0Entry entry;
       entry.name = name;
       entry.debs = {name};
-      out.push_back({entry, {}, {}, {}, {}});
+      out.push_back({entry, {}, {}, {}, {}, {}});
     }
     for (const std::string& provided : control.provides) owners.try_emplace(provided, owners[name]);
     for (Draft& draft : out)
@@ -62,13 +63,15 @@ Result<std::vector<Draft>> draft_packages(const std::vector<Stage0Entry>& entrie
   return out;
 }
 
-Result<Sha256> key_of(const Draft& draft, const Stage0Request& request) {
+Result<Sha256> key_of(const Draft& draft, const Stage0Request& request, const Stage0Settings& settings) {
   codec::Hasher hasher;
+  if (settings.provide_names) hasher.update("provide cmd pc\n");
   hasher.update(fmt::format("stage0 {} {} {}\n", kImporterVersion, request.arch.apk, draft.entry.name));
   for (const DebControl& deb : draft.debs) hasher.update(deb.file.sha256.hex() + "\n");
   for (const std::string& name : draft.depends) hasher.update("depends " + name + "\n");
   for (const std::string& name : draft.entry.provides) hasher.update("provides " + name + "\n");
   for (const auto& [path, target] : draft.entry.links) hasher.update("link " + path.str() + " " + target + "\n");
+  for (const auto& [path, folder] : draft.entry.joined) hasher.update("joined " + path.str() + " " + folder + "\n");
   for (const auto& [path, source] : draft.entry.files) {
     const std::string bytes = TRY(os::read_file(request.os_dir / source));
     hasher.update(fmt::format("file {} {}\n", path.str(), codec::sha256(bytes).hex()));
@@ -106,6 +109,7 @@ Result<> take_tree(Draft& draft, const os::Path& tree) {
       continue;
     }
     if (entry.type == os::FileType::kSymlink) {
+      if (path == "usr/bin" || path == "usr/lib") continue;  // /bin and its like: a layout says where these lead
       out.header.type = '2';
       out.header.mode = 0777;
       out.header.link = entry.link_target;
@@ -135,6 +139,39 @@ Result<> scan_libraries(Draft& draft, const Arch& arch) {
   return {};
 }
 
+/// Commands and pkg-config modules that the files give, as a package built from a definition would say it.
+void scan_names(Draft& draft, const Arch& arch) {
+  const std::string multiarch = fmt::format("usr/lib/{}", arch.debian_multiarch);
+  for (const auto& [path, entry] : draft.files) {
+    if (entry.header.type == '5') continue;
+    const TreePath place = TreePath::literal(path);
+    const std::string folder = place.parent().str(), name(place.name());
+    const bool program = entry.header.type == '2' || (entry.header.mode & 0111) != 0;
+    if (folder == "usr/bin" && program) draft.names.insert("cmd:" + name + "=0");
+    const bool module = folder == "usr/lib/pkgconfig" || folder == "usr/share/pkgconfig" ||
+                        folder == multiarch + "/pkgconfig";
+    if (module && name.ends_with(".pc")) draft.names.insert("pc:" + name.substr(0, name.size() - 3) + "=0");
+  }
+}
+
+/// One file of all files below a folder of the package, in the order of their names.
+Result<apk::DataEntry> join_files(const Draft& draft, const std::string& folder) {
+  apk::DataEntry out;
+  for (const auto& [path, entry] : draft.files) {
+    if (!path.starts_with(folder + "/") || entry.header.type != '0') continue;
+    if (entry.file.empty()) out.content += entry.content;
+    else {
+      const std::string bytes = TRY(os::read_file(entry.file));
+      out.content += bytes;
+    }
+  }
+  if (out.content.empty())
+    return Error::make(ErrorKind::kNotFound, "no file below '{}' in stage0 package '{}'", folder, draft.entry.name);
+  out.header.size = out.content.size();
+  out.header.mode = 0644;
+  return out;
+}
+
 std::set<std::string> named_dependencies(const Draft& draft, const Owners& owners) {
   std::set<std::string> out(draft.entry.depends.begin(), draft.entry.depends.end());
   for (const DebControl& deb : draft.debs) {
@@ -150,7 +187,8 @@ std::set<std::string> named_dependencies(const Draft& draft, const Owners& owner
   return out;
 }
 
-Result<> fill(Draft& draft, const Stage0Request& request, const os::Path& work, Env& env) {
+Result<> fill(Draft& draft, const Stage0Request& request, const Stage0Settings& settings, const os::Path& work,
+              Env& env) {
   for (const DebControl& deb : draft.debs) {
     const os::Path tree = work / draft.entry.name / deb.file.name;
     TRY(os::make_dirs(tree));
@@ -166,6 +204,10 @@ Result<> fill(Draft& draft, const Stage0Request& request, const os::Path& work, 
     entry.header.mode = program ? 0755 : 0644;
     put_entry(draft, path.str(), std::move(entry));
   }
+  for (const auto& [path, folder] : draft.entry.joined) {
+    apk::DataEntry entry = TRY(join_files(draft, folder));
+    put_entry(draft, path.str(), std::move(entry));
+  }
   for (const auto& [path, target] : draft.entry.links) {
     apk::DataEntry entry;
     entry.header.type = '2';
@@ -174,6 +216,7 @@ Result<> fill(Draft& draft, const Stage0Request& request, const os::Path& work, 
     draft.files.erase(path.str());
     put_entry(draft, path.str(), std::move(entry));
   }
+  if (settings.provide_names) scan_names(draft, request.arch);
   return scan_libraries(draft, request.arch);
 }
 
@@ -207,6 +250,7 @@ apk::PackageInfo describe(const Draft& draft, std::uint64_t epoch, const Stage0R
   info.description = from.empty() ? "stage0 meta package" : "Debian: " + join(from, "; ").substr(0, 800);
   info.version = apk::full_version(version_of(draft), epoch);
   info.provides = draft.entry.provides;
+  info.provides.insert(info.provides.end(), draft.names.begin(), draft.names.end());
   for (const std::string& soname : draft.gives) info.provides.push_back("so:" + soname + "=0");
   info.depends.assign(draft.depends.begin(), draft.depends.end());
   return info;
@@ -242,13 +286,14 @@ Result<std::optional<apk::PackageFile>> kept_package(const Sha256& key, Env& env
 
 Result<std::vector<Stage0Package>> make_stage0(const Stage0Request& request, Env& env) {
   Task task(env.events, "stage0");
-  const os::Path file = request.os_dir / "stage0.yaml";
+  const os::Path file = request.os_dir / request.table;
   const std::string text = TRY(os::read_file(file));
   const codec::YamlTree yaml = TRY(codec::parse_yaml(text, file.string()));
+  const Stage0Settings settings = TRY(parse_stage0_settings(yaml));
   const std::vector<Stage0Entry> entries = TRY(parse_stage0(yaml));
   std::vector<std::string> names;
   for (const Stage0Entry& entry : entries) names.insert(names.end(), entry.debs.begin(), entry.debs.end());
-  const std::vector<DebFile> debs = TRY(download_debs(names, env));
+  const std::vector<DebFile> debs = TRY(download_debs(names, settings.suite, env));
   Owners owners;
   std::vector<Draft> drafts = TRY(draft_packages(entries, debs, owners, env));
 
@@ -258,14 +303,14 @@ Result<std::vector<Stage0Package>> make_stage0(const Stage0Request& request, Env
     if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     task.progress(++done, drafts.size());
     draft.depends = named_dependencies(draft, owners);
-    const Sha256 key = TRY(key_of(draft, request));
+    const Sha256 key = TRY(key_of(draft, request, settings));
     Stage0Package package;
     for (const DebControl& deb : draft.debs) package.debs.push_back(deb.file);
     if (auto kept = TRY(kept_package(key, env))) {
       package.apk = *std::move(kept);
     } else {
       const os::TempDir work = TRY(os::TempDir::create(request.out_dir, "stage0-"));
-      TRY(fill(draft, request, work.path(), env), "making stage0 package '{}'", draft.entry.name);
+      TRY(fill(draft, request, settings, work.path(), env), "making stage0 package '{}'", draft.entry.name);
       const std::uint64_t epoch = TRY(epoch_of(draft, key, env));
       package.apk = TRY(write_draft(draft, epoch, request), "making stage0 package '{}'", draft.entry.name);
       const Sha256 digest = TRY(env.store.put_file(package.apk.path, store::Store::Take::kMove));

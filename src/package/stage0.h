@@ -13,8 +13,16 @@ struct Stage0Entry {
   std::vector<std::string> debs, depends, provides;
   std::vector<std::pair<TreePath, std::string>> links;   ///< path -> target
   std::vector<std::pair<TreePath, std::string>> files;   ///< path -> file below os/
+  std::vector<std::pair<TreePath, std::string>> joined;  ///< path -> folder of the package: its files in one
 };
 Result<std::vector<Stage0Entry>> parse_stage0(const codec::YamlTree& yaml);
+
+/// What a table says besides its packages.
+struct Stage0Settings {
+  std::string suite;           ///< Debian suite that the debs come from; empty: what the host's apt knows.
+  bool provide_names = false;  ///< `provide: [cmd, pc]`: packages also provide commands and pkg-config modules.
+};
+Result<Stage0Settings> parse_stage0_settings(const codec::YamlTree& yaml);
 
 /// A Debian package file that was taken in.
 struct DebFile {
@@ -37,7 +45,8 @@ struct Stage0Package {
 /// in the description. Work that the store already holds is not done again: key of each package is its debs, entry
 /// and importer version.
 struct Stage0Request {
-  os::Path os_dir;           ///< Holds stage0.yaml and stage0/.
+  os::Path os_dir;           ///< Holds the table and the files that it names.
+  std::string table = "stage0.yaml";
   Arch arch = host_arch();
   apk::SegmentSigner signer;
   os::Path out_dir;

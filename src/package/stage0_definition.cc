@@ -1,7 +1,8 @@
 #include "base/text.h"
 #include "package/stage0.h"
 
-#include <array>
+#include <algorithm>
+#include <cctype>
 
 namespace nacre::package {
 namespace {
@@ -10,7 +11,8 @@ using codec::YamlKind;
 using codec::YamlNode;
 using codec::YamlTree;
 
-const std::vector<std::string> kFields = {"name", "debs", "depends", "provides", "links", "files"};
+const std::vector<std::string> kFields = {"name", "debs", "depends", "provides", "links", "files", "joined"};
+const std::vector<std::string> kSettings = {"suite", "provide", "packages"};
 
 Result<std::vector<std::string>> strings_of(const YamlTree& yaml, const YamlNode& node) {
   if (node.kind != YamlKind::kSequence)
@@ -49,6 +51,7 @@ Result<Stage0Entry> entry_of(const YamlTree& yaml, const YamlNode& node) {
     else if (field.key == "provides") out.provides = TRY(strings_of(yaml, field.value));
     else if (field.key == "links") out.links = TRY(paths_of(yaml, field.value));
     else if (field.key == "files") out.files = TRY(paths_of(yaml, field.value));
+    else if (field.key == "joined") out.joined = TRY(paths_of(yaml, field.value));
     else
       return Error::make(ErrorKind::kInvalid, "unknown field '{}'", field.key)
           .at(yaml.place(field.key_span))
@@ -62,6 +65,30 @@ Result<Stage0Entry> entry_of(const YamlTree& yaml, const YamlNode& node) {
 }
 
 }  // namespace
+
+Result<Stage0Settings> parse_stage0_settings(const YamlTree& yaml) {
+  Stage0Settings out;
+  for (const YamlNode::Entry& field : yaml.root.entries) {
+    if (std::find(kSettings.begin(), kSettings.end(), field.key) == kSettings.end())
+      return Error::make(ErrorKind::kInvalid, "unknown field '{}'", field.key)
+          .at(yaml.place(field.key_span))
+          .hint(nearest_hint(field.key, kSettings));
+    if (field.key == "suite") {
+      out.suite = field.value.text;
+      const bool plain = !out.suite.empty() && std::all_of(out.suite.begin(), out.suite.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '-';
+      });
+      if (!plain)
+        return Error::make(ErrorKind::kInvalid, "expected the name of a suite").at(yaml.place(field.value.span));
+    } else if (field.key == "provide") {
+      const std::vector<std::string> kinds = TRY(strings_of(yaml, field.value));
+      if (kinds != std::vector<std::string>{"cmd", "pc"})
+        return Error::make(ErrorKind::kInvalid, "expected [cmd, pc]").at(yaml.place(field.value.span));
+      out.provide_names = true;
+    }
+  }
+  return out;
+}
 
 Result<std::vector<Stage0Entry>> parse_stage0(const YamlTree& yaml) {
   const YamlNode* packages = yaml.root.find("packages");

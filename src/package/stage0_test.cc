@@ -43,19 +43,55 @@ TEST(Stage0Table, SaysWhatIsWrongAndWhere) {
       << stage0_error("packages:\n  - name: a\n    links:\n      ../x: y\n");
 }
 
-TEST(Stage0Table, ReadsTheTableOfTheDistribution) {
-  const std::string file = NACRE_SOURCE_DIR "/os/stage0.yaml";
+TEST(Stage0Table, SettingsAreASuiteAndWhatPackagesProvide) {
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"packages: []\n", "suite '' names 0"},
+      {"suite: forky\nprovide: [cmd, pc]\npackages: []\n", "suite 'forky' names 1"},
+      {"suite: bookworm-backports\n", "suite 'bookworm-backports' names 0"},
+      {"siute: forky\n", "stage0.yaml:1:1: unknown field 'siute'\n  hint: did you mean 'suite'?"},
+      {"suite: 'a b'\n", "stage0.yaml:1:8: expected the name of a suite"},
+      {"suite: ../x\n", "stage0.yaml:1:8: expected the name of a suite"},
+      {"suite: [forky]\n", "stage0.yaml:1:8: expected the name of a suite"},
+      {"provide: [cmd]\n", "stage0.yaml:1:10: expected [cmd, pc]"},
+      {"provide: cmd\n", "stage0.yaml:1:10: expected a list of names"},
+  };
+  for (const auto& [text, wanted] : rows) {
+    const auto yaml = codec::parse_yaml(text, "stage0.yaml");
+    ASSERT_TRUE(yaml) << yaml.error().render();
+    const auto read = parse_stage0_settings(*yaml);
+    EXPECT_EQ(read ? fmt::format("suite '{}' names {}", read->suite, int{read->provide_names}) : read.error().render(),
+              wanted)
+        << text;
+  }
+}
+
+/// A table of ours: all files that it names are there, and what it depends on (or Debian's name for it).
+void expect_whole(const os::Path& folder, const std::string& first) {
+  const std::string file = (folder / "stage0.yaml").string();
   const auto text = os::read_file(file);
   ASSERT_TRUE(text) << text.error().render();
   const auto yaml = codec::parse_yaml(*text, file);
   ASSERT_TRUE(yaml) << yaml.error().render();
+  const auto settings = parse_stage0_settings(*yaml);
+  ASSERT_TRUE(settings) << settings.error().render();
   const auto entries = parse_stage0(*yaml);
   ASSERT_TRUE(entries) << entries.error().render();
-  EXPECT_EQ(entries->front().name, "stage0-layout");
-  for (const Stage0Entry& entry : *entries)
-    for (const auto& [path, source] : entry.files)
-      EXPECT_TRUE(os::exists(os::Path(NACRE_SOURCE_DIR "/os") / source)) << source;
+  EXPECT_EQ(entries->front().name, first);
+  std::set<std::string> names;
+  for (const Stage0Entry& entry : *entries) {
+    names.insert(entry.name);
+    names.insert(entry.debs.begin(), entry.debs.end());
+    names.insert("base-files");
+    for (const std::string& provided : entry.provides) names.insert(provided.substr(0, provided.find('=')));
+  }
+  for (const Stage0Entry& entry : *entries) {
+    for (const auto& [path, source] : entry.files) EXPECT_TRUE(os::exists(folder / source)) << source;
+    for (const std::string& needed : entry.depends) EXPECT_TRUE(names.contains(needed)) << entry.name << ": " << needed;
+  }
 }
+
+TEST(Stage0Table, TheTableOfTheDistributionIsWhole) { expect_whole(NACRE_SOURCE_DIR "/os", "stage0-layout"); }
+TEST(Stage0Table, TheTableOfTheFieldsNamesIsWhole) { expect_whole(NACRE_SOURCE_DIR "/os/compat", "wolfi-baselayout"); }
 
 TEST(Deb, VersionsBecomeValidAndStayDifferent) {
   const std::vector<std::pair<std::string, std::string>> rows = {
