@@ -68,6 +68,12 @@ Result<std::string> with_digest(const std::string& text, const std::string& file
   return definition::replace_digest(tree, from, to.hex());
 }
 
+Result<std::string> with_commit(const std::string& text, const std::string& file, const std::string& from,
+                                const std::string& to) {
+  const codec::YamlTree tree = TRY(codec::parse_yaml(text, file));
+  return definition::replace_commit(tree, from, to);
+}
+
 /// `uri` with another version where `from` stands as a whole: the 1 in "v1.0" is not version 1. Some upstreams write
 /// "1_0" or "1-0".
 std::string with_version(const std::string& uri, const std::string& from, const std::string& to) {
@@ -89,13 +95,30 @@ std::string with_version(const std::string& uri, const std::string& from, const 
   return uri;
 }
 
-Result<> move_source(Proposal& proposal, const definition::Definition& definition, const definition::Source& source,
-                     const std::vector<build::LockedSource>& lock, const Feeds& feeds, Env& env) {
-  const std::string uri = with_version(source.uri, definition.version, proposal.to);
-  if (source.kind == definition::Source::Kind::kGit) {
-    proposal.problem = "its source is a git repository: write the tag's commit by hand";
+/// A tag with the version in it moves; the commit that it is there becomes the one expected. Others stay.
+Result<> move_git_source(Proposal& proposal, const definition::Definition& definition, definition::Source source,
+                         const build::FetchPlaces& places, Env& env) {
+  const std::string tag = with_version(source.tag, definition.version, proposal.to);
+  if (tag == source.tag || source.commit.empty()) return {};
+  const std::string old = source.commit;
+  source.tag = tag;
+  source.commit.clear();
+  const auto fetched = build::fetch_source(source, {}, places, env);
+  if (!fetched) {
+    proposal.problem = fetched.error().render();
     return {};
   }
+  proposal.new_text = TRY(with_commit(proposal.new_text, definition.file, old, fetched->commit));
+  proposal.commits.emplace_back(old, fetched->commit);
+  return {};
+}
+
+Result<> move_source(Proposal& proposal, const definition::Definition& definition, const definition::Source& source,
+                     const std::vector<build::LockedSource>& lock, const Feeds& feeds,
+                     const build::FetchPlaces& places, Env& env) {
+  if (source.kind == definition::Source::Kind::kGit)
+    return move_git_source(proposal, definition, source, places, env);
+  const std::string uri = with_version(source.uri, definition.version, proposal.to);
   if (source.sha256.empty()) {
     proposal.problem = "its source is not named by a SHA-256 digest";
     return {};
@@ -142,7 +165,7 @@ bool is_sequential_step(const std::string& from, const std::vector<Release>& rel
 
 Result<std::optional<Proposal>> propose(const definition::Definition& definition, const Observation& seen,
                                         const std::vector<build::LockedSource>& lock, const Feeds& feeds,
-                                        const build::FetchPlaces&, Env& env, std::string* why_not) {
+                                        const build::FetchPlaces& places, Env& env, std::string* why_not) {
   const auto no = [&](std::string why) {
     if (why_not != nullptr) *why_not = std::move(why);
     return std::optional<Proposal>();
@@ -165,8 +188,9 @@ Result<std::optional<Proposal>> propose(const definition::Definition& definition
   out.new_text = TRY(definition::bump_version(*definition.yaml, to, 0));
   if (definition.update.manual) out.problem = "the definition asks for updates by hand";
   for (const definition::Source& source : definition.sources)
-    TRY(move_source(out, definition, source, lock, feeds, env), "proposing {} {}", definition.name, to);
-  if (out.digests.empty() && out.problem.empty()) out.problem = "no source's address holds the version";
+    TRY(move_source(out, definition, source, lock, feeds, places, env), "proposing {} {}", definition.name, to);
+  if (out.digests.empty() && out.commits.empty() && out.problem.empty())
+    out.problem = "no source's address or tag holds the version";
   return std::optional<Proposal>(std::move(out));
 }
 

@@ -60,6 +60,7 @@ struct Proposal {
   FeedKind feed = FeedKind::kDebian;
   std::string new_text;              ///< The whole definition; only version, epoch and digests differ from the old.
   std::vector<std::pair<Sha256, Sha256>> digests;  ///< old -> new, of sources that were fetched to learn them.
+  std::vector<std::pair<std::string, std::string>> commits;  ///< Likewise of git sources.
   std::optional<build::LockedSource> lock_entry;
   std::string problem;               ///< Why it cannot be applied by itself ("source not found at …"); empty: it can.
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/events.h"
+#include "base/text.h"
 #include "codec/digest.h"
 #include "net/http.h"
 #include "os/clock.h"
@@ -419,12 +420,51 @@ TEST_F(WatchTest, ProposesNothingOrSaysWhatIsInTheWay) {
   EXPECT_EQ(answer(definition, {{"1.4", "", 0}}), "1.4: the definition asks for updates by hand");
   definition.update.manual = false;
   definition.sources.front().kind = definition::Source::Kind::kGit;
-  EXPECT_EQ(answer(definition, {{"1.4", "", 0}}),
-            "1.4: its source is a git repository: write the tag's commit by hand");
+  definition.sources.front().branch = "main";
+  EXPECT_EQ(answer(definition, {{"1.4", "", 0}}), "1.4: no source's address or tag holds the version");
   definition.update.enabled = false;
   EXPECT_EQ(answer(definition, {{"1.4", "", 0}}), "updates are not enabled");
   definition.update.exclude_reason = "frozen";
   EXPECT_EQ(answer(definition, {{"1.4", "", 0}}), "frozen");
+}
+
+TEST_F(WatchTest, MovesATagAndItsCommit) {
+  os::SystemProcesses real;
+  Env here{real, clock, http, *store, events, {}};
+  const os::Path work = dir.path() / "mirrors/h.example/a/tool";
+  ASSERT_TRUE(os::make_dirs(work));
+  const auto git = [&](std::vector<std::string> arguments) {
+    os::Command command;
+    command.argv = {"git", "-C", work.string(), "-c", "user.name=A", "-c", "user.email=a@example.org"};
+    command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+    command.inherit_env = true;
+    const auto out = os::run_or_fail(real, command);
+    EXPECT_TRUE(out) << (out ? "" : out.error().render());
+    return out ? std::string(trim(*out)) : std::string();
+  };
+  std::vector<std::string> commits;
+  git({"init", "-q"});
+  for (const char* version : {"1.3.1", "1.4"}) {
+    git({"commit", "-q", "--allow-empty", "-m", version});
+    git({"tag", std::string("v") + version});
+    commits.push_back(git({"rev-parse", "HEAD"}));
+  }
+  git({"clone", "-q", "--bare", ".", (dir.path() / "mirrors/a+tool").string()});
+  places = {{dir.path() / "mirrors"}, {}, false};
+  std::string text = definition_text("");
+  const std::size_t step = text.find("pipeline:");
+  text = text.substr(0, step) + "pipeline:\n  - uses: git-checkout\n    with:\n      repository: https://h.example/a/tool\n" +
+         "      tag: v${{package.version}}\n      expected-commit: " + commits[0] + " # the tag\n" +
+         text.substr(text.find("update:"));
+  const definition::Definition definition = read(text);
+  const Observation seen{FeedKind::kGit, {{"1.4", "v1.4", 0}}, {}};
+  const auto proposal = propose(definition, seen, lock, feeds, places, here);
+  ASSERT_TRUE(proposal && *proposal);
+  EXPECT_EQ((*proposal)->problem, "");
+  EXPECT_NE((*proposal)->new_text.find("expected-commit: " + commits[1] + " # the tag\n"), std::string::npos);
+  EXPECT_NE((*proposal)->new_text.find("1.4"), std::string::npos);
+  ASSERT_EQ((*proposal)->commits.size(), 1u);
+  EXPECT_EQ((*proposal)->commits[0], std::pair(commits[0], commits[1]));
 }
 
 TEST_F(WatchTest, MeasuresTheDistance) {
