@@ -27,6 +27,27 @@ Result<std::vector<Path>> yaml_files(const Path& folder) {
   return out;
 }
 
+/// needs.yaml: a mapping of names to lists of names. A distribution may do without.
+Result<std::map<std::string, std::vector<std::string>>> read_needs(const Path& file) {
+  std::map<std::string, std::vector<std::string>> out;
+  if (!os::exists(file)) return out;
+  const std::string text = TRY(os::read_file(file));
+  const codec::YamlTree yaml = TRY(codec::parse_yaml(text, file.string()));
+  const auto fault = [&](const codec::YamlNode& node, std::string_view what) {
+    return Error::make(ErrorKind::kInvalid, "expected {}", what).at(yaml.place(node.span));
+  };
+  if (yaml.root.kind != codec::YamlKind::kMapping) return fault(yaml.root, "a mapping of needs to packages");
+  for (const codec::YamlNode::Entry& need : yaml.root.entries) {
+    if (need.value.kind != codec::YamlKind::kSequence) return fault(need.value, "a list of packages");
+    std::vector<std::string>& packages = out[need.key];
+    for (const codec::YamlNode& item : need.value.items) {
+      if (item.kind != codec::YamlKind::kScalar) return fault(item, "the name of a package");
+      packages.push_back(item.text);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 const definition::Definition* Distribution::find(std::string_view name) const {
@@ -51,6 +72,7 @@ Result<Distribution> load_distribution(const Path& folder, const Arch& arch) {
   definition::PipelineFolders pipelines({folder / "pipelines"});
   definition::CompileOptions options;
   options.arch = arch;
+  options.needs_met_by = out.needs_met_by = TRY(read_needs(folder / "needs.yaml"));
   std::vector<Error> faults;
   const std::vector<Path> files = TRY(yaml_files(folder / "packages"));
   for (const Path& file : files) {

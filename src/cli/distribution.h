@@ -24,13 +24,14 @@ struct Distribution {
   std::vector<build::LockedSource> sources;
   Arch arch = host_arch();
   std::vector<Path> pipeline_dirs;                  ///< Before pipelines/, for definitions given as files.
+  std::map<std::string, std::vector<std::string>> needs_met_by;  ///< needs.yaml; see CompileOptions.
 
   const definition::Definition* find(std::string_view name) const;        ///< By definition name; nullptr.
   const definition::Definition* maker_of(std::string_view package) const; ///< By main or subpackage name; nullptr.
 };
 
-/// Reads packages/*.yaml (compiled with pipelines/), and sources.lock. Every faulty definition is reported, not only
-/// the first.
+/// Reads packages/*.yaml (compiled with pipelines/ and needs.yaml), and sources.lock. Every faulty definition is
+/// reported, not only the first.
 Result<Distribution> load_distribution(const Path& folder, const Arch& arch);
 
 /// Names of the packages that a definition makes, main first.

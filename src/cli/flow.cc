@@ -68,6 +68,7 @@ Result<> bump_epoch(Workshop& shop, const std::string& name) {
     definition::PipelineFolders pipelines({shop.os.folder / "pipelines"});
     definition::CompileOptions options;
     options.arch = shop.os.arch;
+    options.needs_met_by = shop.os.needs_met_by;
     definition = TRY(definition::load_definition(definition.file, pipelines, options));
   }
   return {};

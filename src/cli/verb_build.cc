@@ -24,6 +24,7 @@ Result<std::string> add_definition(Workshop& shop, const std::string& word) {
   definition::PipelineFolders pipelines(std::move(folders));
   definition::CompileOptions options;
   options.arch = shop.os.arch;
+  options.needs_met_by = shop.os.needs_met_by;
   definition::Definition definition = TRY(definition::load_definition(word, pipelines, options));
   std::string name = definition.name;
   shop.from_files.insert(name);

@@ -49,7 +49,14 @@ class Reading {
     out_.pipeline = TRY(compiler_.steps(fields.find("pipeline"), scope_, needs),
                         "compiling package '{}'", out_.name);
     TRY(read_subpackages(subpackages, needs));
-    for (const std::string& name : needs) add_unique(out_.environment.packages, name);
+    for (const std::string& need : needs) {
+      const auto met = options_.needs_met_by.find(need);
+      if (met == options_.needs_met_by.end()) {
+        add_unique(out_.environment.packages, need);
+        continue;
+      }
+      for (const std::string& name : met->second) add_unique(out_.environment.packages, name);
+    }
     finish_environment();
     const auto test = fields.find("test");
     out_.has_test = test.has_value();

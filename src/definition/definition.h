@@ -148,6 +148,8 @@ struct CompileOptions {
   std::vector<std::string> pipeline_dirs;     ///< Looked up in order.
   Pairs vars;                                 ///< --vars-file, over the definition's own.
   std::vector<std::string> enabled_options;   ///< --build-option
+  /// What gives a root what the `needs` of build steps ask for, where that is not a package of the same name.
+  std::map<std::string, std::vector<std::string>> needs_met_by;
 };
 
 /// Reads texts of pipelines by name; the caller does the I/O (definition does none). nullptr: there is none.
