@@ -453,7 +453,8 @@ TEST_F(WatchTest, MovesATagAndItsCommit) {
   places = {{dir.path() / "mirrors"}, {}, false};
   std::string text = definition_text("");
   const std::size_t step = text.find("pipeline:");
-  text = text.substr(0, step) + "pipeline:\n  - uses: git-checkout\n    with:\n      repository: https://h.example/a/tool\n" +
+  text = text.substr(0, step) + "pipeline:\n  - uses: git-checkout\n    with:\n" +
+         "      repository: https://h.example/a/tool\n" +
          "      tag: v${{package.version}}\n      expected-commit: " + commits[0] + " # the tag\n" +
          text.substr(text.find("update:"));
   const definition::Definition definition = read(text);
