@@ -1,4 +1,5 @@
 #include "build/guest.h"
+#include "build/steps.h"
 #include "codec/digest.h"
 #include "codec/json.h"
 #include "plan/plan.h"
@@ -56,18 +57,23 @@ Result<std::string> side_files_digest(const os::Path& source_dir) {
   return digest_of(files).hex();
 }
 
-Result<Sha256> action_key(const BuildRequest& request) {
+Result<Json> input_json(const BuildRequest& request) {
   Json sources = Json::array();
   for (const FetchedSource& source : request.sources)
     sources.push(Json::array(
         {Json(source.expected), Json(source.commit.empty() ? source.sha256.hex() : source.commit)}));
   Json files = TRY(side_file_digests(request.source_dir), "hashing the side files");
   Json key = Json::object();
-  key.set("kind", "build").set("builder", kBuilderVersion).set("arch", request.arch.apk);
-  key.set("recipe", plan::recipe_digest(*request.definition).hex());
+  key.set("builder", kBuilderVersion).set("arch", request.arch.apk);
   key.set("sources", std::move(sources)).set("files", std::move(files));
   key.set("root", contents_of(request.root)).set("epoch", request.source_date_epoch);
   if (request.network) key.set("network", true);
+  return key;
+}
+
+Result<Sha256> action_key(const BuildRequest& request) {
+  Json key = TRY(input_json(request));
+  key.set("kind", "build").set("recipe", plan::recipe_digest(*request.definition).hex());
   return digest_of(key);
 }
 

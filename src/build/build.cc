@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "build/guest.h"
+#include "build/step_cache.h"
 #include "build/steps.h"
 #include "os/clock.h"
 #include "store/store.h"
@@ -11,6 +12,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <optional>
 
 namespace nacre::build {
 namespace {
@@ -87,22 +90,93 @@ Result<> check_output(const Path& out, const std::string& package) {
           "place");
 }
 
-Result<> run_steps(const BuildRequest& request, StepRunner& runner, Guest& guest,
-                   BuiltTree& built) {
-  const definition::Definition& definition = *request.definition;
-  TRY(runner.make_loader_cache());
-  TRY(make_output(guest, definition.name));
-  built.packages.push_back(definition.name);
-  TRY(runner.run(definition.pipeline, definition.name));
-  for (const definition::Subpackage& sub : definition.subpackages) {
-    TRY(make_output(guest, sub.name));
-    built.packages.push_back(sub.name);
-    TRY(runner.run(sub.pipeline, sub.name));
+/// A build on its way: the guest, and the state that its steps so far left.
+class Build {
+ public:
+  Build(const BuildRequest& request, sandbox::Sandbox& sandbox, Env& env, const Task& task)
+      : request_(request), sandbox_(sandbox), env_(env), task_(task) {}
+
+  /// Lists the steps and makes the guest, as of the last state that is kept and may be used.
+  Result<> prepare(std::size_t stop_before) {
+    list_ = TRY(list_steps(*request_.definition));
+    TRY(make());
+    std::vector<Sha256> keys;
+    if (!request_.step_cache.empty())
+      keys = TRY(step_keys(request_, list_), "computing the keys of steps");
+    cache_.emplace(keys.empty() ? Path() : request_.step_cache / request_.definition->name, std::move(keys), guest_,
+                   request_.step_cache_bytes);
+    std::size_t limit = list_.runs.size();
+    for (const std::size_t step : {request_.first_step, stop_before})
+      if (step > 0) limit = std::min(limit, step - 1);
+    done_ = cache_->newest(limit);
+    if (done_ == 0) return start_log();
+    auto records = cache_->restore(done_);
+    if (records) return go_on(*std::move(records));
+    task_.note("the state after earlier steps cannot be used: " + records.error().render());
+    done_ = 0;
+    TRY(make());
+    return start_log();
   }
-  for (const std::string& package : built.packages)
-    TRY(check_output(built.output / package, package));
-  return {};
-}
+
+  /// Runs the steps that are left, those before `end` of them counted from 0.
+  Result<> run_until(std::size_t end) {
+    const double begin = env_.clock.monotonic_seconds();
+    if (done_ == 0) TRY(runner_->make_loader_cache());
+    for (std::size_t i = done_; i < end; ++i) {
+      TRY(make_outputs(i));
+      TRY(runner_->run(list_.runs[i]));
+      const auto note = cache_->keep(i + 1, runner_->records(), env_.clock.monotonic_seconds() - begin);
+      if (note) task_.note(*note);
+    }
+    return make_outputs(end);
+  }
+
+  std::size_t size() const { return list_.runs.size(); }
+  std::size_t done() const { return done_; }
+  double keeping_seconds() const { return cache_->spent_seconds(); }
+  const StepList& list() const { return list_; }
+  const Guest& guest() const { return guest_; }
+  const StepRunner& runner() const { return *runner_; }
+
+ private:
+  Result<> make() {
+    guest_ = TRY(make_guest(spec_of(request_)), "preparing the build of '{}'", request_.definition->name);
+    return bind_sources(guest_, request_.sources, env_);
+  }
+
+  Result<> start_log() {
+    Log log = TRY(Log::create(guest_.work / "log"));
+    TRY(log.add(network_line(guest_)));
+    runner_.emplace(guest_, sandbox_, env_, task_, std::move(log));
+    return {};
+  }
+
+  Result<> go_on(std::vector<StepRecord> records) {
+    Log log = TRY(Log::open(guest_.work / "log"));
+    TRY(log.add(fmt::format("== the state after the {} steps above was kept: they were not run again", done_)));
+    task_.note(fmt::format("{} of {} steps are as they were, not run again", done_, list_.runs.size()));
+    runner_.emplace(guest_, sandbox_, env_, task_, std::move(log));
+    runner_->begin_with(std::move(records));
+    return {};
+  }
+
+  /// Of the packages whose first step is number `at`.
+  Result<> make_outputs(std::size_t at) {
+    for (const StepList::Part& part : list_.parts)
+      if (part.begin == at) TRY(make_output(guest_, part.name));
+    return {};
+  }
+
+  const BuildRequest& request_;
+  sandbox::Sandbox& sandbox_;
+  Env& env_;
+  const Task& task_;
+  StepList list_;
+  Guest guest_;
+  std::optional<StepCache> cache_;
+  std::optional<StepRunner> runner_;
+  std::size_t done_ = 0;
+};
 
 }  // namespace
 
@@ -112,22 +186,54 @@ Result<BuiltTree> run_build(const BuildRequest& request, sandbox::Sandbox& sandb
   BuiltTree built;
   built.action_key = TRY(action_key(request), "computing the action key of '{}'", definition.name);
   built.started = env.clock.now_seconds();
-  Guest guest = TRY(make_guest(spec_of(request)), "preparing the build of '{}'", definition.name);
+  Build build(request, sandbox, env, task);
+  TRY(build.prepare(0));
+  const Guest& guest = build.guest();
   built.workspace = guest.workspace;
   built.output = guest.workspace / "melange-out";
-  TRY(bind_sources(guest, request.sources, env));
-  Log log = TRY(Log::create(guest.work / "log"));
-  TRY(log.add(network_line(guest)));
-  StepRunner runner(guest, sandbox, env, task, std::move(log));
-  auto ran = run_steps(request, runner, guest, built);
+  auto ran = build.run_until(build.size());
+  for (const StepList::Part& part : build.list().parts) built.packages.push_back(part.name);
+  for (const std::string& package : built.packages)
+    if (ran) ran = check_output(built.output / package, package);
   built.log =
       TRY(env.store.put_file(guest.work / "log", store::Store::Take::kCopy), "keeping the log");
   if (!ran) return std::move(ran).error();
   TRY(forget_failure(guest.name, env));
-  built.steps = runner.records();
+  built.steps = build.runner().records();
   built.finished = env.clock.now_seconds();
-  task.finish(fmt::format("{} steps", built.steps.size()));
+  std::string how = fmt::format("{} steps", built.steps.size());
+  if (build.done() > 0) how += fmt::format(", {} of them not run again", build.done());
+  if (build.keeping_seconds() > 0) how += fmt::format(", states kept in {}", human_duration(build.keeping_seconds()));
+  task.finish(how);
   return built;
+}
+
+Result<std::size_t> find_step(const definition::Definition& definition, std::string_view text) {
+  const StepList list = TRY(list_steps(definition));
+  std::size_t number = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (status == std::errc{} && end == text.data() + text.size() && number >= 1 && number <= list.runs.size())
+    return number;
+  std::string known;
+  for (std::size_t i = 0; i < list.runs.size(); ++i) {
+    const StepRun& run = list.runs[i];
+    const std::string whole = run.part + ": " + run.label;
+    if (text == run.label || text == whole) return i + 1;
+    known += fmt::format("\n  {:>3}  {}", i + 1, whole);
+  }
+  return Error::make(ErrorKind::kNotFound, "'{}' has no step '{}'; it has:{}", definition.name, text,
+                     known.empty() ? " none" : known);
+}
+
+Result<int> shell_at(const BuildRequest& request, std::size_t step, sandbox::Sandbox& sandbox, Env& env) {
+  Task task(env.events, fmt::format("build {} until step {}", request.definition->name, step));
+  Build build(request, sandbox, env, task);
+  TRY(build.prepare(step));
+  TRY(build.run_until(step - 1));
+  const StepRun& next = build.list().runs[step - 1];
+  sandbox::SandboxCommand command = build.runner().command_of(next);
+  task.finish();
+  return open_shell(std::move(command), build.guest(), next, sandbox, env);
 }
 
 Result<> run_test(const TestRequest& request, sandbox::Sandbox& sandbox, Env& env) {
@@ -137,7 +243,9 @@ Result<> run_test(const TestRequest& request, sandbox::Sandbox& sandbox, Env& en
   TRY(log.add(network_line(guest)));
   StepRunner runner(guest, sandbox, env, task, std::move(log));
   TRY(runner.make_loader_cache());
-  TRY(runner.run(request.test->pipeline, request.package));
+  StepList list;
+  TRY(list_steps(request.test->pipeline, request.package, list));
+  for (const StepRun& step : list.runs) TRY(runner.run(step));
   TRY(forget_failure(guest.name, env));
   task.finish(fmt::format("{} steps", runner.records().size()));
   return {};

@@ -39,12 +39,16 @@ struct BuildRequest {
   unsigned jobs = 0;  ///< Told to builds as NPROC-limited cpus; 0: all cores.
   bool network = false;
   NetworkGrant grant;  ///< Of a build with network.
+  os::Path step_cache;  ///< Where states between steps are kept and looked for; empty: nowhere.
+  std::uint64_t step_cache_bytes = std::uint64_t{4} << 30;  ///< At most, of this definition.
+  std::size_t first_step = 0;  ///< Run again from this step on, counted from 1; 0: from what changed.
 };
 
 struct StepRecord {
   std::string name;
   double seconds = 0;
   int exit_code = 0;
+  bool kept = false;  ///< Run by an earlier build; its state was kept.
 };
 
 /// What a build left behind. The directories live as long as `request.work` does.
@@ -74,6 +78,24 @@ Result<std::string> side_files_digest(const os::Path& source_dir);
 /// directories stay, and a record "failed/NAME" in the state database (JSON: roots, binds,
 /// environment, step script) lets reopen_failed() enter them.
 Result<BuiltTree> run_build(const BuildRequest& request, sandbox::Sandbox& sandbox, Env& env);
+
+/// "512Mi", "2", "500m" as a number. kInvalid for anything else.
+Result<double> parse_quantity(std::string_view text);
+
+/// The step that `text` names, counted from 1: a number, a label, or "PACKAGE: LABEL". kNotFound lists them.
+Result<std::size_t> find_step(const definition::Definition& definition, std::string_view text);
+
+/// An interactive shell in the state before a step, counted from 1; earlier ones are run when no state of them is kept.
+Result<int> shell_at(const BuildRequest& request, std::size_t step, sandbox::Sandbox& sandbox, Env& env);
+
+/// The directory of all definitions' states between steps, one folder for each.
+os::Path step_cache_dir(Env& env);
+struct StepCacheReport {
+  std::size_t definitions = 0;
+  std::uint64_t bytes = 0;
+};
+/// Removes states of definitions that were not built for so long, and of those built longest ago until the rest fits.
+Result<StepCacheReport> trim_step_cache(std::uint64_t max_bytes, double max_age_seconds, Env& env);
 
 /// One test run of a package just made, in a clean root of only what it declares.
 struct TestRequest {

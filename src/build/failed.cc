@@ -14,7 +14,7 @@ using os::Path;
 using sandbox::SandboxCommand;
 
 constexpr std::string_view kStateKind = "failed";
-constexpr std::string_view kScript = ".nacre-failed-step";  ///< In /tmp of the guest.
+constexpr std::string_view kScript = ".nacre-failed-step", kNextScript = ".nacre-next-step";  ///< In /tmp of the guest.
 
 Json to_record(const SandboxCommand& command, const std::vector<std::string>& passed_on) {
   std::vector<std::string> trees;
@@ -67,6 +67,28 @@ bool is_whole(const SandboxCommand& command) {
                      [](const sandbox::Bind& bind) { return os::exists(bind.host); });
 }
 
+/// A shell that begins where the step did. The step's script lies in /tmp for a try: sh -x /tmp/NAME
+Result<int> enter_shell(SandboxCommand command, std::string_view name, const std::string& script,
+                        std::string_view script_name, const std::string& step, std::string_view says,
+                        sandbox::Sandbox& sandbox, Env& env) {
+  const std::size_t at = script.find("\ncd ");
+  const std::string directory = at == std::string::npos
+                                    ? std::string(kWorkspace)
+                                    : script.substr(at + 4, script.find('\n', at + 1) - at - 4);
+  command.argv = {
+      "/bin/sh", "-c",
+      fmt::format("cd {} 2> /dev/null || cd {} || cd /\n"
+                  "echo \"step '$NACRE_STEP' {}; its script: /tmp/{}\"\n"
+                  "if command -v bash > /dev/null; then exec bash --norc -i; fi\nexec /bin/sh -i\n",
+                  directory, kWorkspace, says, script_name)};
+  command.env.push_back("NACRE_STEP=" + step);
+  command.env.push_back(fmt::format("PS1=[{}] \\w\\$ ", name));
+  if (const char* term = std::getenv("TERM")) command.env.push_back(fmt::format("TERM={}", term));
+  command.interactive = true;
+  const os::Exit exit = TRY(sandbox.run(command, env.stop), "opening a shell in '{}'", name);
+  return exit.code;
+}
+
 }  // namespace
 
 Result<> remember_failure(const Guest& guest, const SandboxCommand& command,
@@ -95,25 +117,14 @@ Result<int> reopen_failed(std::string_view name, sandbox::Sandbox& sandbox, Env&
   if (!is_whole(command))
     return Error::make(ErrorKind::kNotFound, "the directories of '{}' are gone", name)
         .hint("build it again; what fails stays until the next build of that name");
-  // The shell begins where the step did. Its script lies in /tmp for a second try: sh -x
-  // /tmp/.nacre-failed-step
-  const std::string script = record["script"].as_string();
-  const std::size_t at = script.find("\ncd ");
-  const std::string directory = at == std::string::npos
-                                    ? std::string(kWorkspace)
-                                    : script.substr(at + 4, script.find('\n', at + 1) - at - 4);
-  command.argv = {
-      "/bin/sh", "-c",
-      fmt::format("cd {} 2> /dev/null || cd {} || cd /\n"
-                  "echo \"step '$NACRE_STEP' stopped here; its script: /tmp/{}\"\n"
-                  "if command -v bash > /dev/null; then exec bash --norc -i; fi\nexec /bin/sh -i\n",
-                  directory, kWorkspace, kScript)};
-  command.env.push_back("NACRE_STEP=" + record["step"].as_string());
-  command.env.push_back(fmt::format("PS1=[{}] \\w\\$ ", name));
-  if (const char* term = std::getenv("TERM")) command.env.push_back(fmt::format("TERM={}", term));
-  command.interactive = true;
-  const os::Exit exit = TRY(sandbox.run(command, env.stop), "opening a shell in '{}'", name);
-  return exit.code;
+  return enter_shell(std::move(command), name, record["script"].as_string(), kScript, record["step"].as_string(),
+                     "stopped here", sandbox, env);
+}
+
+Result<int> open_shell(SandboxCommand command, const Guest& guest, const StepRun& next, sandbox::Sandbox& sandbox,
+                       Env& env) {
+  TRY(os::write_file(guest.work / "tmp" / kNextScript, next.script));
+  return enter_shell(std::move(command), guest.name, next.script, kNextScript, next.label, "comes next", sandbox, env);
 }
 
 Result<std::vector<std::string>> failed_builds(Env& env) {

@@ -39,9 +39,6 @@ Result<Guest> make_guest(const GuestSpec& spec);
 /// when there is no folder.
 Result<std::vector<os::TreeEntry>> side_files(const os::Path& source_dir);
 
-/// "512Mi", "2", "500m" as a number. kInvalid for anything else.
-Result<double> parse_quantity(std::string_view text);
-
 /// "NAME=value", ordered by name.
 std::vector<std::string> env_list(const std::map<std::string, std::string>& env);
 

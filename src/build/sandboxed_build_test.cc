@@ -12,6 +12,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace nacre::build {
 namespace {
 
@@ -140,6 +142,68 @@ TEST_F(SandboxedBuild, RunsATestAsTheUserThatItNames) {
       &definition, "hello", &definition.test, host_arch(), request.root, {}, request.work, 0, {}};
   const auto passed = run_test(test, sandbox, env);
   EXPECT_TRUE(passed) << passed.error().render();
+}
+
+/// What the steps of the last build printed, and how many of them an earlier build ran.
+TEST_F(SandboxedBuild, RunsOnlyWhatAnEditChanged) {
+  request.step_cache = dir.path() / "steps";
+  const auto build = [&](const std::string& third) {
+    definition.pipeline.clear();
+    add_step(definition.pipeline, "echo one > a; ln a b; ln -s a l; mkfifo f; chmod 4755 a; date +%N > stamp");
+    add_step(definition.pipeline, "echo two >> b; mkdir -p /opt; cp stamp /opt/x; rm /etc/passwd; echo t > /tmp/t");
+    add_step(definition.pipeline, third);
+    add_step(definition.pipeline, "mkdir -p melange-out/hello/usr; cp -a a b l f melange-out/hello/usr/");
+    auto built = run_build(request, sandbox, env);
+    EXPECT_TRUE(built) << built.error().render();
+    return built;
+  };
+  const auto kept = [](const BuiltTree& built) {
+    return std::count_if(built.steps.begin(), built.steps.end(), [](const StepRecord& step) { return step.kept; });
+  };
+  const std::string look =
+      "cat a stamp; cmp stamp /opt/x; test ! -e /etc/passwd; cat /tmp/t; stat -c '%n %h %a %F %s' a b l f";
+  const auto first = build(look + "; echo drei");
+  ASSERT_TRUE(first);
+  EXPECT_EQ(kept(*first), 0);
+  const std::string before = *store->read(first->log);
+  const auto second = build(look + "; echo three");
+  ASSERT_TRUE(second);
+  EXPECT_EQ(kept(*second), 2);
+  ASSERT_EQ(second->steps.size(), 4u);
+  // The same view, the random stamp of the first build among it.
+  const std::string after = *store->read(second->log);
+  const std::string seen = before.substr(before.find("one\ntwo\n"), before.find("drei") - before.find("one\ntwo\n"));
+  EXPECT_THAT(after, HasSubstr(seen + "three\n"));
+  EXPECT_THAT(after, HasSubstr("the state after the 2 steps above was kept"));
+  EXPECT_EQ(std::filesystem::hard_link_count(second->output / "hello/usr/a"), 2u);
+
+  request.first_step = 2;
+  const auto third = build(look + "; echo three");
+  ASSERT_TRUE(third);
+  EXPECT_EQ(kept(*third), 1);
+  request.first_step = 0;
+  definition.environment.variables = {{"NEW", "1"}};  // an input of all steps
+  const auto fourth = build(look + "; echo three");
+  ASSERT_TRUE(fourth);
+  EXPECT_EQ(kept(*fourth), 0);
+
+  // A state that lost a file is no state.
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(request.step_cache))
+    if (entry.path().filename() == "0") std::filesystem::remove(entry.path());
+  const auto fifth = build(look + "; echo four");
+  ASSERT_TRUE(fifth);
+  EXPECT_EQ(kept(*fifth), 0);
+}
+
+TEST_F(SandboxedBuild, FindsStepsByNumberAndName) {
+  add_step(definition.pipeline, "echo one");
+  definition.pipeline[0].name = "Unpack";
+  add_step(definition.pipeline, "echo two");
+  EXPECT_EQ(*find_step(definition, "2"), 2u);
+  EXPECT_EQ(*find_step(definition, "Unpack"), 1u);
+  EXPECT_EQ(*find_step(definition, "hello: echo two"), 2u);
+  for (const char* text : {"0", "3", "pack", ""})
+    EXPECT_EQ(find_step(definition, text).error().kind(), ErrorKind::kNotFound) << text;
 }
 
 }  // namespace

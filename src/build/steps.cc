@@ -58,6 +58,15 @@ Result<Log> Log::create(const os::Path& file) {
   return Log(std::move(fd), file);
 }
 
+Result<Log> Log::open(const os::Path& file) {
+  os::Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  if (!fd) return os::system_error(errno, fmt::format("open '{}'", file.string()));
+  Log log(std::move(fd), file);
+  std::error_code failed;
+  log.size_ = std::filesystem::file_size(file, failed);
+  return log;
+}
+
 Result<> Log::add(std::string_view line) {
   tail_.push_back(printable(line));
   if (tail_.size() > kTailLines) tail_.pop_front();
@@ -112,78 +121,95 @@ Result<> StepRunner::make_loader_cache() {
   return {};
 }
 
-Result<> StepRunner::run(const std::vector<Step>& steps, const std::string& part) {
-  return run_all(steps, Context{part, {}, {}, {}});
-}
+namespace {
 
-Result<> StepRunner::run_all(const std::vector<Step>& steps, const Context& context) {
+struct Context {
+  std::string label;  ///< Of the parent.
+  std::string directory;
+  definition::Pairs environment;
+};
+
+Result<> list_all(const std::vector<Step>& steps, const std::string& part, const Context& context, StepList& out) {
   for (const Step& step : steps) {
     if (!step.enabled) continue;
     const std::string label = label_of(step, context.label);
-    Step own = step;
-    own.pipeline.clear();
-    if (own.working_directory.empty()) own.working_directory = context.directory;
+    Context inner{label, step.working_directory, context.environment};
+    if (inner.directory.empty()) inner.directory = context.directory;
+    inner.environment.insert(inner.environment.end(), step.environment.begin(), step.environment.end());
     // A script that only goes to the workspace and out again need not run.
-    if (!own.runs.empty() || !own.working_directory.empty()) TRY(run_one(own, context, label));
-
-    Context inner{context.part, label, own.working_directory, context.environment};
-    inner.environment.insert(inner.environment.end(), step.environment.begin(),
-                             step.environment.end());
+    if (!step.runs.empty() || !inner.directory.empty()) {
+      Step own = step;
+      own.pipeline.clear();
+      own.working_directory = inner.directory;
+      out.runs.push_back({part, label, definition::step_script(own, kWorkspace), inner.environment, step.place});
+    }
     const auto ran = std::count_if(step.pipeline.begin(), step.pipeline.end(),
                                    [](const Step& child) { return child.enabled; });
-    TRY(run_all(step.pipeline, inner));
     if (step.required_steps > 0 && ran != step.required_steps)
-      return Error::make(ErrorKind::kInvalid, "step '{}' asserts {} steps, and {} ran", label,
-                         step.required_steps, ran)
+      return Error::make(ErrorKind::kInvalid, "step '{}' asserts {} steps, and {} ran", label, step.required_steps, ran)
           .at(step.place)
-          .hint(
-              "none of its conditions, or more than one, is true for this version or architecture");
+          .hint("none of its conditions, or more than one, is true for this version or architecture");
+    TRY(list_all(step.pipeline, part, inner, out));
   }
   return {};
 }
 
-Result<> StepRunner::run_one(Step step, const Context& context, const std::string& label) {
-  if (env_.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+}  // namespace
+
+Result<> list_steps(const std::vector<Step>& steps, const std::string& part, StepList& out) {
+  out.parts.push_back({part, out.runs.size()});
+  return list_all(steps, part, {}, out);
+}
+
+Result<StepList> list_steps(const definition::Definition& definition) {
+  StepList out;
+  TRY(list_steps(definition.pipeline, definition.name, out));
+  for (const definition::Subpackage& sub : definition.subpackages) TRY(list_steps(sub.pipeline, sub.name, out));
+  return out;
+}
+
+sandbox::SandboxCommand StepRunner::command_of(const StepRun& step) const {
   std::map<std::string, std::string> variables = guest_.env;
-  for (const definition::Pairs* pairs : {&context.environment, &std::as_const(step.environment)})
-    for (const auto& [name, value] : *pairs) variables[name] = value;
-  const std::string script = definition::step_script(step, kWorkspace);
+  for (const auto& [name, value] : step.environment) variables[name] = value;
   sandbox::SandboxCommand command = guest_.base;
   command.env = env_list(variables);
-  command.argv = {"/bin/sh", "-c", script};
-  if (script.size() > kMaxArgument) {
-    TRY(os::write_file(guest_.work / "tmp/.nacre-step", script));
+  command.argv = {"/bin/sh", "-c", step.script};
+  return command;
+}
+
+Result<> StepRunner::run(const StepRun& step) {
+  if (env_.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+  sandbox::SandboxCommand command = command_of(step);
+  if (step.script.size() > kMaxArgument) {
+    TRY(os::write_file(guest_.work / "tmp/.nacre-step", step.script));
     command.argv = {"/bin/sh", "/tmp/.nacre-step"};
   }
 
-  Task task(env_.events, label, &task_);
-  TRY(log_.add(
-      fmt::format("== {} {}: {}", os::rfc3339(env_.clock.now_seconds()), context.part, label)));
+  Task task(env_.events, step.label, &task_);
+  TRY(log_.add(fmt::format("== {} {}: {}", os::rfc3339(env_.clock.now_seconds()), step.part, step.label)));
   log_.begin_step();
   const double begin = env_.clock.monotonic_seconds();
   auto exit = enter(command, task);
   const double seconds = env_.clock.monotonic_seconds() - begin;
   if (!exit) {
-    TRY(remember_failure(guest_, command, script, label, env_));
-    return std::move(exit).error().while_doing("running step '{}' of '{}'", label, guest_.name);
+    TRY(remember_failure(guest_, command, step.script, step.label, env_));
+    return std::move(exit).error().while_doing("running step '{}' of '{}'", step.label, guest_.name);
   }
-  records_.push_back({context.part + ": " + label, seconds, exit->code});
-  if (!exit->ok()) return judge(step, label, context.part, command, *exit);
+  records_.push_back({step.part + ": " + step.label, seconds, exit->code});
+  if (!exit->ok()) return judge(step, command, *exit);
   TRY(log_.add(fmt::format("== done in {}", human_duration(seconds))));
   task.finish(human_duration(seconds));
   return {};
 }
 
-Result<> StepRunner::judge(const Step& step, const std::string& label, const std::string& part,
-                           const sandbox::SandboxCommand& command, const os::Exit& exit) {
-  const std::string script = definition::step_script(step, kWorkspace);
+Result<> StepRunner::judge(const StepRun& step, const sandbox::SandboxCommand& command, const os::Exit& exit) {
   const std::deque<std::string> tail = log_.tail();
   std::string how = fmt::format("exit code {}", exit.code);
   if (exit.signal != 0) how = fmt::format("signal {}", exit.signal);
   if (exit.timed_out)
     how = fmt::format("{} passed", human_duration(command.limits.timeout_seconds));
   TRY(log_.add("== failed: " + how));
-  TRY(remember_failure(guest_, command, script, label, env_));
+  TRY(remember_failure(guest_, command, step.script, step.label, env_));
   std::string lines;
   bool full = false;
   for (const std::string& line : tail) {
@@ -192,7 +218,7 @@ Result<> StepRunner::judge(const Step& step, const std::string& label, const std
   }
   const bool cut_off = !command.network && std::any_of(tail.begin(), tail.end(), wants_network);
   const ErrorKind kind = full || exit.timed_out ? ErrorKind::kUnavailable : ErrorKind::kInvalid;
-  return Error::make(kind, "step '{}' of '{}' stopped: {}{}{}", label, part, how,
+  return Error::make(kind, "step '{}' of '{}' stopped: {}{}{}", step.label, step.part, how,
                      full ? ", no space left" : "", lines.empty() ? "; it printed nothing" : lines)
       .at(step.place)
       .hint(fmt::format(

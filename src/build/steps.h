@@ -2,6 +2,7 @@
 
 #include "base/events.h"
 #include "build/guest.h"
+#include "codec/json.h"
 
 #include <deque>
 
@@ -14,6 +15,7 @@ class Log {
   static constexpr std::size_t kTailLines = 20;
 
   static Result<Log> create(const os::Path& file);
+  static Result<Log> open(const os::Path& file);  ///< Goes on with one that is there.
   Result<> add(std::string_view line);
   void begin_step() { tail_.clear(); }
   const std::deque<std::string>& tail() const {
@@ -28,6 +30,33 @@ class Log {
   std::deque<std::string> tail_;
 };
 
+/// One process of a build or test.
+struct StepRun {
+  std::string part, label;        ///< The package that it makes or tests; what messages call it.
+  std::string script;
+  definition::Pairs environment;  ///< Parents' first; later ones win.
+  Place place;
+};
+
+/// What a definition runs, in order.
+struct StepList {
+  struct Part {
+    std::string name;
+    std::size_t begin = 0;  ///< Its first run; its output directory is made before.
+  };
+  std::vector<StepRun> runs;
+  std::vector<Part> parts;
+};
+
+/// Adds the steps of a pipeline, children after their parent, without those that their `if` leaves out or that have
+/// nothing to run. kInvalid when `required-steps` does not hold.
+Result<> list_steps(const std::vector<definition::Step>& steps, const std::string& part, StepList& out);
+/// Of all packages of a definition.
+Result<StepList> list_steps(const definition::Definition& definition);
+
+/// What the action key holds besides the steps, as a JSON object.
+Result<codec::Json> input_json(const BuildRequest& request);
+
 /// Runs steps in a guest, one process each, and keeps what happened. Internal to the room.
 class StepRunner {
  public:
@@ -38,21 +67,17 @@ class StepRunner {
   /// runs.
   Result<> make_loader_cache();
 
-  /// Steps in order, children after their parent. `part` is the package that they make or test.
-  Result<> run(const std::vector<definition::Step>& steps, const std::string& part);
+  Result<> run(const StepRun& step);
 
+  /// What a step would be run with.
+  sandbox::SandboxCommand command_of(const StepRun& step) const;
+
+  Log& log() { return log_; }
   const std::vector<StepRecord>& records() const { return records_; }
+  void begin_with(std::vector<StepRecord> records) { records_ = std::move(records); }
 
  private:
-  struct Context {
-    std::string part, label;  ///< Name of the parent.
-    std::string directory;
-    definition::Pairs environment;
-  };
-  Result<> run_all(const std::vector<definition::Step>& steps, const Context& context);
-  Result<> run_one(definition::Step step, const Context& context, const std::string& label);
-  Result<> judge(const definition::Step& step, const std::string& label, const std::string& part,
-                 const sandbox::SandboxCommand& command, const os::Exit& exit);
+  Result<> judge(const StepRun& step, const sandbox::SandboxCommand& command, const os::Exit& exit);
   Result<os::Exit> enter(sandbox::SandboxCommand& command, const Task& task);
 
   Guest& guest_;
@@ -69,5 +94,8 @@ class StepRunner {
 Result<> remember_failure(const Guest& guest, const sandbox::SandboxCommand& command,
                           const std::string& script, const std::string& step, Env& env);
 Result<> forget_failure(const std::string& name, Env& env);
+/// A shell in the guest with what `next` would be run with.
+Result<int> open_shell(sandbox::SandboxCommand command, const Guest& guest, const StepRun& next,
+                       sandbox::Sandbox& sandbox, Env& env);
 
 }  // namespace nacre::build

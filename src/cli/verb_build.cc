@@ -95,11 +95,18 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
   Workshop shop = TRY(open_workshop(session, arch));
   const std::vector<std::string> names = TRY(read_options(shop, arguments));
   const plan::Plan plan = TRY(plan_builds(shop, names));
+  const std::string from = arguments.text("--from-step"), shell = arguments.text("--shell-at");
+  if (names.size() > 1 && !(from.empty() && shell.empty()))
+    return Error::make(ErrorKind::kInvalid, "--from-step and --shell-at are for one definition, not for {}",
+                       names.size());
+  if (!from.empty()) shop.first_step[names.front()] = from;
+  const bool again = arguments.flag("--again") || !from.empty();
   Json json = Json::array();
   std::string text;
   for (const plan::PlannedStep& step : plan.steps) {
     const bool asked = std::find(names.begin(), names.end(), step.name) != names.end();
-    const Force force = asked && arguments.flag("--again") ? Force::kYes : Force::kNo;
+    if (asked && !shell.empty()) return shell_at(shop, step, shell);
+    const Force force = asked && again ? Force::kYes : Force::kNo;
     const BuildOutcome outcome = TRY(build_definition(shop, step, force), "building '{}'", step.name);
     if (!asked) continue;
     if (const std::string folder = arguments.text("--out"); !folder.empty())
@@ -145,7 +152,11 @@ Verb verb_build() {
   verb.options = {kArchOption,
                   {"--out", OptionType::kText, "DIR", "", "also write the .apk files, SBOMs and provenance here",
                    Completion::kFolder},
-                  {"--again", OptionType::kFlag, "", "", "build even when the result is known", Completion::kNone}};
+                  {"--again", OptionType::kFlag, "", "", "build even when the result is known", Completion::kNone},
+                  {"--from-step", OptionType::kText, "STEP", "", "run from this step (number or name) on",
+                   Completion::kNone},
+                  {"--shell-at", OptionType::kText, "STEP", "", "a shell in the state before this step, and no package",
+                   Completion::kNone}};
   verb.options.insert(verb.options.end(), kBuildOptions.begin(), kBuildOptions.end());
   verb.run = run_build;
   return verb;

@@ -8,6 +8,7 @@
 #include "store/store.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <set>
 
@@ -27,18 +28,78 @@ Result<int> run_shell(const Arguments& arguments, Session& session) {
   return build::reopen_failed(name, session.sandbox, session.env);
 }
 
-Result<int> run_log(const Arguments& arguments, Session& session) {
-  const std::string name = arguments.text("NAME");
+/// A step as the log of its build shows it.
+struct LoggedStep {
+  std::string time, name, took;  ///< `took` is empty while it runs, or when nacre died.
+  bool failed = false;
+  std::vector<std::string> lines;
+};
+
+/// Only a header that StepRunner wrote counts: time, package and label, in that form.
+std::vector<LoggedStep> steps_of(const std::string& log) {
+  std::vector<LoggedStep> out;
+  bool open = false;
+  for (const std::string& line : split(log, '\n')) {
+    const bool header = line.starts_with("== 2") && line.size() > 24 && line[22] == 'Z' && line[23] == ' ';
+    if (header) {
+      out.push_back({line.substr(3, 20), line.substr(24), {}, false, {}});
+      open = true;
+    } else if (open && (line.starts_with("== done in ") || line.starts_with("== failed: "))) {
+      out.back().failed = line.starts_with("== failed");
+      out.back().took = line.substr(11);
+      open = false;
+    } else if (open) {
+      out.back().lines.push_back(line);
+    }
+  }
+  return out;
+}
+
+/// The log of a build that runs or failed, unless a later one ended well.
+Result<std::string> newest_log(const std::string& name, Session& session) {
   const std::optional<BuildRecord> record = TRY(latest_build(session.env, name));
-  const Path failed = session.env.store.work_dir() / ("build-" + name) / "log";
-  if (os::exists(failed)) {
-    const std::string text = TRY(os::read_file(failed));
+  const Path file = session.env.store.work_dir() / ("build-" + name) / "log";
+  std::error_code failed;
+  const auto written = std::filesystem::last_write_time(file, failed);
+  if (failed && !record) return Error::make(ErrorKind::kNotFound, "'{}' was never built here", name);
+  if (!failed) {
+    const auto at = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::file_clock::to_sys(written));
+    if (!record || at.time_since_epoch().count() >= record->finished) return os::read_file(file);
+  }
+  return session.env.store.read(record->log);
+}
+
+Result<int> run_log(const Arguments& arguments, Session& session) {
+  const std::string text = TRY(newest_log(arguments.text("NAME"), session));
+  const std::string wanted = arguments.text("--step");
+  if (wanted.empty() && !session.json && !arguments.flag("--steps")) {
     session.print(text);
     return 0;
   }
-  if (!record) return Error::make(ErrorKind::kNotFound, "'{}' was never built here", name);
-  const std::string text = TRY(session.env.store.read(record->log));
-  session.print(text);
+  Json json = Json::array();
+  std::string list, lines, known;
+  std::size_t number = 0;
+  bool found = wanted.empty();
+  for (const LoggedStep& step : steps_of(text)) {
+    ++number;
+    const std::size_t colon = step.name.find(": ");
+    const bool chosen = wanted.empty() || wanted == std::to_string(number) || wanted == step.name ||
+                        (colon != std::string::npos && step.name.substr(colon + 2) == wanted);
+    known += fmt::format("\n  {:>3}  {}", number, step.name);
+    if (!chosen) continue;
+    found = true;
+    Json row;
+    row.set("number", static_cast<std::int64_t>(number)).set("step", step.name).set("started", step.time);
+    row.set("failed", step.failed).set("took", step.took);
+    json.push(row.set("lines", Json::strings(step.lines)));
+    list += fmt::format("{:>3}  {:<10} {}{}\n", number, step.failed ? "failed" : step.took, step.name,
+                        step.failed ? " (" + step.took + ")" : "");
+    lines += join(step.lines, "\n") + "\n";
+  }
+  if (!found)
+    return Error::make(ErrorKind::kNotFound, "the log of '{}' has no step '{}'; it has:{}", arguments.text("NAME"),
+                       wanted, known.empty() ? " none" : known);
+  session.print(session.json ? codec::to_pretty_json(json) : wanted.empty() ? list : lines);
   return 0;
 }
 
@@ -149,14 +210,16 @@ Result<int> run_gc(const Arguments& arguments, Session& session) {
   const auto [blobs, trees] = TRY(find_roots(session));
   const double age = static_cast<double>(arguments.number("--days")) * 86400;
   const store::GcReport report = TRY(store::collect_garbage(session.env.store, blobs, trees, age));
+  const build::StepCacheReport steps = TRY(build::trim_step_cache(~std::uint64_t{0}, age, session.env));
   Json json;
   json.set("blobs", report.blobs)
       .set("trees", report.trees)
       .set("partials", report.partials)
-      .set("bytes", report.bytes);
+      .set("steps", static_cast<std::int64_t>(steps.definitions))
+      .set("bytes", report.bytes + steps.bytes);
   session.print(session.json ? codec::to_json(json)
                              : fmt::format("removed {} blobs and {} trees, {}", report.blobs, report.trees,
-                                           human_bytes(report.bytes)));
+                                           human_bytes(report.bytes + steps.bytes)));
   return 0;
 }
 
@@ -211,6 +274,10 @@ Verb verb_log() {
   verb.name = "log";
   verb.summary = "the log of the last build of a definition";
   verb.arguments = {{"NAME", "definition", true, false, Completion::kPackage}};
+  verb.options = {{"--steps", OptionType::kFlag, "", "", "the steps with their times, not what they printed",
+                   Completion::kNone},
+                  {"--step", OptionType::kText, "STEP", "", "what one step printed, by number or name",
+                   Completion::kNone}};
   verb.run = run_log;
   return verb;
 }

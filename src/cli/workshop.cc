@@ -182,6 +182,21 @@ struct Workplace {
   }
 };
 
+constexpr double kForEver = 1e18;
+
+/// Lets a build keep and use the states between its steps. Second builds, which are there to compare, do neither.
+Result<> keep_steps(Workshop& shop, build::BuildRequest& request, Force force) {
+  if (shop.step_cache_bytes == 0) return {};
+  request.step_cache = build::step_cache_dir(shop.env());
+  request.step_cache_bytes = shop.step_cache_bytes;
+  const auto from = shop.first_step.find(request.definition->name);
+  if (from != shop.first_step.end())
+    request.first_step = TRY(build::find_step(*request.definition, from->second));
+  else if (force == Force::kYes)
+    request.first_step = 1;
+  return {};
+}
+
 Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const Sha256& key) {
   Env& env = shop.env();
   Workplace work{env.store.work_dir() / fmt::format("build-{}", request.definition->name)};
@@ -264,13 +279,18 @@ Result<Workshop> open_workshop(Session& session, const Arch& arch) {
                                                os::FileLock::Share::kShared));
   Distribution os = TRY(load_distribution(session.os_dir, arch));
   index::Serial stage0 = TRY(ensure_stage0(session, arch));
-  Workshop shop{session, std::move(os), Shelf(session.env), std::move(stage0),
-                build::places_of_machine(session.env), std::move(in_use), build::NetworkPolicy::kAsked, {}, {}, {}, {}};
+  Workshop shop{.session = session, .os = std::move(os), .shelf = Shelf(session.env), .stage0 = std::move(stage0),
+                .places = build::places_of_machine(session.env), .in_use = std::move(in_use)};
   for (const index::SerialPackage& package : shop.stage0.packages)
     shop.shelf.add(Edition::kStage0, package);
   if (const char* policy = std::getenv("NACRE_NETWORK"))
     shop.network = TRY(build::parse_network_policy(policy), "reading NACRE_NETWORK");
   shop.grant = TRY(build::network_grant_of_machine());
+  if (const char* size = std::getenv("NACRE_STEP_CACHE")) {
+    double bytes = 0;
+    if (std::string_view(size) != "0") bytes = TRY(build::parse_quantity(size), "reading NACRE_STEP_CACHE");
+    shop.step_cache_bytes = static_cast<std::uint64_t>(bytes);
+  }
   return shop;
 }
 
@@ -319,13 +339,30 @@ Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& s
     return out;
   }
   Task task(env.events, fmt::format("build {} {}", definition.name, definition.full_version()));
+  TRY(keep_steps(shop, request, force));
   out.record = TRY(build_now(shop, std::move(request), key));
   out.made = before && same_packages(*before, out.record) ? Made::kSame : Made::kBuilt;
+  if (shop.step_cache_bytes > 0) TRY(build::trim_step_cache(shop.step_cache_bytes, kForEver, env));
   put_on_shelf(shop, out.record);
   if (before) out.why = settled_reasons(std::move(out.why), *before, out.record);
   task.finish(fmt::format("{} packages{}", out.record.packages.size(),
                           out.made == Made::kSame ? ", all as they were" : ""));
   return out;
+}
+
+Result<int> shell_at(Workshop& shop, const plan::PlannedStep& planned, const std::string& step) {
+  Env& env = shop.env();
+  const definition::Definition& definition = *shop.os.find(planned.name);
+  const std::size_t number = TRY(build::find_step(definition, step));
+  const os::FileLock lease = TRY(wait_for_lease("build/" + planned.name, env));
+  build::BuildRequest request = TRY(prepare_build(shop, definition, planned.from_stage0_alone));
+  TRY(keep_steps(shop, request, Force::kNo));
+  Workplace work{env.store.work_dir() / fmt::format("build-{}", planned.name)};
+  TRY(os::remove_tree(work.path));
+  request.work = work.path;
+  const int code = TRY(build::shell_at(request, number, shop.session.sandbox, env));
+  work.keep = false;
+  return code;
 }
 
 Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildRecord& record,

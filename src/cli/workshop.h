@@ -6,6 +6,7 @@
 #include "package/package.h"
 #include "plan/plan.h"
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,6 +28,8 @@ struct Workshop {
   std::optional<std::set<std::string>> network_always_for;
   build::NetworkGrant grant;           ///< What the machine's owner shows to steps with network.
   Path cache_dir;                      ///< --cache-dir; empty: one of ours below NACRE_HOME/cache.
+  std::uint64_t step_cache_bytes = std::uint64_t{4} << 30;  ///< NACRE_STEP_CACHE; 0: states between steps are not kept.
+  std::map<std::string, std::string> first_step;  ///< --from-step, by definition.
   std::set<std::string> from_files;    ///< Names of definitions given as files: their caches are their own.
 
   Env& env() { return session.env; }
@@ -76,6 +79,9 @@ Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& s
 /// packages of that second build signed for `edition`. kConflict lists every difference.
 Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildRecord& record,
                                                     bool from_stage0_alone, Edition edition);
+
+/// What the steps before `step` leave, in a shell; nothing is packaged.
+Result<int> shell_at(Workshop& shop, const plan::PlannedStep& planned, const std::string& step);
 
 /// Runs `test:` pipelines of the main package and of each subpackage on the packages of the shelf. Returns how many
 /// ran and how many had passed before with the same inputs.
