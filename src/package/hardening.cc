@@ -1,13 +1,11 @@
 #include "package/elf.h"
-#include "package/package.h"
+#include "package/lint.h"
 
 #include <algorithm>
 #include <array>
 
 namespace nacre::package {
 namespace {
-
-constexpr std::uint64_t kMaxElfBytes = std::uint64_t{2} << 30;
 
 /// A file that may break a rule, and why. Matched by package and the end of the path; an empty end matches all.
 struct Exception {
@@ -50,7 +48,7 @@ struct Gate {
 
   void add(const TreePath& path, std::string_view rule, std::string_view text, bool fatal) {
     if (excepted(package, path, rule)) return;
-    findings.push_back({fmt::format("hardening/{}", rule), package, path, std::string(text), fatal});
+    findings.push_back({fmt::format("hardening/{}", rule), package, path, std::string(text), fatal, path.str()});
   }
 
   void check(const TreePath& path, const Elf& elf) {
@@ -76,20 +74,26 @@ struct Gate {
 
 }  // namespace
 
-Result<std::vector<Finding>> check_hardening(const os::Path& tree, std::string_view package) {
+Result<std::vector<Finding>> check_hardening(const PackageTree& tree, std::string_view package) {
   Gate gate{std::string(package), {}};
-  const std::vector<os::TreeEntry> entries = TRY(os::walk_tree(tree));
-  for (const os::TreeEntry& entry : entries) {
-    if (entry.type != os::FileType::kRegular || entry.size_bytes < 64) continue;
-    const std::string bytes = TRY(os::read_beneath(tree, entry.path, kMaxElfBytes));
-    if (!is_elf(bytes)) continue;
-    const auto elf = read_elf(bytes);
+  for (const os::TreeEntry& entry : tree.entries) {
+    if (entry.type != os::FileType::kDirectory && entry.path.str() == "usr/share/info/dir")
+      gate.add(entry.path, "info-index", "is the shared index of info pages, which two packages cannot both own", true);
+    if (entry.type != os::FileType::kRegular || entry.size_bytes < 52) continue;
+    const MappedFile mapped = TRY(MappedFile::open(tree.root, entry.path));
+    if (!is_elf(mapped.bytes())) continue;
+    const auto elf = read_elf(mapped.bytes());
     if (!elf)
       gate.add(entry.path, "unreadable", elf.error().render(), true);
     else
       gate.check(entry.path, *elf);
   }
   return std::move(gate.findings);
+}
+
+Result<std::vector<Finding>> check_hardening(const os::Path& tree, std::string_view package) {
+  const PackageTree walked = TRY(PackageTree::walk(tree));
+  return check_hardening(walked, package);
 }
 
 }  // namespace nacre::package

@@ -4,6 +4,7 @@
 #include "base/edition.h"
 #include "base/env.h"
 #include "build/build.h"
+#include "package/lint.h"
 #include "package/tree.h"
 
 #include <map>
@@ -50,22 +51,6 @@ Result<Scan> scan_tree(const os::Path& tree, const std::vector<os::Path>& siblin
 /// Declared and found names joined (spec 3.6, merge): depends that a vendored library meets are left out, then what the
 /// package itself provides, declared ones too.
 void merge_dependencies(apk::PackageInfo& info, const definition::Dependencies& declared, const Scan& scan);
-
-/// One finding of a linter or gate.
-struct Finding {
-  std::string rule;      ///< "usrmerge", "hardening/relro", …
-  std::string package;
-  TreePath path;
-  std::string text;
-  bool fatal = false;
-};
-/// All linters of spec 4.9 that need only the tree, with the reference's defaults and the definition's
-/// `checks.disabled`.
-Result<std::vector<Finding>> lint_tree(const os::Path& tree, const definition::Definition& definition,
-                                       std::string_view package);
-/// ELF hardening: PIE, full RELRO, NX, stack protector, FORTIFY, CET where the crt files have it, no RPATH outside,
-/// no TEXTREL. Exceptions are named in the gate's table, one reason each.
-Result<std::vector<Finding>> check_hardening(const os::Path& tree, std::string_view package);
 
 /// BuiltTree -> signed .apk files in `out_dir` (NAME-VERSION.apk), main first. Runs scan, lint and hardening; a fatal
 /// finding is kDenied and lists all of them.

@@ -119,28 +119,6 @@ TEST(Scan, LeavesPrivateLibrariesAndForeignFoldersAlone) {
   EXPECT_TRUE(silent->provides.empty() && silent->depends.empty());
 }
 
-TEST(Lint, KnowsEachRule) {
-  const std::vector<std::pair<std::string, std::string>> rows = {
-      {"dev/null", "dev"},          {"usr/share/info/dir", "infodir maninfo"}, {"usr/lib/libx.la", "libtool/la-files"},
-      {"tmp/x", "tempdir"},         {"var/run/x", "tempdir"},                  {"sbin/x", "usrmerge"},
-      {"var/empty/x", "varempty"},  {"usr/lib/x.o", "object"},                 {"usr/lib/x.a", "staticarchive"},
-      {"opt/x", "opt"},             {"srv/x", "srv"},                          {"usr/local/x", "usrlocal"},
-      {"usr/share/man/x", "maninfo"}, {"usr/bin/x", ""},                       {"etc/x", ""}};
-  definition::Definition definition;
-  for (const auto& [path, wanted] : rows) {
-    const os::TempDir dir = scratch();
-    put(dir.path() / path, "x");
-    const auto findings = lint_tree(dir.path(), definition, "foo");
-    ASSERT_TRUE(findings) << findings.error().render();
-    std::vector<std::string> rules;
-    for (const Finding& finding : *findings)
-      if (finding.path.str() == path) rules.push_back(finding.rule);
-    std::string joined;
-    for (const std::string& rule : rules) joined += (joined.empty() ? "" : " ") + rule;
-    EXPECT_EQ(joined, wanted) << path;
-  }
-}
-
 TEST(EmbeddedDefinition, LeavesOutWhatDoesNotChangeTheBuild) {
   definition::Definition definition;
   definition.compiled = *codec::parse_json(
