@@ -61,6 +61,8 @@ struct WriteOptions {
   std::vector<std::pair<std::string, std::string>> control_files;
   SegmentSigner signer;                 ///< Empty: unsigned.
   int threads = 0;
+  /// Sees the content of every regular file as it is packed, in pieces; `begin` with the first. An error stops.
+  std::function<Result<>(const std::string& path, std::string_view piece, bool begin)> inspect;
 };
 Result<PackageFile> write_package(const std::filesystem::path& path, PackageInfo info,
                                   const std::vector<DataEntry>& entries, const WriteOptions& options);

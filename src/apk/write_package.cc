@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <utility>
 
 namespace nacre::apk {
 namespace {
@@ -62,6 +63,7 @@ class DataWriter {
  public:
   DataWriter(os::AtomicFile& file, const WriteOptions& options)
       : mtime_(options.mtime),
+        inspect_(options.inspect),
         gzip_([this, &file](std::string_view bytes) {
                 compressed_.update(bytes);
                 size_ += bytes.size();
@@ -121,6 +123,7 @@ class DataWriter {
 
   Result<> add_content(codec::TarHeader& header, std::string_view content) {
     header.size = content.size();
+    if (inspect_) TRY(inspect_(header.path, content, true));
     header.pax[std::string(kChecksumKey)] = to_hex(codec::sha1(content));
     TRY(put_header(header));
     TRY(put(content));
@@ -147,10 +150,13 @@ class DataWriter {
     header.size = file.size();
     header.pax[std::string(kChecksumKey)] = to_hex(checksum);
     TRY(put_header(header));
-    TRY(file.read([&](std::string_view bytes) {
+    bool begin = true;
+    const Sink pack = [&](std::string_view bytes) -> Result<> {
+      if (inspect_) TRY(inspect_(header.path, bytes, std::exchange(begin, false)));
       after.update(bytes);
       return put(bytes);
-    }));
+    };
+    TRY(file.read(pack));
     if (after.finish() != checksum)
       return Error::make(ErrorKind::kConflict, "'{}' changed while it was packed", path.string());
     return put_padding(header.size);
@@ -164,6 +170,7 @@ class DataWriter {
   }
 
   std::int64_t mtime_;
+  decltype(WriteOptions::inspect) inspect_;
   codec::Hasher compressed_, plain_;
   std::uint64_t size_ = 0;
   std::map<std::string, char> types_;

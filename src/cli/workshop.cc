@@ -97,6 +97,9 @@ Result<Assembled> assemble(Workshop& shop, const build::BuildRequest& request,
   packages.source_date_epoch = request.source_date_epoch;
   packages.signer = index::segment_signer(shop.session.signer, edition);
   packages.out_dir = out_dir;
+  std::vector<Path> root_trees;
+  for (const build::RootPackage& root : request.root) root_trees.push_back(root.tree);
+  packages.accounts = package::Accounts::of(root_trees, request.definition->environment);
   Assembled out;
   out.files = TRY(package::make_packages(packages, shop.env()));
   out.sboms = std::move(packages.extras);

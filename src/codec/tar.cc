@@ -11,6 +11,7 @@ namespace nacre::codec {
 namespace {
 
 constexpr std::size_t kBlock = 512;
+constexpr std::uint64_t kMaxOctalId = 07777777;
 constexpr std::uint64_t kMaxOctalSize = (std::uint64_t{8} << 30) - 1;
 
 /// Offsets and lengths of ustar header fields.
@@ -94,10 +95,15 @@ std::string_view tar_end() {
 
 Result<std::string> tar_header(const TarHeader& header) {
   if (header.mtime < 0) return Error::make(ErrorKind::kInvalid, "'{}' has a time before 1970", header.path);
-  if (header.size > kMaxOctalSize)
-    return Error::make(ErrorKind::kInvalid, "'{}' has {} bytes, more than a tar header holds", header.path,
-                       header.size);
   std::map<std::string, std::string> records = header.pax;
+  // What the octal field cannot hold goes into a record, and the field says 0.
+  const auto number = [&](const char* key, std::uint64_t value, std::uint64_t most) {
+    if (value <= most) return value;
+    records[key] = std::to_string(value);
+    return std::uint64_t{0};
+  };
+  const std::uint64_t uid = number("uid", header.uid, kMaxOctalId), gid = number("gid", header.gid, kMaxOctalId),
+                      size = number("size", header.size, kMaxOctalSize);
   Block block{};
   const std::size_t cut = header.path.size() > kName.length && ascii(header.path) ? prefix_cut(header.path)
                                                                                   : std::string::npos;
@@ -115,9 +121,9 @@ Result<std::string> tar_header(const TarHeader& header) {
   std::erase_if(link, [](char c) { return static_cast<unsigned char>(c) >= 128; });
   put(block, kLink, std::string_view(link).substr(0, kLink.length));
   put_octal(block, kMode, header.mode & 07777);
-  put_octal(block, kUid, header.uid);
-  put_octal(block, kGid, header.gid);
-  put_octal(block, kSize, header.size);
+  put_octal(block, kUid, uid);
+  put_octal(block, kGid, gid);
+  put_octal(block, kSize, size);
   put_octal(block, kMtime, static_cast<std::uint64_t>(header.mtime));
   block[kTypeOffset] = header.type;
   put(block, kMagic, std::string_view("ustar\00000", 8));

@@ -29,7 +29,7 @@ struct TarHeader {
 
 /// Bytes of the header block(s) for one entry, exactly as Go's archive/tar writes them (spec: apk-melange-apko 1.2):
 /// ustar, and a PAX header before it when there are records or the name does not fit.
-/// kInvalid for a negative mtime or a size over 8 GiB (we have no use for the binary form).
+/// Also when an owner or a size is too large for its field. kInvalid for a negative mtime.
 Result<std::string> tar_header(const TarHeader& header);
 
 /// Zero bytes that fill `size` up to the next 512.

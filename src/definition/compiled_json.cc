@@ -130,6 +130,18 @@ Json test_json(const Test& test) {
   return out;
 }
 
+Json setcap_json(const std::vector<SetCap>& list) {
+  Json out = Json::array();
+  for (const SetCap& entry : list) {
+    Json item = Json::object();
+    put(item, "path", entry.path);
+    put(item, "add", entry.add);
+    put(item, "reason", entry.reason);
+    out.push(std::move(item));
+  }
+  return out;
+}
+
 Json package_json(const Definition& definition, const PackageExtras& extras) {
   Json out = Json::object(
       {{"name", definition.name}, {"version", definition.version}, {"epoch", definition.epoch}});
@@ -157,6 +169,7 @@ Json package_json(const Definition& definition, const PackageExtras& extras) {
   put(out, "timeout", extras.timeout);
   out.set("resources", resources_json(definition.resources));
   if (extras.has_test_resources) out.set("test-resources", resources_json(extras.test_resources));
+  put_filled(out, "setcap", setcap_json(definition.setcap));
   return out;
 }
 
@@ -171,6 +184,7 @@ Json subpackage_json(const Subpackage& subpackage) {
   put_filled(out, "checks", checks_json(subpackage.disabled_checks));
   if (subpackage.has_test) out.set("test", test_json(subpackage.test));
   put(out, "annotations", subpackage.annotations);
+  put_filled(out, "setcap", setcap_json(subpackage.setcap));
   return out;
 }
 

@@ -51,6 +51,13 @@ struct Copyright {
   std::vector<std::string> paths;
 };
 
+/// Capabilities that a file gets once it is packed: "cap_net_raw,cap_net_admin" -> "+ep".
+struct SetCap {
+  std::string path;
+  Pairs add;
+  std::string reason;
+};
+
 struct Account { std::string name; unsigned uid = 0, gid = 0; std::string shell, home; };
 struct AccountGroup { std::string name; unsigned gid = 0; std::vector<std::string> members; };
 
@@ -78,6 +85,7 @@ struct Subpackage {
   bool has_test = false;
   Pairs annotations;
   std::vector<std::string> disabled_checks;
+  std::vector<SetCap> setcap;
   Place place;
 };
 
@@ -127,6 +135,7 @@ struct Definition {
   Resources resources;
   Pairs annotations;
   std::vector<std::string> disabled_checks;
+  std::vector<SetCap> setcap;
   std::string cpe_vendor, cpe_product;
   std::vector<std::string> capabilities_add;  ///< `capabilities.add` of the definition.
   Environment environment;           ///< packages include what the steps need.

@@ -142,7 +142,7 @@ Result<> parse_cpe(const std::optional<Value>& value, Definition& out, Pairs& al
 }
 
 /// Files are given capabilities by name: only these five, and only with a reason.
-Result<> check_setcap(const std::optional<Value>& value) {
+Result<> parse_setcap(const std::optional<Value>& value, std::vector<SetCap>& out) {
   if (!value) return {};
   static const std::vector<std::string> kKnown = {"cap_net_bind_service", "cap_net_admin",
                                                   "cap_net_raw", "cap_ipc_lock", "cap_sys_admin"};
@@ -161,6 +161,7 @@ Result<> check_setcap(const std::optional<Value>& value) {
         if (std::find(kKnown.begin(), kKnown.end(), trim(name)) == kKnown.end())
           return item.invalid("unknown capability '{}'", trim(name))
               .hint("known are: " + join(kKnown, ", "));
+    out.push_back({std::move(path), std::move(add), std::move(reason)});
   }
   return {};
 }
@@ -204,7 +205,7 @@ Result<> parse_package(const Value& value, const Scope& scope, Definition& out,
   const auto test_resources = fields.find("test-resources");
   extras.has_test_resources = test_resources.has_value();
   TRY(parse_resources(test_resources, extras.test_resources));
-  TRY(check_setcap(fields.find("setcap")));
+  TRY(parse_setcap(fields.find("setcap"), out.setcap));
   TRY(fields.done());
   TRY(check_package_name(out.name, name));
   if (out.version.empty()) return version.invalid("package '{}' has no version", out.name);
@@ -222,7 +223,7 @@ Result<> parse_subpackage(Fields& fields, const Scope& scope, Subpackage& out) {
   TRY(parse_options(fields.find("options"), out.options));
   TRY(parse_scriptlets(fields.find("scriptlets"), out.scriptlets));
   TRY(parse_checks(fields.find("checks"), out.disabled_checks));
-  TRY(check_setcap(fields.find("setcap")));
+  TRY(parse_setcap(fields.find("setcap"), out.setcap));
   fields.skip({"range", "commit"});
   return {};
 }

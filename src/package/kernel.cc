@@ -84,7 +84,8 @@ std::optional<std::string_view> linux_section(std::string_view image) {
   for (unsigned i = 0; i < *count; ++i, at += kSectionBytes) {
     if (at > image.size() || image.size() - at < kSectionBytes) return std::nullopt;
     if (image.substr(at, 8) != std::string_view(".linux\0\0", 8)) continue;
-    const auto size = little_endian<std::uint32_t>(image, at + 16), offset = little_endian<std::uint32_t>(image, at + 20);
+    const auto size = little_endian<std::uint32_t>(image, at + 16);
+    const auto offset = little_endian<std::uint32_t>(image, at + 20);
     if (*offset > image.size() || *size > image.size() - *offset) return std::nullopt;
     return image.substr(*offset, *size);
   }

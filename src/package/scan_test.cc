@@ -177,7 +177,9 @@ TEST(Scan, TakesLibraryDirectoriesFromConfigurationOfSiblings) {
 
 TEST(Scan, AsksForLanguages) {
   Tree tree;
-  tree.folder("usr/lib/perl5/vendor_perl").folder("usr/lib/python3.12/site-packages/x").folder("usr/lib/ruby/gems/3.2.0/gems");
+  tree.folder("usr/lib/perl5/vendor_perl")
+      .folder("usr/lib/python3.12/site-packages/x")
+      .folder("usr/lib/ruby/gems/3.2.0/gems");
   EXPECT_EQ(scan(tree).depends, (Names{"perl~5", "python-3.12-base", "ruby-3.2"}));
   definition::Definition declared;
   declared.dependencies.runtime = {"perl", "python3", "ruby-3.3"};
@@ -229,7 +231,8 @@ TEST(Scan, HonoursOptions) {
 TEST(Scan, TiesLibrariesToVersionsWhenAsked) {
   Tree tree;
   tree.library("usr/lib/liba.so.1", "-Wl,-soname,liba.so.1")
-      .library("usr/lib/libb.so.1", "-Wl,--no-as-needed,-soname,libb.so.1 -L" + (tree.root() / "usr/lib").string() + " -l:liba.so.1");
+      .library("usr/lib/libb.so.1",
+               "-Wl,--no-as-needed,-soname,libb.so.1 -L" + (tree.root() / "usr/lib").string() + " -l:liba.so.1");
   const PackageTree walked = *PackageTree::walk(tree.root());
   definition::Definition definition;
   definition.name = "foo";

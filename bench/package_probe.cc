@@ -2,6 +2,7 @@
 // tests/conformance/scan.sh. Not installed.
 
 #include "apk/package_file.h"
+#include "base/events.h"
 #include "package/package.h"
 
 #include <cstdio>
@@ -9,9 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace nacre {
 namespace {
-
-using namespace nacre;
 
 int fail(const Error& error) {
   std::fprintf(stderr, "%s\n", error.render().c_str());
@@ -63,7 +63,28 @@ Result<> scan_apks(const std::vector<std::string>& files) {
   return scan(trees, infos);
 }
 
+/// `folder`/NAME is the tree, as a build leaves it.
+Result<> pack(const std::string& name, const std::string& version, const os::Path& folder, const os::Path& out) {
+  NoEvents silent;
+  definition::Definition definition;
+  definition.name = name;
+  definition.version = version;
+  build::BuiltTree built;
+  built.output = folder;
+  built.packages = {name};
+  package::PackageRequest request;
+  request.definition = &definition;
+  request.built = &built;
+  request.gates = package::Gates::kWarn;
+  request.lint.require.clear();
+  request.source_date_epoch = 1'700'000'000;
+  request.out_dir = out;
+  TRY(package::make_packages(request, silent, {}));
+  return {};
+}
+
 Result<> run(const std::vector<std::string>& words) {
+  if (words.size() == 5 && words[0] == "pack") return pack(words[1], words[2], words[3], words[4]);
   if (words.size() >= 2 && words[0] == "scan-apks") return scan_apks({words.begin() + 1, words.end()});
   if (words.size() == 4 && words[0] == "scan") {
     apk::PackageInfo info;
@@ -71,12 +92,17 @@ Result<> run(const std::vector<std::string>& words) {
     info.version = words[2];
     return scan({words[3]}, {info});
   }
-  return Error::make(ErrorKind::kInvalid, "package_probe scan NAME VERSION TREE | scan-apks FILE…");
+  return Error::make(ErrorKind::kInvalid, "package_probe scan NAME VERSION TREE | scan-apks FILE… | "
+                                              "pack NAME VERSION FOLDER OUT");
 }
 
 }  // namespace
 
-int main(int count, char** words) {
-  const Result<> done = run({words + 1, words + count});
+int probe(const std::vector<std::string>& words) {
+  const Result<> done = run(words);
   return done ? 0 : fail(done.error());
 }
+
+}  // namespace nacre
+
+int main(int count, char** words) { return nacre::probe({words + 1, words + count}); }
