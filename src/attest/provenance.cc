@@ -74,6 +74,7 @@ Json build_provenance(const build::BuildRequest& request, const build::BuiltTree
     internal.set("networkEnvironment", Json::strings(request.grant.environment));
     internal.set("networkFiles", Json::strings(files)).set("networkCaches", !request.grant.caches.empty());
   }
+  if (!built.secrets.empty()) internal.set("secrets", Json::strings(built.secrets));
   internal.set("builderVersion", build::kBuilderVersion);
   Json definition = dependency("definition", definition_path, definition_digest.hex());
   if (commit != "unknown") definition.set("name", "commit " + commit);

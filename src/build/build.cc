@@ -32,6 +32,7 @@ GuestSpec spec_of(const BuildRequest& request) {
   spec.source_date_epoch = request.source_date_epoch;
   spec.limits = request.limits;
   spec.jobs = request.jobs;
+  spec.secrets = request.secrets;
   if (request.network) spec.network = &request.grant;
   return spec;
 }
@@ -124,6 +125,7 @@ class Build {
     if (done_ == 0) TRY(runner_->make_loader_cache());
     for (std::size_t i = done_; i < end; ++i) {
       TRY(make_outputs(i));
+      if (!list_.runs[i].secrets.empty()) cache_->stop();
       TRY(runner_->run(list_.runs[i]));
       const auto note = cache_->keep(i + 1, runner_->records(), env_.clock.monotonic_seconds() - begin);
       if (note) task_.note(*note);
@@ -195,11 +197,13 @@ Result<BuiltTree> run_build(const BuildRequest& request, sandbox::Sandbox& sandb
   for (const StepList::Part& part : build.list().parts) built.packages.push_back(part.name);
   for (const std::string& package : built.packages)
     if (ran) ran = check_output(built.output / package, package);
+  if (ran) ran = refuse_secrets(built.output, request.secrets);
   built.log =
       TRY(env.store.put_file(guest.work / "log", store::Store::Take::kCopy), "keeping the log");
   if (!ran) return std::move(ran).error();
   TRY(forget_failure(guest.name, env));
   built.steps = build.runner().records();
+  built.secrets = build.runner().secrets_seen();
   built.finished = env.clock.now_seconds();
   std::string how = fmt::format("{} steps", built.steps.size());
   if (build.done() > 0) how += fmt::format(", {} of them not run again", build.done());

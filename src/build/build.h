@@ -6,6 +6,7 @@
 #include "base/sha256.h"
 #include "build/fetch.h"
 #include "build/network.h"
+#include "build/secrets.h"
 #include "definition/definition.h"
 #include "sandbox/sandbox.h"
 
@@ -39,6 +40,7 @@ struct BuildRequest {
   unsigned jobs = 0;  ///< Told to builds as NPROC-limited cpus; 0: all cores.
   bool network = false;
   NetworkGrant grant;  ///< Of a build with network.
+  std::vector<Secret> secrets;  ///< What steps may ask for.
   os::Path step_cache;  ///< Where states between steps are kept and looked for; empty: nowhere.
   std::uint64_t step_cache_bytes = std::uint64_t{4} << 30;  ///< At most, of this definition.
   std::size_t first_step = 0;  ///< Run again from this step on, counted from 1; 0: from what changed.
@@ -59,6 +61,7 @@ struct BuiltTree {
   Sha256 action_key;
   Sha256 log;  ///< Blob: the whole log.
   std::vector<StepRecord> steps;
+  std::vector<std::string> secrets;   ///< Names of those that steps saw.
   std::int64_t started = 0, finished = 0;
 };
 

@@ -149,6 +149,7 @@ Result<> add_network(Guest& guest, const NetworkGrant& grant) {
     if (value == nullptr) continue;
     guest.env[name] = value;
     guest.passed_on.push_back(name);
+    if (std::string_view(value).size() >= 8) guest.masks.push_back(value);
   }
   if (grant.caches.empty()) return {};
   return bind_caches(guest, std::filesystem::absolute(grant.caches));
@@ -218,6 +219,9 @@ Result<Guest> make_guest(const GuestSpec& spec) {
   for (const auto& [name, value] : spec.variables) guest.env[name] = value;
   guest.env["PATH"] = kPath;
   if (spec.network != nullptr) TRY(add_network(guest, *spec.network), "giving the steps network");
+  guest.secrets = spec.secrets;
+  for (const Secret& secret : spec.secrets)
+    for (std::string& form : forms_of(secret.value)) guest.masks.push_back(std::move(form));
   TRY(give_to(guest.workspace, ids));
   return guest;
 }

@@ -18,6 +18,7 @@ struct GuestSpec {
   std::int64_t source_date_epoch = 0;
   sandbox::Limits limits;
   unsigned jobs = 0;
+  std::vector<Secret> secrets;
   const NetworkGrant* network = nullptr;  ///< nullptr: no network.
 };
 
@@ -28,6 +29,8 @@ struct Guest {
   os::Path work, workspace;
   sandbox::SandboxCommand base;            ///< All but argv, env and the listeners.
   std::map<std::string, std::string> env;  ///< Of every step, before its own.
+  std::vector<Secret> secrets;             ///< For the steps that ask.
+  std::vector<std::string> masks;          ///< Texts that no log may show.
   std::vector<std::string> passed_on;      ///< Names of variables whose values are never recorded.
 };
 

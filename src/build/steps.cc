@@ -87,7 +87,8 @@ Result<> Log::add(std::string_view line) {
 /// Runs a command whose lines go to the task and the log.
 Result<os::Exit> StepRunner::enter(sandbox::SandboxCommand& command, const Task& task) {
   std::optional<Error> trouble;
-  command.on_line = [&](std::string_view line) {
+  command.on_line = [&](std::string_view printed) {
+    const std::string line = masked(printed, guest_.masks);
     task.output(line);
     auto added = log_.add(line);
     if (!added && !trouble) trouble = std::move(added).error();
@@ -141,7 +142,11 @@ Result<> list_all(const std::vector<Step>& steps, const std::string& part, const
       Step own = step;
       own.pipeline.clear();
       own.working_directory = inner.directory;
-      out.runs.push_back({part, label, definition::step_script(own, kWorkspace), inner.environment, step.place});
+      StepRun run{part, label, definition::step_script(own, kWorkspace), inner.environment, step.place, {}};
+      std::string texts = run.script;
+      for (const auto& [name, value] : run.environment) texts += "\n" + value;
+      run.secrets = secrets_named_in(texts);
+      out.runs.push_back(std::move(run));
     }
     const auto ran = std::count_if(step.pipeline.begin(), step.pipeline.end(),
                                    [](const Step& child) { return child.enabled; });
@@ -180,6 +185,7 @@ sandbox::SandboxCommand StepRunner::command_of(const StepRun& step) const {
 Result<> StepRunner::run(const StepRun& step) {
   if (env_.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
   sandbox::SandboxCommand command = command_of(step);
+  TRY(add_secrets(step, command));
   if (step.script.size() > kMaxArgument) {
     TRY(os::write_file(guest_.work / "tmp/.nacre-step", step.script));
     command.argv = {"/bin/sh", "/tmp/.nacre-step"};
@@ -199,6 +205,22 @@ Result<> StepRunner::run(const StepRun& step) {
   if (!exit->ok()) return judge(step, command, *exit);
   TRY(log_.add(fmt::format("== done in {}", human_duration(seconds))));
   task.finish(human_duration(seconds));
+  return {};
+}
+
+Result<> StepRunner::add_secrets(const StepRun& step, sandbox::SandboxCommand& command) {
+  for (const std::string& name : step.secrets) {
+    const auto found = std::find_if(guest_.secrets.begin(), guest_.secrets.end(),
+                                    [&](const Secret& secret) { return secret.name == name; });
+    if (found == guest_.secrets.end())
+      return Error::make(ErrorKind::kNotFound, "step '{}' of '{}' asks for the secret '{}', which was not given",
+                         step.label, step.part, name)
+          .at(step.place)
+          .hint(fmt::format("give it as `--secret {0}=FILE`, or in NACRE_SECRETS", name));
+    command.secrets.push_back({found->name, found->value});
+    if (std::find(secrets_seen_.begin(), secrets_seen_.end(), name) == secrets_seen_.end())
+      secrets_seen_.push_back(name);
+  }
   return {};
 }
 

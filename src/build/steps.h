@@ -36,6 +36,7 @@ struct StepRun {
   std::string script;
   definition::Pairs environment;  ///< Parents' first; later ones win.
   Place place;
+  std::vector<std::string> secrets;  ///< Names that its script or environment mentions below /run/secrets/.
 };
 
 /// What a definition runs, in order.
@@ -74,9 +75,11 @@ class StepRunner {
 
   Log& log() { return log_; }
   const std::vector<StepRecord>& records() const { return records_; }
+  const std::vector<std::string>& secrets_seen() const { return secrets_seen_; }
   void begin_with(std::vector<StepRecord> records) { records_ = std::move(records); }
 
  private:
+  Result<> add_secrets(const StepRun& step, sandbox::SandboxCommand& command);
   Result<> judge(const StepRun& step, const sandbox::SandboxCommand& command, const os::Exit& exit);
   Result<os::Exit> enter(sandbox::SandboxCommand& command, const Task& task);
 
@@ -86,6 +89,7 @@ class StepRunner {
   const Task& task_;
   Log log_;
   std::vector<StepRecord> records_;
+  std::vector<std::string> secrets_seen_;
 };
 
 // failed.cc

@@ -83,6 +83,10 @@ Result<std::vector<std::string>> read_options(Workshop& shop, const Arguments& a
     shop.cache_dir = std::filesystem::absolute(folder);
     shop.places.directories.push_back(shop.cache_dir);
   }
+  for (const std::string& word : arguments.list("--secret")) {
+    build::Secret secret = TRY(build::read_secret(word), "reading --secret");
+    shop.secrets.insert(shop.secrets.begin(), std::move(secret));
+  }
   std::vector<std::string> names;
   for (const std::string& word : arguments.list("DEFINITION"))
     names.push_back(TRY(add_definition(shop, word)));
@@ -155,6 +159,8 @@ Verb verb_build() {
                   {"--again", OptionType::kFlag, "", "", "build even when the result is known", Completion::kNone},
                   {"--from-step", OptionType::kText, "STEP", "", "run from this step (number or name) on",
                    Completion::kNone},
+                  {"--secret", OptionType::kList, "NAME=FILE", "", "for steps that read /run/secrets/NAME",
+                   Completion::kFile},
                   {"--shell-at", OptionType::kText, "STEP", "", "a shell in the state before this step, and no package",
                    Completion::kNone}};
   verb.options.insert(verb.options.end(), kBuildOptions.begin(), kBuildOptions.end());

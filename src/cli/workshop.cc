@@ -289,6 +289,7 @@ Result<Workshop> open_workshop(Session& session, const Arch& arch) {
   if (const char* policy = std::getenv("NACRE_NETWORK"))
     shop.network = TRY(build::parse_network_policy(policy), "reading NACRE_NETWORK");
   shop.grant = TRY(build::network_grant_of_machine());
+  shop.secrets = TRY(build::secrets_of_machine());
   if (const char* size = std::getenv("NACRE_STEP_CACHE")) {
     double bytes = 0;
     if (std::string_view(size) != "0") bytes = TRY(build::parse_quantity(size), "reading NACRE_STEP_CACHE");
@@ -302,6 +303,7 @@ Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Defi
   build::BuildRequest request;
   request.definition = &definition;
   request.arch = shop.os.arch;
+  request.secrets = shop.secrets;
   request.network = TRY(network_of(shop, definition, "build"));
   if (request.network) {
     request.grant = shop.grant;

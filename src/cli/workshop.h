@@ -28,6 +28,7 @@ struct Workshop {
   std::optional<std::set<std::string>> network_always_for;
   build::NetworkGrant grant;           ///< What the machine's owner shows to steps with network.
   Path cache_dir;                      ///< --cache-dir; empty: one of ours below NACRE_HOME/cache.
+  std::vector<build::Secret> secrets;  ///< NACRE_SECRETS, and --secret before them.
   std::uint64_t step_cache_bytes = std::uint64_t{4} << 30;  ///< NACRE_STEP_CACHE; 0: states between steps are not kept.
   std::map<std::string, std::string> first_step;  ///< --from-step, by definition.
   std::set<std::string> from_files;    ///< Names of definitions given as files: their caches are their own.

@@ -201,6 +201,24 @@ void attach_devices(const Launch& launch, const Opened& opened) {
     (void)!::symlink("pts/ptmx", "/dev/ptmx");
 }
 
+/// In memory, for this command alone; the folder is read-only once they are there.
+void attach_secrets(const Launch& launch) {
+  if (launch.secrets.empty()) return;
+  constexpr const char* kFolder = "/run/secrets";
+  const int tmpfs = make_tmpfs("16m", "755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  bool ok = tmpfs >= 0 && make_point(kFolder, NodeType::kDirectory) == 0 && attach(tmpfs, kFolder) == 0;
+  for (const SecretFile& secret : launch.secrets) {
+    if (!ok) break;
+    const int file = ::open(secret.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+    const ssize_t size = static_cast<ssize_t>(secret.bytes.size());
+    ok = file >= 0 && ::write(file, secret.bytes.data(), secret.bytes.size()) == size;
+    if (file >= 0) close_fd(file);
+  }
+  mount_attr change{};
+  change.attr_set = MOUNT_ATTR_RDONLY;
+  if (!ok || ::mount_setattr(AT_FDCWD, kFolder, 0, &change, sizeof change) != 0) fail(launch, Step::kSecrets);
+}
+
 }  // namespace
 
 void build_root(const Launch& launch) {
@@ -227,6 +245,7 @@ void build_root(const Launch& launch) {
     if (attach(opened.binds[i], bind.target.c_str()) != 0)
       fail(launch, Step::kBind, static_cast<int>(i));
   }
+  attach_secrets(launch);
 }
 
 }  // namespace nacre::sandbox

@@ -20,7 +20,7 @@ constexpr std::size_t kMaxDevices = 8, kMaxBinds = 256;
 /// Where a child can fail; the parent turns it into words.
 enum class Step : int {
   kUserNamespace, kNamespaces, kIdentity, kPrivateMounts, kProc, kStaging, kLayer, kUpper,
-  kOverlay, kPivot, kAttachProc, kDevices, kTmp, kBindPoint, kBind, kHostname, kLoopback, kFork,
+  kOverlay, kPivot, kAttachProc, kDevices, kTmp, kBindPoint, kBind, kSecrets, kHostname, kLoopback, kFork,
   kCgroup, kTerminal, kCapabilities, kScope, kSeccomp, kWorkingDir, kExec,
 };
 
@@ -63,6 +63,7 @@ struct Launch {
   std::string upper_name, work_name;  ///< "u/…", as seen from the staging folder; of an overlay.
   std::string staging;          ///< A folder of the host that the child covers meanwhile.
   std::vector<Source> devices, binds;
+  std::vector<SecretFile> secrets;      ///< Names are absolute paths by now.
   std::string tmp_options, shm_options, hostname, working_dir;
   std::vector<std::string> programs;  ///< Candidates for argv[0], in the order of PATH.
   std::vector<std::string> words, environment;

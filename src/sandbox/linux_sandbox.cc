@@ -58,6 +58,7 @@ std::string step_text(const Launch& launch, const Report& report) {
                          index < launch.binds.size() ? launch.binds[index].target : "?",
                          path_in(launch.binds));
     case Step::kBind: return fmt::format("bind '{}'", path_in(launch.binds));
+    case Step::kSecrets: return "place the secrets on a tmpfs at /run/secrets";
     case Step::kHostname: return fmt::format("set the host name '{}'", launch.hostname);
     case Step::kLoopback: return "raise the loopback interface";
     case Step::kFork: return "start a process";

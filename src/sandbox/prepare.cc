@@ -203,6 +203,12 @@ Result<Launch> prepare(const SandboxCommand& command, const IdMap& ids, const Pa
   }
   TRY(add_devices(launch));
   TRY(add_binds(launch, command.binds));
+  for (const SecretFile& secret : command.secrets) {
+    const TreePath name = TRY(TreePath::parse(secret.name), "placing a secret");
+    if (name.is_root() || name.str().find('/') != std::string::npos)
+      return Error::make(ErrorKind::kInvalid, "expected the name of a secret without '/', got '{}'", secret.name);
+    launch.secrets.push_back({"/run/secrets/" + name.str(), secret.bytes});
+  }
   find_arguments(launch);
   launch.staging = os::exists("/tmp") ? "/tmp" : "/usr";
   launch.hostname = command.hostname;

@@ -40,9 +40,16 @@ struct Limits {
   std::uint64_t shm_bytes = 256ull << 20;  ///< Size of /dev/shm.
 };
 
+/// A file on a read-only tmpfs at /run/secrets that only this command sees.
+struct SecretFile {
+  std::string name;
+  std::string bytes;
+};
+
 struct SandboxCommand {
   RootSpec root;
   std::vector<Bind> binds;
+  std::vector<SecretFile> secrets;
   std::vector<std::string> argv;     ///< Looked up inside the root.
   std::vector<std::string> env;      ///< Exactly this.
   std::string working_dir = "/";
