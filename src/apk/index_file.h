@@ -29,4 +29,7 @@ struct IndexFile {
 };
 Result<IndexFile> read_index(std::string_view bytes, std::string_view source);
 
+/// The same index, byte for byte, with a signature of `signer` instead of the one that it had.
+Result<std::string> sign_index(std::string_view bytes, std::string_view source, const SegmentSigner& signer);
+
 }  // namespace nacre::apk

@@ -92,6 +92,9 @@ Result<PackageFile> read_package_header(const std::filesystem::path& path,
 Result<std::string> read_segment(const std::filesystem::path& path, const Segment& segment,
                                  const ReadLimits& limits = {});
 
+/// Replaces a package by the same one with a signature of `signer` instead of those that it had. Checks it before.
+Result<> sign_package(const std::filesystem::path& path, const SegmentSigner& signer);
+
 /// Control files (".PKGINFO", ".melange.yaml", scripts) of a package.
 Result<std::vector<std::pair<std::string, std::string>>> read_control_files(
     const std::filesystem::path& path, const ReadLimits& limits = {});

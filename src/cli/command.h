@@ -74,6 +74,8 @@ struct Verb {
   std::function<Result<int>(const Arguments&, Session&)> run;  ///< Exit code, or the error.
   /// Instead of `run`, for verbs that open neither store nor network: the signer, completion.
   std::function<Result<int>(const Arguments&, std::stop_token)> run_alone;
+  /// Of a verb that has both: whether run_alone answers this call.
+  std::function<bool(const Arguments&)> is_alone;
 };
 
 /// All verbs, in the order of the help page. The list is in verbs.cc.

@@ -96,7 +96,8 @@ class Interrupts {
 };
 
 Result<int> run(const Call& call, std::stop_token stop) {
-  if (call.verb->run_alone) return call.verb->run_alone(call.arguments, stop);
+  if (call.verb->run_alone && (!call.verb->is_alone || call.verb->is_alone(call.arguments)))
+    return call.verb->run_alone(call.arguments, stop);
   const Path home = home_dir();
   const std::unique_ptr<store::Store> store = TRY(store::Store::open(home), "opening the store '{}'", home.string());
   os::SystemProcesses processes;
@@ -134,7 +135,10 @@ int main_of(const std::vector<std::string>& words) {
 }  // namespace nacre::cli
 
 int main(int argc, char** argv) {
-  const int code = nacre::cli::main_of({argv + 1, argv + argc});
+  std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  // By another name it is another tool: `ln -s nacre melange`.
+  if (argc > 0 && nacre::cli::Path(argv[0]).filename() == "melange") words.insert(words.begin(), {"melange", "--"});
+  const int code = nacre::cli::main_of(words);
   std::fflush(stdout);
   return code;
 }

@@ -30,6 +30,7 @@ const std::vector<Verb>& all_verbs() {
       verb_compile(),
       verb_stage0(),
       verb_gc(),
+      verb_melange(),
       verb_completion(),
   };
   return kVerbs;

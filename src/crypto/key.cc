@@ -169,6 +169,17 @@ Result<PrivateKey> PrivateKey::generate(KeyKind kind) {
   return out;
 }
 
+Result<PrivateKey> PrivateKey::generate_rsa(unsigned bits) {
+  if (bits < unsigned{kMinRsaBits} || bits > unsigned{kMaxRsaBits})
+    return Error::make(ErrorKind::kInvalid, "expected {} to {} bits for an RSA key, got {}", kMinRsaBits, kMaxRsaBits,
+                       bits);
+  Key key(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", std::size_t{bits}));
+  if (!key) return Error::make(ErrorKind::kInternal, "cannot make a key: {}", reason());
+  PrivateKey out;
+  out.state_ = std::make_shared<const State>(State{std::move(key), KeyKind::kRsa4096});
+  return out;
+}
+
 Result<PrivateKey> PrivateKey::from_pem(std::string_view pem) {
   if (pem.size() > kMaxPemBytes)
     return Error::make(ErrorKind::kInvalid, "expected a private key, found {} bytes", pem.size());

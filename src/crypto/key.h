@@ -36,6 +36,7 @@ class PublicKey {
 class PrivateKey {
  public:
   static Result<PrivateKey> generate(KeyKind kind);
+  static Result<PrivateKey> generate_rsa(unsigned bits);     ///< kInvalid outside 2048 to 8192 bits.
   static Result<PrivateKey> from_pem(std::string_view pem);  ///< PKCS#8 or PKCS#1, unencrypted.
   std::string pem() const;                                   ///< PKCS#8 for ECDSA, PKCS#1 for RSA (melange's form).
   PublicKey public_key() const;

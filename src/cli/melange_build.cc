@@ -1,0 +1,204 @@
+#include "cli/melange_build.h"
+
+#include "apk/version.h"
+#include "attest/sbom.h"
+#include "base/text.h"
+#include "cli/workshop.h"
+#include "definition/load.h"
+#include "store/store.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace nacre::cli {
+namespace {
+
+bool fits(const definition::Definition& definition, const Arch& arch) {
+  const std::vector<std::string>& wanted = definition.target_architecture;
+  return wanted.empty() || std::any_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
+           const auto known = find_arch(name);
+           return name == "all" || (known && *known == arch);
+         });
+}
+
+Result<> check_machine(const Arch& arch) {
+  if (arch == host_arch()) return {};
+  return Error::make(ErrorKind::kInvalid, "this machine runs {}, and cannot build for {}", host_arch().apk, arch.apk)
+      .hint("leave --arch out, or run on such a machine");
+}
+
+Result<std::vector<package::Extra>> sboms_of(const MelangeArguments& arguments, const build::BuildRequest& request,
+                                             const build::BuiltTree& built, const std::string& commit, Env& env) {
+  const definition::Definition& definition = *request.definition;
+  const bool known = commit != "unknown";
+  attest::SbomOptions options;
+  options.name_space = arguments.text("--namespace");
+  options.repository = arguments.text("--git-repo-url");
+  options.path = Path(definition.file).filename().string();
+  options.commit = known ? commit : "";
+  if (auto texts = attest::license_texts(definition, built.workspace))
+    options.license_texts = *std::move(texts);
+  else
+    env.events.emit({.kind = EventKind::kWarning, .name = "licence texts", .detail = texts.error().render()});
+  std::vector<package::Extra> out;
+  for (const std::string& name : built.packages) {
+    const codec::Json sbom = attest::package_sbom(definition, name, request.arch, request.sources, known ? commit : "",
+                                                  request.source_date_epoch, options);
+    out.push_back({name, attest::package_sbom_path(name, definition.full_version()),
+                   codec::to_pretty_json(sbom, 2, codec::EscapeHtml::kYes)});
+  }
+  return out;
+}
+
+/// Where the workspace's first files come from: --source-dir, else the directory of the definition.
+Path sources_beside(const MelangeArguments& arguments, const std::string& file) {
+  if (arguments.on("--empty-workspace")) return {};
+  const std::string given = arguments.text("--source-dir");
+  return given.empty() ? std::filesystem::absolute(file).parent_path() : Path(given);
+}
+
+/// Inside the shell of --interactive when a step failed; the error stays the answer.
+Error after_failure(Error error, const MelangeArguments& arguments, const std::string& name, Session& session) {
+  if (!arguments.on("--interactive") || ::isatty(0) == 0) return error;
+  tell(session.env, "a shell where the step failed; `exit` ends it");
+  const auto code = build::reopen_failed(name, session.sandbox, session.env);
+  if (!code) return std::move(error).while_doing("opening a shell: {}", code.error().render());
+  return error;
+}
+
+Result<build::BuildRequest> make_request(const MelangeArguments& arguments, const std::string& file,
+                                         const definition::Definition& definition, const Arch& arch, Session& session) {
+  build::BuildRequest request;
+  request.definition = &definition;
+  request.arch = arch;
+  request.source_date_epoch = TRY(date_of(arguments));
+  RepositoryShelf shelf(repositories_of(definition.environment, arguments, arch), session.env);
+  solve::World world;
+  world.atoms = definition.environment.packages;
+  for (const std::string& name : arguments.list("--package-append")) world.atoms.push_back(name);
+  request.root = TRY(shelf.root_for(world), "choosing the build root of '{}'", definition.name);
+  request.sources = TRY(fetch_ahead(definition, arguments, session.env));
+  request.source_dir = sources_beside(arguments, file);
+  request.network = TRY(network_of(definition, "build"));
+  if (request.network) request.grant = TRY(grant_of(arguments));
+  request.limits = TRY(limits_of(arguments, definition.resources));
+  return request;
+}
+
+Result<> write_outputs(const MelangeBuilt& done, const Session& session, Env& env) {
+  if (!done.arguments.text("--dependency-log").empty()) TRY(write_dependency_log(done));
+  if (done.arguments.on("--create-build-log")) TRY(append_build_log(done));
+  if (done.arguments.on("--generate-provenance")) TRY(write_provenance(done, session));
+  if (done.arguments.on("--generate-index")) TRY(update_index(done, env));
+  return {};
+}
+
+Result<std::vector<apk::PackageFile>> build_one(const MelangeArguments& arguments, const std::string& file,
+                                                const Arch& arch, const apk::SegmentSigner& signer, Session& session) {
+  Env& env = session.env;
+  definition::Definition definition = TRY(load_config(file, arguments, session.os_dir, arch));
+  if (!fits(definition, arch)) {
+    tell(env, fmt::format("{} is not made for {}: left out", definition.name, arch.apk));
+    return std::vector<apk::PackageFile>();
+  }
+  TRY(check_machine(arch));
+  if (!apk::is_valid_version(definition.full_version()))
+    return Error::make(ErrorKind::kInvalid, "'{}' is no version that apk can read", definition.version)
+        .at({file, 0, 0});
+  if (arguments.on("--debug")) {
+    trace_steps(definition.pipeline);
+    for (definition::Subpackage& sub : definition.subpackages) trace_steps(sub.pipeline);
+  }
+  const os::FileLock lease = TRY(wait_for_lease("melange/" + definition.name, env));
+  build::BuildRequest request = TRY(make_request(arguments, file, definition, arch, session));
+  Scratch work(env.store.work_dir() / ("melange-" + definition.name));
+  work.keep = true;
+  TRY(os::remove_tree(work.path));
+  request.work = work.path;
+  auto built = build::run_build(request, session.sandbox, env);
+  if (!built) return after_failure(std::move(built).error(), arguments, definition.name, session);
+
+  const std::string commit = commit_of_config(arguments, file, env);
+  package::PackageRequest packages;
+  packages.definition = &definition;
+  packages.arch = arch;
+  packages.built = &*built;
+  packages.extras = TRY(sboms_of(arguments, request, *built, commit, env));
+  packages.commit = commit;
+  packages.source_date_epoch = request.source_date_epoch;
+  packages.strip_origin = arguments.on("--strip-origin-name");
+  packages.lint = TRY(package::LintChoice::of(arguments.list("--lint-require"), arguments.list("--lint-warn")));
+  packages.gates = package::Gates::kWarn;
+  packages.maintainer = arguments.text("--namespace");
+  packages.signer = signer;
+  packages.out_dir = Path(arguments.text("--out-dir")) / std::string(arch.apk);
+  if (arguments.on("--persist-lint-results")) packages.lint_results_dir = packages.out_dir;
+  std::vector<Path> trees;
+  for (const build::RootPackage& package : request.root) trees.push_back(package.tree);
+  packages.accounts = package::Accounts::of(trees, definition.environment);
+  const std::vector<apk::PackageFile> files = TRY(package::make_packages(packages, env));
+  const MelangeBuilt done{arguments, request, *built, files, signer, commit, packages.out_dir};
+  TRY(write_outputs(done, session, env));
+  work.keep = !arguments.on("--rm") || arguments.on("--debug-runner");
+  return files;
+}
+
+Result<int> run_build(const MelangeArguments& arguments, Session& session) {
+  const std::string file = TRY(config_of(arguments));
+  const std::vector<Arch> archs = TRY(archs_of(arguments));
+  const apk::SegmentSigner signer = TRY(signer_of_file(arguments.text("--signing-key")));
+  const os::FileLock in_use =
+      TRY(os::FileLock::take(in_use_lock(session), os::FileLock::Wait::kYes, os::FileLock::Share::kShared));
+  for (const Arch& arch : archs) {
+    const std::vector<apk::PackageFile> files =
+        TRY(build_one(arguments, file, arch, signer, session), "building '{}' for {}", file, arch.apk);
+    for (const apk::PackageFile& package : files) tell(session.env, "wrote " + package.path.string());
+  }
+  return 0;
+}
+
+}  // namespace
+
+MelangeCommand melange_build() {
+  using F = MelangeFlag;
+  MelangeCommand command;
+  command.name = "build";
+  command.summary = "build packages from a definition";
+  command.usage = "[CONFIG]";
+  command.max_words = 1;
+  command.flags = guest_flags();
+  const std::vector<MelangeFlag> own = {
+      {"--build-date", 0, F::kText, "", "date of the files in the packages (RFC 3339)", ""},
+      {"--build-option", 0, F::kList, "", "options of the definition to turn on", ""},
+      {"--cache-dir", 0, F::kText, "./melange-cache/", "directory of sources named sha256:HEX", ""},
+      {"--cleanup", 0, F::kSwitch, "true", "remove what the run left", "see --rm"},
+      {"--create-build-log", 0, F::kSwitch, "", "add the packages made to packages.log", ""},
+      {"--dependency-log", 0, F::kText, "", "write what was found in the packages to FILE.ARCH", ""},
+      {"--empty-workspace", 0, F::kSwitch, "", "begin with nothing in the workspace", ""},
+      {"--generate-index", 0, F::kSwitch, "true", "add the packages to APKINDEX.tar.gz", ""},
+      {"--generate-provenance", 0, F::kSwitch, "", "write NAME-VERSION.attest.tar.gz", ""},
+      {"--git-commit", 0, F::kText, "", "commit of the definition; git's HEAD when there is none", ""},
+      {"--git-repo-url", 0, F::kText, "", "repository of the definition, for provenance", ""},
+      {"--license", 0, F::kText, "NOASSERTION", "licence of the definition itself",
+       "SBOMs do not list the definition as a package"},
+      {"--lint-require", 0, F::kList, kLintRequired, "linters that must pass", ""},
+      {"--lint-warn", 0, F::kList, kLintWarned, "linters that only warn", ""},
+      {"--namespace", 0, F::kText, "unknown", "namespace of package URLs in SBOMs", ""},
+      {"--out-dir", 0, F::kText, "./packages/", "where ARCH/NAME-VERSION.apk go", ""},
+      {"--override-host-triplet-libc-substitution-flavor", 0, F::kText, "gnu", "libc in host.triplet.*",
+       "host.triplet.* is always gnu"},
+      {"--package-append", 0, F::kList, "", "more packages for the root", ""},
+      {"--persist-lint-results", 0, F::kSwitch, "", "write lint-NAME-VERSION.json beside the packages", ""},
+      {"--pipeline-dir", 0, F::kText, "", "directory of pipelines, before all others", ""},
+      {"--signing-key", 0, F::kText, "", "RSA key for packages and index; without it they are unsigned", ""},
+      {"--strip-origin-name", 0, F::kSwitch, "", "packages name no origin", ""},
+      {"--trace", 0, F::kText, "", "where a trace goes", "NACRE_PROGRESS=json says when each task began and ended"},
+      {"--vars-file", 0, F::kText, "", "variables over those of the definition", ""}};
+  command.flags.insert(command.flags.end(), own.begin(), own.end());
+  std::sort(command.flags.begin(), command.flags.end(), [](const F& a, const F& b) { return a.name < b.name; });
+  command.run = run_build;
+  return command;
+}
+
+}  // namespace nacre::cli
