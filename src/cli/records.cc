@@ -29,6 +29,10 @@ Json to_json(const BuildRecord& record) {
   out.set("sideFiles", record.from.side_files);
   out.set("sources", std::move(sources)).set("root", std::move(root));
   out.set("packages", packages_to_json(record.packages));
+  Json abi = Json::object();
+  for (const auto& [name, digests] : record.abi)
+    abi.set(name, Json::object({{"digest", digests.digest.hex()}, {"symbols", digests.symbols.hex()}}));
+  out.set("abi", std::move(abi));
   return out.set("seconds", record.seconds).set("finished", record.finished);
 }
 
@@ -50,6 +54,11 @@ Result<BuildRecord> from_json(const Json& json) {
   for (const auto& [name, content] : json["root"].members()) out.from.root[name] = content.as_string();
   index::Serial serial = TRY(index::serial_from_json(json["packages"]));
   out.packages = std::move(serial.packages);
+  for (const auto& [name, digests] : json["abi"].members()) {
+    BuildRecord::Abi& abi = out.abi[name];
+    abi.digest = TRY(digest_at(digests, "digest"));
+    abi.symbols = TRY(digest_at(digests, "symbols"));
+  }
   out.from.side_files = json["sideFiles"].as_string();
   out.seconds = json["seconds"].as_double();
   out.finished = json["finished"].as_int();

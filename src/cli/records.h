@@ -4,6 +4,7 @@
 #include "index/index.h"
 #include "plan/plan.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@ struct BuildRecord {
   Sha256 log;
   plan::BuiltFrom from;
   std::vector<index::SerialPackage> packages;  ///< Signed for `community`; by name.
+  /// By package: the digest of what linking with it sees, and the blob that lists its symbols (docs/formats/abi.md).
+  struct Abi { Sha256 digest, symbols; };
+  std::map<std::string, Abi> abi;
   double seconds = 0;
   std::int64_t finished = 0;
 };

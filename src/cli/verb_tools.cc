@@ -154,6 +154,7 @@ Result<> add_builds(Roots& roots, const std::set<Sha256>& published, Env& env) {
       roots.blobs.insert(roots.blobs.end(), {package.apk, package.sbom, package.provenance});
       if (chosen) roots.trees.push_back(tree_key(package.apk));
     }
+    for (const auto& [name, abi] : build.abi) roots.blobs.push_back(abi.symbols);
     for (const std::string& source : build.from.sources) roots.add(source);
   }
   return {};

@@ -8,6 +8,7 @@
 #include "codec/archive.h"
 #include "codec/digest.h"
 #include "os/clock.h"
+#include "package/abi.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -164,6 +165,18 @@ BuildRecord make_record(const build::BuildRequest& request, const build::BuiltTr
   return record;
 }
 
+/// Symbols of each package, for keys of those that link with them.
+Result<std::map<std::string, BuildRecord::Abi>> keep_abi(const build::BuiltTree& built, Env& env) {
+  std::map<std::string, BuildRecord::Abi> out;
+  for (const std::string& name : built.packages) {
+    const package::PackageTree tree = TRY(package::PackageTree::walk(built.output / name));
+    const package::PackageAbi abi = TRY(package::read_abi(tree), "listing the symbols of '{}'", name);
+    const Sha256 symbols = TRY(env.store.put_bytes(codec::to_json(package::abi_to_json(abi))));
+    out[name] = {abi.digest, symbols};
+  }
+  return out;
+}
+
 bool same_packages(const BuildRecord& a, const BuildRecord& b) {
   if (a.packages.size() != b.packages.size()) return false;
   for (std::size_t i = 0; i < a.packages.size(); ++i)
@@ -212,6 +225,7 @@ Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const
   record.from.side_files = TRY(build::side_files_digest(request.source_dir));
   record.packages =
       TRY(attest_packages(shop, request, built, assembled, key, Edition::kCommunity));
+  record.abi = TRY(keep_abi(built, env));
   TRY(keep_build(env, record));
   work.keep = false;
   return record;

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "base/sha256.h"
+#include "codec/json.h"
+#include "package/elf.h"
+#include "package/tree.h"
+
+#include <string>
+#include <vector>
+
+namespace nacre::package {
+
+/// The symbols of one dynamic ELF file.
+struct FileAbi {
+  TreePath path;
+  std::string soname;
+  std::vector<std::string> needed;
+  std::vector<ElfSymbol> exports, imports;
+};
+
+/// What a package shows to those that link with it (design, decision 5).
+struct PackageAbi {
+  std::vector<FileAbi> files;  ///< Every dynamic ELF file, by path.
+  /// Equal digests: whoever links with the packages gets the same. Made of, for each shared library, soname and
+  /// exported symbols with version, kind and weakness, of data also the size (copies of it lie in programs); of the
+  /// contents of headers, static libraries, objects, linker scripts, pkg-config, CMake, autoconf, GIR and Vala files;
+  /// and of the names of library links. Not of: code, versions in file names, commands and data. docs/formats/abi.md.
+  Sha256 digest;
+};
+Result<PackageAbi> read_abi(const PackageTree& tree);
+/// The digest alone, of a tree on disk.
+Result<Sha256> abi_digest(const os::Path& tree);
+
+/// Compact form to keep: docs/formats/abi.md.
+codec::Json abi_to_json(const PackageAbi& abi);
+
+}  // namespace nacre::package
