@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <optional>
@@ -121,10 +122,13 @@ class Build {
 
   /// Runs the steps that are left, those before `end` of them counted from 0.
   Result<> run_until(std::size_t end) {
-    const double begin = env_.clock.monotonic_seconds();
+    const double begin = env_.clock.monotonic_seconds(), total = guest_.base.limits.timeout_seconds;
     if (done_ == 0) TRY(runner_->make_loader_cache());
     for (std::size_t i = done_; i < end; ++i) {
       TRY(make_outputs(i));
+      // The limit is for the whole build; each step gets what is left.
+      if (total > 0)
+        guest_.base.limits.timeout_seconds = std::max(1e-3, total - (env_.clock.monotonic_seconds() - begin));
       if (!list_.runs[i].secrets.empty()) cache_->stop();
       TRY(runner_->run(list_.runs[i]));
       const auto note = cache_->keep(i + 1, runner_->records(), env_.clock.monotonic_seconds() - begin);

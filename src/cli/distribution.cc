@@ -106,10 +106,14 @@ std::vector<std::string> package_names(const definition::Definition& definition)
 }
 
 void Shelf::add(Edition edition, const index::SerialPackage& package) {
+  const std::lock_guard lock(*mutex_);
   by_name_[edition][package.record.name] = package;
 }
 
-void Shelf::remove(std::string_view name, Edition edition) { by_name_[edition].erase(std::string(name)); }
+void Shelf::remove(std::string_view name, Edition edition) {
+  const std::lock_guard lock(*mutex_);
+  by_name_[edition].erase(std::string(name));
+}
 
 namespace {
 
@@ -129,13 +133,14 @@ std::set<std::string> libraries_given(const apk::IndexRecord& record) {
 
 /// Ours that the atoms and what they need ask for, by name.
 std::set<std::string> chosen_of(const std::map<std::string, index::SerialPackage>& shelf,
-                                std::vector<std::string> open) {
+                                std::vector<std::string> open, const std::set<std::string>* origins) {
   std::set<std::string> chosen;
   while (!open.empty()) {
     const auto atom = apk::parse_dependency(open.back());
     open.pop_back();
     if (!atom || atom->conflict) continue;
     for (const auto& [name, package] : shelf) {
+      if (origins != nullptr && !origins->contains(package.record.origin)) continue;
       if (!names_given(package.record).contains(atom->name) || !chosen.insert(name).second) continue;
       open.insert(open.end(), package.record.depends.begin(), package.record.depends.end());
     }
@@ -146,7 +151,7 @@ std::set<std::string> chosen_of(const std::map<std::string, index::SerialPackage
 }  // namespace
 
 Shelf::Pool Shelf::pool(const std::vector<std::string>& atoms, const std::vector<std::string>& always,
-                        bool ours) const {
+                        bool ours, const std::set<std::string>* origins) const {
   Pool out;
   std::set<std::string> chosen;
   std::map<std::string, apk::IndexRecord*> giver;  // of a library, among ours
@@ -154,7 +159,7 @@ Shelf::Pool Shelf::pool(const std::vector<std::string>& atoms, const std::vector
   if (ours && shelf != by_name_.end()) {
     std::vector<std::string> open = atoms;
     open.insert(open.end(), always.begin(), always.end());
-    chosen = chosen_of(shelf->second, std::move(open));
+    chosen = chosen_of(shelf->second, std::move(open), origins);
     for (const std::string& name : chosen) {
       apk::IndexRecord& record = out.records.emplace_back(shelf->second.at(name).record);
       for (const std::string& library : libraries_given(record)) giver[library] = &record;
@@ -185,9 +190,12 @@ Result<build::RootPackage> Shelf::unpack(const index::SerialPackage& package, Ed
   out.version = package.record.version;
   out.edition = std::string(name_of(edition));
   out.content = package.apk;
-  if (const auto known = trees_.find(package.apk); known != trees_.end()) {
-    out.tree = known->second;
-    return out;
+  {
+    const std::lock_guard lock(*mutex_);
+    if (const auto known = trees_.find(package.apk); known != trees_.end()) {
+      out.tree = known->second;
+      return out;
+    }
   }
   const Sha256 key = tree_key(package.apk);
   out.tree = TRY(env_.store.tree(key,
@@ -198,28 +206,40 @@ Result<build::RootPackage> Shelf::unpack(const index::SerialPackage& package, Ed
                                    return apk::unpack_package(env_.store.blob_path(package.apk), folder, owners);
                                  }),
                  "unpacking '{}-{}'", out.name, out.version);
+  const std::lock_guard lock(*mutex_);
   trees_.emplace(package.apk, out.tree);
   return out;
 }
 
 Result<std::vector<build::RootPackage>> Shelf::root_for(const std::vector<std::string>& atoms,
-                                                        const std::vector<std::string>& always, bool ours) {
+                                                        const std::vector<std::string>& always, bool ours,
+                                                        const std::set<std::string>* origins) {
+  std::vector<std::pair<index::SerialPackage, Edition>> packages;
+  TRY(choose(atoms, always, ours, origins, packages));
+  std::vector<build::RootPackage> out;
+  for (const auto& [package, edition] : packages) out.push_back(TRY(unpack(package, edition)));
+  return out;
+}
+
+Result<> Shelf::choose(const std::vector<std::string>& atoms, const std::vector<std::string>& always, bool ours,
+                       const std::set<std::string>* origins,
+                       std::vector<std::pair<index::SerialPackage, Edition>>& out) {
+  const std::lock_guard lock(*mutex_);
   solve::World world;
   world.atoms = atoms;
   for (const std::string& name : always) {
     const auto& shelf = by_name_[Edition::kCommunity];
-    if (ours && shelf.contains(name)) world.atoms.push_back(name);
+    const auto found = shelf.find(name);
+    const bool seen = found != shelf.end() && (origins == nullptr || origins->contains(found->second.record.origin));
+    if (ours && seen) world.atoms.push_back(name);
   }
   solve::Options options;
   options.mixing = solve::Options::Mixing::kBuildRoot;
-  const Pool pool = this->pool(atoms, always, ours);
+  const Pool pool = this->pool(atoms, always, ours, origins);
   const std::vector<solve::Candidate> chosen = TRY(solve::solve(world, pool.candidates, options));
-  std::vector<build::RootPackage> out;
-  for (const solve::Candidate& candidate : chosen) {
-    const index::SerialPackage& package = by_name_[candidate.edition].at(candidate.record->name);
-    out.push_back(TRY(unpack(package, candidate.edition)));
-  }
-  return out;
+  for (const solve::Candidate& candidate : chosen)
+    out.emplace_back(by_name_[candidate.edition].at(candidate.record->name), candidate.edition);
+  return {};
 }
 
 Result<> Shelf::explain_by_editions(const solve::World& world, std::vector<solve::Candidate> pool,
@@ -248,6 +268,7 @@ Result<> Shelf::explain_by_editions(const solve::World& world, std::vector<solve
 }
 
 Result<std::vector<index::SerialPackage>> Shelf::closure(const solve::World& world, Edition edition) {
+  const std::lock_guard lock(*mutex_);
   std::vector<solve::Candidate> pool;
   for (const auto& [name, package] : by_name_[edition])
     pool.push_back({&package.record, std::string(name_of(edition)), edition, 0});

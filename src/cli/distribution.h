@@ -10,6 +10,9 @@
 
 #include <deque>
 #include <map>
+#include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,19 +43,21 @@ std::vector<std::string> package_names(const definition::Definition& definition)
 /// Key in the store of the tree that an .apk unpacks to.
 Sha256 tree_key(const Sha256& apk);
 
-/// Packages that may stand in a build or test root: ours, as far as they are made, and stage0.
+/// Packages that may stand in a build or test root: ours, as far as they are made, and stage0. Safe to use from several
+/// threads.
 class Shelf {
  public:
-  explicit Shelf(Env& env) : env_(env) {}
+  explicit Shelf(Env& env) : env_(env), mutex_(std::make_unique<std::mutex>()) {}
 
   void add(Edition edition, const index::SerialPackage& package);
   void remove(std::string_view name, Edition edition);
 
   /// Solves `atoms` for a build root: packages that the atoms name, what those need, and `always` come from our
   /// edition when we make that name; everything else from stage0; ours replaces stage0's of the same name. `ours`
-  /// false: stage0 alone.
+  /// false: stage0 alone. `origins`: of ours only packages of these definitions; nullptr: of all.
   Result<std::vector<build::RootPackage>> root_for(const std::vector<std::string>& atoms,
-                                                   const std::vector<std::string>& always, bool ours);
+                                                   const std::vector<std::string>& always, bool ours,
+                                                   const std::set<std::string>* origins = nullptr);
 
   /// Solves `atoms` among packages of one edition alone, in install order: for images.
   Result<std::vector<index::SerialPackage>> closure(const solve::World& world, Edition edition);
@@ -64,13 +69,19 @@ class Shelf {
     std::deque<apk::IndexRecord> records;
     std::vector<solve::Candidate> candidates;
   };
-  Pool pool(const std::vector<std::string>& atoms, const std::vector<std::string>& always, bool ours) const;
+  Pool pool(const std::vector<std::string>& atoms, const std::vector<std::string>& always, bool ours,
+            const std::set<std::string>* origins) const;
+  /// root_for() without the trees.
+  Result<> choose(const std::vector<std::string>& atoms, const std::vector<std::string>& always, bool ours,
+                  const std::set<std::string>* origins,
+                  std::vector<std::pair<index::SerialPackage, Edition>>& out);
   /// After `pool` could not satisfy `world`: kDenied when packages of other editions would. Nothing when not even
   /// they do.
   Result<> explain_by_editions(const solve::World& world, std::vector<solve::Candidate> pool, Edition edition) const;
   Result<build::RootPackage> unpack(const index::SerialPackage& package, Edition edition);
 
   Env& env_;
+  std::unique_ptr<std::mutex> mutex_;  ///< Of all below; not held while a tree is made.
   std::map<Edition, std::map<std::string, index::SerialPackage>> by_name_;
   std::map<Sha256, Path> trees_;  ///< Unpacked already, by .apk: the store is asked once a process.
 };

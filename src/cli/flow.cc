@@ -3,6 +3,7 @@
 #include "base/events.h"
 #include "base/text.h"
 #include "cli/evidence.h"
+#include "cli/parallel.h"
 #include "definition/edit.h"
 #include "definition/load.h"
 #include "os/clock.h"
@@ -54,6 +55,7 @@ constexpr int kMaxEpochs = 100;  // raised in one run
 
 /// Writes the next epoch into the definition and reads it again.
 Result<> bump_epoch(Workshop& shop, const std::string& name) {
+  const std::lock_guard lock(*shop.definitions);
   for (definition::Definition& definition : shop.os.definitions) {
     if (definition.name != name) continue;
     const std::string text =
@@ -212,8 +214,14 @@ Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
 
   const plan::Plan plan = TRY(plan_builds(shop, options.only));
   std::map<std::string, index::SerialPackage> packages;
+  report.built.resize(plan.steps.size());
+  const unsigned jobs = options.jobs > 0 ? options.jobs : default_jobs();
+  const auto make = [&](const plan::PlannedStep& step, std::size_t index) -> Result<> {
+    report.built[index] = TRY(run_step(shop, step), "making '{}'", step.name);
+    return {};
+  };
+  TRY(run_planned(plan, jobs, make));
   for (const plan::PlannedStep& step : plan.steps) {
-    report.built.push_back(TRY(run_step(shop, step), "making '{}'", step.name));
     const std::optional<BuildRecord> record = TRY(latest_build(shop.env(), step.name));
     for (const index::SerialPackage& package : record->packages)
       packages[package.record.name] = package;

@@ -14,6 +14,7 @@ struct FlowOptions {
   std::vector<std::string> only;   ///< Definitions; empty: all.
   std::string reason;              ///< Of the serial; empty: made from what changed.
   enum class Tests { kRun, kSkip } tests = Tests::kRun;
+  unsigned jobs = 0;               ///< Builds at once; 0: as the machine has cores and memory.
 };
 
 /// What the flow did with one definition.

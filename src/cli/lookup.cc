@@ -7,6 +7,8 @@
 
 namespace nacre::cli {
 
+const Option kJobsOption = {"--jobs", OptionType::kNumber, "N", "", "builds at once; as cores and memory allow",
+                            Completion::kNone};
 const Option kArchOption = {"--arch", OptionType::kText, "ARCH", "host", "architecture", Completion::kArch};
 const Option kEditionOption = {"--edition", OptionType::kText, "EDITION", "community",
                                "stage0, community or production", Completion::kEdition};

@@ -11,7 +11,7 @@
 namespace nacre::cli {
 
 /// Options that several verbs share.
-extern const Option kArchOption, kEditionOption, kSerialOption;
+extern const Option kArchOption, kJobsOption, kEditionOption, kSerialOption;
 Result<Arch> arch_of(const Arguments& arguments);
 Result<Edition> edition_of(const Arguments& arguments);
 

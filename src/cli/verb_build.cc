@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include "cli/flow.h"
 #include "cli/lookup.h"
+#include "cli/parallel.h"
 #include "cli/verbs.h"
 #include "definition/load.h"
 #include "store/store.h"
@@ -64,11 +65,21 @@ Result<> write_out(const BuildOutcome& outcome, const Path& folder, Env& env) {
   return {};
 }
 
-const std::vector<Option> kBuildOptions = {
-    {"--pipeline-dir", OptionType::kList, "DIR", "", "look for a FILE's pipelines here first", Completion::kFolder},
-    {"--network", OptionType::kText, "WHEN", "", "never, asked (by the definition) or always", Completion::kNone},
-    {"--cache-dir", OptionType::kText, "DIR", "", "what package managers download; sources, by digest",
-     Completion::kFolder}};
+/// What builds and tests share.
+void add_build_options(Verb& verb) {
+  const std::vector<Option> options = {
+      kJobsOption,
+      {"--pipeline-dir", OptionType::kList, "DIR", "", "look for a FILE's pipelines here first", Completion::kFolder},
+      {"--network", OptionType::kText, "WHEN", "", "never, asked (by the definition) or always", Completion::kNone},
+      {"--cache-dir", OptionType::kText, "DIR", "", "what package managers download; sources, by digest",
+       Completion::kFolder}};
+  verb.options.insert(verb.options.end(), options.begin(), options.end());
+}
+
+unsigned jobs_of(const Arguments& arguments) {
+  const long jobs = arguments.number("--jobs");
+  return jobs > 0 ? static_cast<unsigned>(jobs) : default_jobs();
+}
 
 /// The workshop with the definitions that the command line names, and what its options say about builds.
 Result<std::vector<std::string>> read_options(Workshop& shop, const Arguments& arguments) {
@@ -105,14 +116,24 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
                        names.size());
   if (!from.empty()) shop.first_step[names.front()] = from;
   const bool again = arguments.flag("--again") || !from.empty();
+  const auto is_asked = [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  std::vector<BuildOutcome> outcomes(plan.steps.size());
+  const auto make = [&](const plan::PlannedStep& step, std::size_t index) -> Result<> {
+    const bool asked = is_asked(step.name);
+    if (asked && !shell.empty()) return {};
+    outcomes[index] = TRY(build_definition(shop, step, asked && again ? Force::kYes : Force::kNo), "building '{}'",
+                          step.name);
+    return {};
+  };
+  TRY(run_planned(plan, jobs_of(arguments), make));
   Json json = Json::array();
   std::string text;
-  for (const plan::PlannedStep& step : plan.steps) {
-    const bool asked = std::find(names.begin(), names.end(), step.name) != names.end();
-    if (asked && !shell.empty()) return shell_at(shop, step, shell);
-    const Force force = asked && again ? Force::kYes : Force::kNo;
-    const BuildOutcome outcome = TRY(build_definition(shop, step, force), "building '{}'", step.name);
-    if (!asked) continue;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    if (!is_asked(plan.steps[i].name)) continue;
+    if (!shell.empty()) return shell_at(shop, plan.steps[i], shell);
+    const BuildOutcome& outcome = outcomes[i];
     if (const std::string folder = arguments.text("--out"); !folder.empty())
       TRY(write_out(outcome, folder, session.env));
     json.push(to_json(outcome));
@@ -131,8 +152,11 @@ Result<int> run_test(const Arguments& arguments, Session& session) {
   const std::vector<std::string> names = TRY(read_options(shop, arguments));
   const plan::Plan plan = TRY(plan_builds(shop, {}));
   TestCount sum;
-  for (const plan::PlannedStep& step : plan.steps)
+  const auto make = [&](const plan::PlannedStep& step, std::size_t) -> Result<> {
     TRY(build_definition(shop, step), "building '{}'", step.name);
+    return {};
+  };
+  TRY(run_planned(plan, jobs_of(arguments), make));
   for (const std::string& name : names) {
     const TestCount count = TRY(test_definition(shop, *shop.os.find(name)));
     sum.ran += count.ran;
@@ -163,7 +187,7 @@ Verb verb_build() {
                    Completion::kFile},
                   {"--shell-at", OptionType::kText, "STEP", "", "a shell in the state before this step, and no package",
                    Completion::kNone}};
-  verb.options.insert(verb.options.end(), kBuildOptions.begin(), kBuildOptions.end());
+  add_build_options(verb);
   verb.run = run_build;
   return verb;
 }
@@ -174,7 +198,7 @@ Verb verb_test() {
   verb.summary = "run the test pipelines of definitions on their packages";
   verb.arguments = {{"DEFINITION", "name, or FILE.yaml", true, true, Completion::kPackage}};
   verb.options = {kArchOption};
-  verb.options.insert(verb.options.end(), kBuildOptions.begin(), kBuildOptions.end());
+  add_build_options(verb);
   verb.run = run_test;
   return verb;
 }

@@ -3,6 +3,8 @@
 #include "cli/push.h"
 #include "cli/verbs.h"
 
+#include <algorithm>
+
 namespace nacre::cli {
 namespace {
 
@@ -29,6 +31,7 @@ Result<int> run_up(const Arguments& arguments, Session& session) {
   Workshop shop = TRY(open_workshop(session, arch));
   FlowOptions options;
   options.only = arguments.list("DEFINITION");
+  options.jobs = static_cast<unsigned>(std::max(0L, arguments.number("--jobs")));
   if (arguments.flag("--skip-tests")) options.tests = FlowOptions::Tests::kSkip;
   const FlowReport report = TRY(run_flow(shop, options));
   if (report.published) TRY(refresh_layout(*report.published, session));
@@ -50,7 +53,7 @@ Verb verb_up() {
   verb.name = "up";
   verb.summary = "make the distribution: build, test, compose, attest and publish what changed";
   verb.arguments = {{"DEFINITION", "only these and what they are built with", false, true, Completion::kPackage}};
-  verb.options = {kArchOption,
+  verb.options = {kArchOption, kJobsOption,
                   {"--registry", OptionType::kText, "HOST", "", "also push the images to this registry, host[:port]",
                    Completion::kNone},
                   {"--skip-tests", OptionType::kFlag, "", "", "publish without running tests", Completion::kNone}};

@@ -4,6 +4,7 @@
 #include "attest/sbom.h"
 #include "base/events.h"
 #include "base/text.h"
+#include "cli/parallel.h"
 #include "cli/stage0.h"
 #include "codec/archive.h"
 #include "codec/digest.h"
@@ -98,6 +99,7 @@ Result<Assembled> assemble(Workshop& shop, const build::BuildRequest& request,
   packages.source_date_epoch = request.source_date_epoch;
   packages.signer = index::segment_signer(shop.session.signer, edition);
   packages.out_dir = out_dir;
+  for (const build::Secret& secret : request.secrets) packages.forbidden.push_back(secret.value);
   std::vector<Path> root_trees;
   for (const build::RootPackage& root : request.root) root_trees.push_back(root.tree);
   packages.accounts = package::Accounts::of(root_trees, request.definition->environment);
@@ -325,8 +327,9 @@ Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Defi
   }
   request.sources =
       TRY(build::fetch_sources(definition, shop.os.sources, shop.places, shop.env()));
-  request.root = TRY(shop.shelf.root_for(definition.environment.packages, kAlwaysInBuildRoot,
-                                         !from_stage0_alone),
+  const auto seen = shop.seen.find(definition.name);
+  request.root = TRY(shop.shelf.root_for(definition.environment.packages, kAlwaysInBuildRoot, !from_stage0_alone,
+                                         seen == shop.seen.end() ? nullptr : &seen->second),
                      "choosing the build root of '{}'", definition.name);
   const Path side_files = side_files_of(definition);
   if (os::exists(side_files)) request.source_dir = side_files;
@@ -341,9 +344,14 @@ Result<Sha256> package_key(const build::BuildRequest& request) {
                                    codec::to_canonical_json(says)));
 }
 
+const definition::Definition* find_definition(Workshop& shop, std::string_view name) {
+  const std::lock_guard lock(*shop.definitions);
+  return shop.os.find(name);
+}
+
 Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& step, Force force) {
   Env& env = shop.env();
-  const definition::Definition& definition = *shop.os.find(step.name);
+  const definition::Definition& definition = *find_definition(shop, step.name);
   const os::FileLock lease = TRY(wait_for_lease("build/" + step.name, env));
   build::BuildRequest request = TRY(prepare_build(shop, definition, step.from_stage0_alone));
   const Sha256 key = TRY(package_key(request));
@@ -489,7 +497,9 @@ Result<plan::Plan> plan_builds(Workshop& shop, const std::vector<std::string>& o
     for (const index::SerialPackage& package : record->packages)
       input.contents[package.record.name] = package.apk.hex();
   }
-  return plan::make_plan(input);
+  plan::Plan plan = TRY(plan::make_plan(input));
+  shop.seen = seen_by_each(plan);
+  return plan;
 }
 
 }  // namespace nacre::cli

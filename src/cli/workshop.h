@@ -7,6 +7,8 @@
 #include "plan/plan.h"
 
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -31,6 +33,9 @@ struct Workshop {
   std::vector<build::Secret> secrets;  ///< NACRE_SECRETS, and --secret before them.
   std::uint64_t step_cache_bytes = std::uint64_t{4} << 30;  ///< NACRE_STEP_CACHE; 0: states between steps are not kept.
   std::map<std::string, std::string> first_step;  ///< --from-step, by definition.
+  /// By definition: whose packages its root may hold. Of the last plan.
+  std::map<std::string, std::set<std::string>> seen;
+  std::unique_ptr<std::mutex> definitions = std::make_unique<std::mutex>();  ///< Held to find or change one in `os`.
   std::set<std::string> from_files;    ///< Names of definitions given as files: their caches are their own.
 
   Env& env() { return session.env; }
@@ -48,6 +53,9 @@ Path in_use_lock(const Session& session);
 
 /// Reads the distribution and makes stage 0 unless the newest stage0 serial was made from the same table.
 Result<Workshop> open_workshop(Session& session, const Arch& arch);
+
+/// The definition of that name, which a flow in another thread may be changing another of. nullptr: none.
+const definition::Definition* find_definition(Workshop& shop, std::string_view name);
 
 /// How a definition came by its packages.
 enum class Made {
