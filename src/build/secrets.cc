@@ -22,7 +22,8 @@ bool is_name_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 }
 
-/// The part of a base64 text that `value` alone decides when it stands `before` bytes (0 to 2) after a multiple of three.
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+         c == '.';
 std::string base64_at(std::string_view value, std::size_t before, std::string_view alphabet) {
   std::string out;
   const std::size_t bits = (before + value.size()) * 8;
@@ -111,7 +112,9 @@ Result<Secret> read_secret(std::string_view text) {
   if (equals == std::string_view::npos || !good)
     return Error::make(ErrorKind::kInvalid, "expected a secret as NAME=FILE, got '{}'", name)
         .hint("a name has letters, digits, '_', '-' and '.'");
-  Secret out{name, TRY(os::read_file(std::string(text.substr(equals + 1)), kMaxBytes), "reading the secret '{}'", name)};
+  const std::string file(text.substr(equals + 1));
+  Secret out{name, {}};
+  out.value = TRY(os::read_file(file, kMaxBytes), "reading the secret '{}'", name);
   if (trim(out.value).size() < kMinBytes)
     return Error::make(ErrorKind::kInvalid, "the secret '{}' has fewer than {} bytes", name, kMinBytes)
         .hint("so short a text cannot be told from what packages hold anyway");
@@ -147,7 +150,8 @@ std::vector<std::string> forms_of(std::string_view value) {
 std::string masked(std::string_view line, std::span<const std::string> forms) {
   std::string out(line);
   for (const std::string& form : forms)
-    for (std::size_t at = 0; (at = out.find(form, at)) != std::string::npos; at += 3) out.replace(at, form.size(), "***");
+    for (std::size_t at = 0; (at = out.find(form, at)) != std::string::npos; at += 3)
+      out.replace(at, form.size(), "***");
   return out;
 }
 
