@@ -105,6 +105,9 @@ Result<Ids> ids_of(const definition::Environment& environment) {
     return Error::make(ErrorKind::kInvalid, "run-as names the user '{}', which the accounts lack",
                        text)
         .hint("declare it below accounts.users, or give a number");
+  if (colon == std::string::npos)  // a number of a known user means that user, with its group
+    for (const definition::Account& user : environment.users)
+      if (user.uid == *uid) return Ids{user.uid, user.gid};
   return Ids{*uid, *gid};
 }
 

@@ -249,7 +249,8 @@ std::vector<MelangeFlag> guest_flags() {
       {"--runner", 0, F::kText, "", "bubblewrap, docker or qemu", "steps run in nacre's own sandbox"},
       {"--source-dir", 0, F::kText, "", "files for the workspace", ""},
       {"--timeout", 0, F::kText, "", "time limit of each step: 30m", ""},
-      {"--workspace-dir", 0, F::kText, "", "the directory at /home/build", ""},
+      {"--workspace-dir", 0, F::kText, "", "the directory at /home/build",
+       "steps work in a directory of the store; --rm=false keeps it"},
   };
 }
 
