@@ -22,8 +22,8 @@ bool is_name_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 }
 
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-         c == '.';
+/// The part of a base64 text that `value` alone decides when it stands `before` bytes (0 to 2) after a multiple of
+/// three.
 std::string base64_at(std::string_view value, std::size_t before, std::string_view alphabet) {
   std::string out;
   const std::size_t bits = (before + value.size()) * 8;
