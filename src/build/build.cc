@@ -247,6 +247,7 @@ Result<int> shell_at(const BuildRequest& request, std::size_t step, sandbox::San
 Result<> run_test(const TestRequest& request, sandbox::Sandbox& sandbox, Env& env) {
   Task task(env.events, "test " + request.package);
   Guest guest = TRY(make_guest(spec_of(request)), "preparing the test of '{}'", request.package);
+  TRY(add_database(request.root, guest.base.root.upper), "writing the database of packages");
   Log log = TRY(Log::create(guest.work / "log"));
   TRY(log.add(network_line(guest)));
   StepRunner runner(guest, sandbox, env, task, std::move(log));

@@ -25,6 +25,7 @@ struct RootPackage {
   std::string edition;  ///< "stage0", "community", …
   Sha256 content;       ///< Of the .apk.
   os::Path tree;
+  std::string record{};  ///< As an index has it, for apk's database in test roots; may be empty.
 };
 
 /// Everything that a build may depend on.

@@ -307,6 +307,25 @@ TEST_F(BuildTest, RunsATestInItsOwnEnvironment) {
   EXPECT_EQ(*failed_builds(env), (std::vector<std::string>{"test hello-doc"}));
 }
 
+TEST_F(BuildTest, TestsFindADatabaseOfPackages) {
+  add_tree("tool", {{"usr/bin/tool", ""}, {"usr/bin/a", ""}, {"usr/share/x/y", ""}, {"top", ""}});
+  request.root[1].record = "P:tool\nV:1\n\n";
+  TestRequest test;
+  test.definition = &definition;
+  test.package = "hello";
+  test.test = &definition.test;
+  test.root = request.root;
+  test.work = request.work;
+  ASSERT_TRUE(run_test(test, sandbox, env));
+  const Path database = request.work / "upper/usr/lib/apk/db/installed";
+  EXPECT_EQ(*os::read_file(database),
+            "P:tool\nV:1\nF:\nR:top\nF:usr\nF:usr/bin\nR:a\nR:tool\nF:usr/share\nF:usr/share/x\n"
+            "R:y\n\n");
+  test.root[1].record.clear();
+  ASSERT_TRUE(run_test(test, sandbox, env));
+  EXPECT_FALSE(os::exists(database));
+}
+
 TEST_F(BuildTest, KeysNameWhatCanChangeTheOutput) {
   const Path side = dir.path() / "side";
   ASSERT_TRUE(os::make_dirs(side));

@@ -48,6 +48,12 @@ std::vector<std::string> env_list(const std::map<std::string, std::string>& env)
 /// Gives the steps network, and what the grant shows to them.
 Result<> add_network(Guest& guest, const NetworkGrant& grant);
 
+// database.cc
+
+/// Writes usr/lib/apk/db/installed into `upper`: what apk would know of a root with these packages. Those without a
+/// record are left out; no file when none has one.
+Result<> add_database(const std::vector<RootPackage>& root, const os::Path& upper);
+
 // accounts.cc
 
 /// Adds what `environment` declares and the user and group `build` (1000) to /etc/passwd and

@@ -1,5 +1,6 @@
 #include "cli/distribution.h"
 
+#include "apk/index_file.h"
 #include "apk/package_file.h"
 #include "base/text.h"
 #include "codec/digest.h"
@@ -190,6 +191,7 @@ Result<build::RootPackage> Shelf::unpack(const index::SerialPackage& package, Ed
   out.version = package.record.version;
   out.edition = std::string(name_of(edition));
   out.content = package.apk;
+  out.record = apk::write_index({package.record});
   {
     const std::lock_guard lock(*mutex_);
     if (const auto known = trees_.find(package.apk); known != trees_.end()) {
