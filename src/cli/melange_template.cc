@@ -1,4 +1,5 @@
 #include "cli/melange_template.h"
+#include "cli/melange_template_fields.h"
 
 #include "base/text.h"
 
@@ -13,160 +14,6 @@ namespace {
 
 using codec::YamlKind;
 using codec::YamlNode;
-
-/// What a field of the reference's configuration holds: "text", "number", "bool", "map", "[]TYPE" or a type of the
-/// table.
-struct FieldRow {
-  const char *name, *key, *type;
-};
-using Rows = std::vector<FieldRow>;
-
-const std::map<std::string, Rows, std::less<>>& types() {
-  static const std::map<std::string, Rows, std::less<>> kTypes = {
-      {"Configuration",
-       {{"Package", "package", "Package"},
-        {"Environment", "environment", "Environment"},
-        {"Capabilities", "capabilities", "Capabilities"},
-        {"Pipeline", "pipeline", "[]Pipeline"},
-        {"Subpackages", "subpackages", "[]Subpackage"},
-        {"Update", "update", "Update"},
-        {"Vars", "vars", "map"},
-        {"Test", "test", "Test"}}},
-      {"Package",
-       {{"Name", "name", "text"},
-        {"Version", "version", "text"},
-        {"Epoch", "epoch", "number"},
-        {"Description", "description", "text"},
-        {"Annotations", "annotations", "map"},
-        {"URL", "url", "text"},
-        {"Commit", "commit", "text"},
-        {"TargetArchitecture", "target-architecture", "[]text"},
-        {"Copyright", "copyright", "[]Copyright"},
-        {"Dependencies", "dependencies", "Dependencies"},
-        {"Options", "options", "Options"},
-        {"Scriptlets", "scriptlets", "Scriptlets"},
-        {"Checks", "checks", "Checks"},
-        {"CPE", "cpe", "CPE"},
-        {"Resources", "resources", "Resources"},
-        {"TestResources", "test-resources", "Resources"}}},
-      {"Subpackage",
-       {{"If", "if", "text"},
-        {"Range", "range", "text"},
-        {"Name", "name", "text"},
-        {"Pipeline", "pipeline", "[]Pipeline"},
-        {"Dependencies", "dependencies", "Dependencies"},
-        {"Options", "options", "Options"},
-        {"Scriptlets", "scriptlets", "Scriptlets"},
-        {"Description", "description", "text"},
-        {"Annotations", "annotations", "map"},
-        {"URL", "url", "text"},
-        {"Commit", "commit", "text"},
-        {"Checks", "checks", "Checks"},
-        {"Test", "test", "Test"}}},
-      {"Dependencies",
-       {{"Runtime", "runtime", "[]text"},
-        {"Provides", "provides", "[]text"},
-        {"Replaces", "replaces", "[]text"},
-        {"ProviderPriority", "provider-priority", "text"},
-        {"ReplacesPriority", "replaces-priority", "text"}}},
-      {"Copyright",
-       {{"Paths", "paths", "[]text"},
-        {"Attestation", "attestation", "text"},
-        {"License", "license", "text"},
-        {"LicensePath", "license-path", "text"},
-        {"DetectionOverride", "detection-override", "text"}}},
-      {"Options",
-       {{"NoProvides", "no-provides", "bool"},
-        {"NoDepends", "no-depends", "bool"},
-        {"NoCommands", "no-commands", "bool"},
-        {"NoVersionedShlibDeps", "no-versioned-shlib-deps", "bool"}}},
-      {"Scriptlets",
-       {{"Trigger", "trigger", "Trigger"},
-        {"PreInstall", "pre-install", "text"},
-        {"PostInstall", "post-install", "text"},
-        {"PreDeinstall", "pre-deinstall", "text"},
-        {"PostDeinstall", "post-deinstall", "text"},
-        {"PreUpgrade", "pre-upgrade", "text"},
-        {"PostUpgrade", "post-upgrade", "text"}}},
-      {"Trigger", {{"Script", "script", "text"}, {"Paths", "paths", "[]text"}}},
-      {"Checks", {{"Disabled", "disabled", "[]text"}}},
-      {"CPE",
-       {{"Part", "part", "text"},
-        {"Vendor", "vendor", "text"},
-        {"Product", "product", "text"},
-        {"Edition", "edition", "text"},
-        {"Language", "language", "text"},
-        {"SWEdition", "sw_edition", "text"},
-        {"TargetSW", "target_sw", "text"},
-        {"TargetHW", "target_hw", "text"},
-        {"Other", "other", "text"}}},
-      {"Resources",
-       {{"CPU", "cpu", "text"},
-        {"CPUModel", "cpumodel", "text"},
-        {"Memory", "memory", "text"},
-        {"Disk", "disk", "text"}}},
-      {"Pipeline",
-       {{"If", "if", "text"},
-        {"Name", "name", "text"},
-        {"Uses", "uses", "text"},
-        {"With", "with", "map"},
-        {"Runs", "runs", "text"},
-        {"Pipeline", "pipeline", "[]Pipeline"},
-        {"Needs", "needs", "Needs"},
-        {"Label", "label", "text"},
-        {"Assertions", "assertions", "Assertions"},
-        {"WorkDir", "working-directory", "text"},
-        {"Environment", "environment", "map"}}},
-      {"Needs", {{"Packages", "packages", "[]text"}}},
-      {"Assertions", {{"RequiredSteps", "required-steps", "number"}}},
-      {"Test", {{"Environment", "environment", "Environment"}, {"Pipeline", "pipeline", "[]Pipeline"}}},
-      {"Environment",
-       {{"Contents", "contents", "Contents"},
-        {"Environment", "environment", "map"},
-        {"Accounts", "accounts", "Accounts"}}},
-      {"Contents",
-       {{"BuildRepositories", "build_repositories", "[]text"},
-        {"Repositories", "repositories", "[]text"},
-        {"RuntimeRepositories", "runtime_repositories", "[]text"},
-        {"Keyring", "keyring", "[]text"},
-        {"Packages", "packages", "[]text"}}},
-      {"Accounts", {{"RunAs", "run-as", "text"}, {"Users", "users", "[]User"}, {"Groups", "groups", "[]Group"}}},
-      {"User",
-       {{"UserName", "username", "text"},
-        {"UID", "uid", "number"},
-        {"GID", "gid", "number"},
-        {"Shell", "shell", "text"},
-        {"HomeDir", "homedir", "text"}}},
-      {"Group", {{"GroupName", "groupname", "text"}, {"GID", "gid", "number"}, {"Members", "members", "[]text"}}},
-      {"Capabilities", {{"Add", "add", "[]text"}, {"Drop", "drop", "[]text"}}},
-      {"Update",
-       {{"Enabled", "enabled", "bool"},
-        {"Manual", "manual", "bool"},
-        {"RequireSequential", "require-sequential", "bool"},
-        {"Shared", "shared", "bool"},
-        {"VersionSeparator", "version-separator", "text"},
-        {"IgnoreRegexPatterns", "ignore-regex-patterns", "[]text"},
-        {"ReleaseMonitor", "release-monitor", "ReleaseMonitor"},
-        {"GitHubMonitor", "github", "GitHubMonitor"},
-        {"GitMonitor", "git", "GitHubMonitor"},
-        {"ExcludeReason", "exclude-reason", "text"},
-        {"EnablePreReleaseTags", "enable-prerelease-tags", "bool"}}},
-      {"ReleaseMonitor",
-       {{"Identifier", "identifier", "number"},
-        {"StripPrefix", "strip-prefix", "text"},
-        {"StripSuffix", "strip-suffix", "text"},
-        {"VersionFilterContains", "version-filter-contains", "text"},
-        {"VersionFilterPrefix", "version-filter-prefix", "text"}}},
-      {"GitHubMonitor",
-       {{"Identifier", "identifier", "text"},
-        {"StripPrefix", "strip-prefix", "text"},
-        {"StripSuffix", "strip-suffix", "text"},
-        {"TagFilter", "tag-filter", "text"},
-        {"TagFilterPrefix", "tag-filter-prefix", "text"},
-        {"TagFilterContains", "tag-filter-contains", "text"},
-        {"UseTags", "use-tag", "bool"}}}};
-  return kTypes;
-}
 
 /// A place in the definition with its type; or a text or number that the template made.
 struct Value {
@@ -203,10 +50,10 @@ Result<Value> field(const Value& of, const std::string& name) {
     const YamlNode* found = of.node == nullptr ? nullptr : of.node->find(name);
     return Value{found, "text", {}};
   }
-  const auto type = types().find(of.type);
-  if (type == types().end()) return wrong(fmt::format("'.{}' is asked of a {}", name, of.type));
+  const auto type = template_types().find(of.type);
+  if (type == template_types().end()) return wrong(fmt::format("'.{}' is asked of a {}", name, of.type));
   std::vector<std::string> names;
-  for (const FieldRow& row : type->second) {
+  for (const TemplateField& row : type->second) {
     if (row.name == name) return Value{of.node == nullptr ? nullptr : of.node->find(row.key), row.type, {}};
     names.emplace_back(row.name);
   }

@@ -1,7 +1,6 @@
 #include "cli/repository_root.h"
 
 #include "apk/package_file.h"
-#include "apk/version.h"
 #include "base/events.h"
 #include "base/text.h"
 #include "cli/distribution.h"
@@ -276,23 +275,6 @@ Result<std::vector<build::RootPackage>> RepositoryShelf::root_for(const solve::W
   TRY(env_.store.state().put(kRootKind, key.hex(), codec::to_json(rows)));
   task.finish();
   return out;
-}
-
-Result<Sha256> RepositoryShelf::newest(std::string_view name) {
-  TRY(open());
-  const apk::IndexRecord* best = nullptr;
-  const Repository* from = nullptr;
-  for (Repository& repository : repositories_) {
-    TRY(parse(repository));
-    for (const apk::IndexRecord& record : repository.index->records) {
-      if (record.name != name) continue;
-      if (best != nullptr && apk::compare_versions(record.version, best->version) <= 0) continue;
-      best = &record;
-      from = &repository;
-    }
-  }
-  if (best == nullptr) return Error::make(ErrorKind::kNotFound, "no repository holds a package '{}'", name);
-  return fetch(*best, *from);
 }
 
 }  // namespace nacre::cli

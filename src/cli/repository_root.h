@@ -42,9 +42,6 @@ class RepositoryShelf {
   /// repository, with a note.
   Result<std::vector<build::RootPackage>> root_for(const solve::World& world);
 
-  /// The newest package of that name in any of the repositories, as a blob. kNotFound otherwise.
-  Result<Sha256> newest(std::string_view name);
-
  private:
   struct Repository {
     std::string tag, base;  ///< Address or directory, without a final '/'.
