@@ -103,6 +103,7 @@ Result<Assembled> assemble(Workshop& shop, const build::BuildRequest& request,
   std::vector<Path> root_trees;
   for (const build::RootPackage& root : request.root) root_trees.push_back(root.tree);
   packages.accounts = package::Accounts::of(root_trees, request.definition->environment);
+  for (const build::Secret& secret : request.secrets) packages.forbidden.push_back(secret.value);
   Assembled out;
   out.files = TRY(package::make_packages(packages, shop.env()));
   out.sboms = std::move(packages.extras);
