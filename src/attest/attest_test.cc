@@ -127,7 +127,7 @@ TEST(PackageSbom, HasTheShapeOfSpdx23) {
 
 TEST(PackageSbom, SaysWhatTheDefinitionAndItsPlaceAre) {
   definition::Definition definition = zlib();
-  definition.cpe_vendor = "zlib", definition.cpe_product = "zlib";
+  definition.cpe.vendor = "zlib", definition.cpe.product = "zlib";
   definition.copyright.back().license_path = "doc/TERMS";
   build::FetchedSource history;
   history.uri = "https://github.com/madler/zlib.git", history.ref = "refs/tags/v1.3.2";

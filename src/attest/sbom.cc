@@ -30,8 +30,8 @@ std::string package_purl(std::string_view name, std::string_view version, std::s
 
 /// CPE 2.3 of what a definition packs; empty when it names no vendor and product.
 std::string cpe_of(const definition::Definition& definition) {
-  if (definition.cpe_vendor.empty() || definition.cpe_product.empty()) return {};
-  return fmt::format("cpe:2.3:a:{}:{}:{}:*:*:*:*:*:*:*", definition.cpe_vendor, definition.cpe_product,
+  if (definition.cpe.vendor.empty() || definition.cpe.product.empty()) return {};
+  return fmt::format("cpe:2.3:a:{}:{}:{}:*:*:*:*:*:*:*", definition.cpe.vendor, definition.cpe.product,
                      definition.version);
 }
 

@@ -3,7 +3,6 @@
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "cli/workshop.h"
-#include "definition/load.h"
 #include "store/gc.h"
 #include "store/store.h"
 
@@ -118,20 +117,6 @@ Result<int> run_doctor(const Arguments&, Session& session) {
   text += missing == 0 ? "this machine has all that nacre needs\n" : fmt::format("{} things are missing\n", missing);
   session.print(session.json ? codec::to_pretty_json(json) : text);
   return missing == 0 ? 0 : 3;
-}
-
-Result<int> run_compile(const Arguments& arguments, Session& session) {
-  std::vector<Path> folders;
-  for (const std::string& folder : arguments.list("--pipeline-dir")) folders.emplace_back(folder);
-  folders.push_back(session.os_dir / "pipelines");
-  definition::PipelineFolders pipelines(folders);
-  definition::CompileOptions options;
-  options.arch = TRY(arch_of(arguments));
-  options.enabled_options = arguments.list("--build-option");
-  const definition::Definition definition =
-      TRY(definition::load_definition(arguments.text("FILE"), pipelines, options));
-  session.print(codec::to_pretty_json(definition.compiled));
-  return 0;
 }
 
 struct Roots {
@@ -288,19 +273,6 @@ Verb verb_doctor() {
   verb.name = "doctor";
   verb.summary = "what this machine lacks, and the command that mends it";
   verb.run = run_doctor;
-  return verb;
-}
-
-Verb verb_compile() {
-  Verb verb;
-  verb.name = "compile";
-  verb.summary = "print the compiled form of a definition as JSON";
-  verb.arguments = {{"FILE", "definition", true, false, Completion::kFile}};
-  verb.options = {
-      kArchOption,
-      {"--pipeline-dir", OptionType::kList, "DIR", "", "look for pipelines here first", Completion::kFolder},
-      {"--build-option", OptionType::kList, "NAME", "", "enable an option", Completion::kNone}};
-  verb.run = run_compile;
   return verb;
 }
 

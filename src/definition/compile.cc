@@ -10,25 +10,16 @@ namespace {
 constexpr int kMaxDepth = 16;
 constexpr std::size_t kMaxSteps = 20'000;
 
-struct Input {
-  std::string fallback;
-  bool required = false;
-  Value where;
-};
+using Inputs = std::vector<std::pair<std::string, PipelineInput>>;
 
-Result<std::vector<std::pair<std::string, Input>>> read_inputs(const std::optional<Value>& value) {
-  std::vector<std::pair<std::string, Input>> out;
+Result<Inputs> read_inputs(const std::optional<Value>& value) {
+  Inputs out;
   if (!value) return out;
   if (value->node->kind != codec::YamlKind::kMapping)
     return value->invalid("expected a mapping for inputs");
   for (const auto& entry : value->node->entries) {
-    Input input;
-    input.where = {value->tree, &entry.value};
-    Fields fields = TRY(Fields::of(input.where, "input '" + entry.key + "'"));
-    TRY(fields.text("default", input.fallback));
-    TRY(fields.flag("required", input.required));
-    fields.skip({"description"});
-    TRY(fields.done());
+    PipelineInput input;
+    TRY(read_mapping(Value{value->tree, &entry.value}, nullptr, input), "reading input '{}'", entry.key);
     out.emplace_back(entry.key, std::move(input));
   }
   return out;
@@ -86,33 +77,7 @@ Result<> Compiler::count(const Value& where) {
   return {};
 }
 
-Result<> Compiler::read(const Value& value, Kind kind, Written& out) {
-  const bool file = kind == Kind::kPipelineFile;
-  Fields fields = TRY(Fields::of(value, file ? "a pipeline" : "a step"));
-  const auto over = [&](std::string_view key, std::optional<Value>& into) {
-    if (const auto found = fields.find(key)) into = found;
-  };
-  if (file) {
-    fields.skip({"name", "description"});
-  } else {
-    over("name", out.name);
-    over("uses", out.uses);
-    over("with", out.with);
-    fields.skip({"description"});
-  }
-  over("runs", out.runs);
-  over("if", out.condition);
-  over("working-directory", out.directory);
-  over("label", out.label);
-  over("environment", out.environment);
-  over("needs", out.needs);
-  over("assertions", out.assertions);
-  over("pipeline", out.pipeline);
-  over("inputs", out.inputs);
-  return fields.done();
-}
-
-Result<> Compiler::take_pipeline(const Value& uses, Written& out) {
+Result<> Compiler::take_pipeline(const Value& uses, WrittenStep& out) {
   const std::string name = TRY(uses.text());
   const std::vector<std::string> parts = split(name, '/');
   const bool outside = std::any_of(parts.begin(), parts.end(), [](const std::string& part) {
@@ -124,7 +89,22 @@ Result<> Compiler::take_pipeline(const Value& uses, Written& out) {
   auto tree = pipelines_.pipeline(name);
   if (!tree) return std::move(tree).error().at(uses.place());
   kept_.push_back(*std::move(tree));
-  return read({kept_.back().get(), &kept_.back()->root}, Kind::kPipelineFile, out);
+  WrittenPipeline file;
+  TRY(read_mapping(Value{kept_.back().get(), &kept_.back()->root}, nullptr, file));
+  // What the file says takes the place of what the step says; all else of the step stays.
+  const auto over = [](auto& mine, auto& theirs) {
+    if (theirs) mine = std::move(theirs);
+  };
+  over(out.runs, file.runs);
+  over(out.condition, file.condition);
+  over(out.directory, file.directory);
+  over(out.label, file.label);
+  out.file_environment = file.environment;
+  over(out.needs, file.needs);
+  over(out.assertions, file.assertions);
+  over(out.pipeline, file.pipeline);
+  over(out.inputs, file.inputs);
+  return {};
 }
 
 Result<std::string> Compiler::text(const std::optional<Value>& value, const Scope& scope,
@@ -138,7 +118,7 @@ Result<std::string> Compiler::text(const std::optional<Value>& value, const Scop
   return made;
 }
 
-Result<> Compiler::fill_inputs(const Written& written, const Scope& scope, const Step* parent,
+Result<> Compiler::fill_inputs(const WrittenStep& written, const Scope& scope, const Step* parent,
                                Step& out, Scope& inner) {
   const auto inputs = TRY(read_inputs(written.inputs));
   Pairs given;
@@ -198,7 +178,7 @@ Result<> Compiler::fill_inputs(const Written& written, const Scope& scope, const
   return {};
 }
 
-Result<> Compiler::fill(const Written& written, const Scope& scope, const Step* parent, Step& out) {
+Result<> Compiler::fill(const WrittenStep& written, const Scope& scope, const Step* parent, Step& out) {
   out.runs = TRY(text(written.runs, scope));
   if (only_comments(out.runs)) out.runs.clear();
   out.working_directory = TRY(text(written.directory, scope));
@@ -207,30 +187,21 @@ Result<> Compiler::fill(const Written& written, const Scope& scope, const Step* 
   auto enabled = evaluate_condition(out.if_condition);
   if (!enabled) return std::move(enabled).error().at(written.condition->place());
   out.enabled = *enabled;
-  if (written.environment) {
-    const Pairs own = TRY(written.environment->pairs(), "reading 'environment'");
-    if (parent) out.environment = parent->environment;
-    for (const auto& [name, value] : own) set_pair(out.environment, name, value);
-  } else if (parent) {
-    out.environment = parent->environment;
+  if (parent) out.environment = parent->environment;
+  for (const auto& environment : {written.environment, written.file_environment}) {
+    if (!environment) continue;
+    Pairs own = TRY(environment->pairs(), "reading 'environment'");
+    for (auto& [name, value] : own) set_pair(out.environment, name, std::move(value));
   }
   if (parent && out.working_directory.empty()) out.working_directory = parent->working_directory;
-  if (written.needs) {
-    Fields fields = TRY(Fields::of(*written.needs, "needs"));
-    if (const auto packages = fields.find("packages")) {
-      const std::vector<Value> items = TRY(packages->list(), "reading 'needs'");
-      for (const Value& item : items) {
-        std::string name = TRY(text(item, scope));
-        if (!name.empty()) out.needs.push_back(std::move(name));
-      }
+  if (written.needs && written.needs->packages) {
+    const std::vector<Value> items = TRY(written.needs->packages->list(), "reading 'packages' of needs");
+    for (const Value& item : items) {
+      std::string name = TRY(text(item, scope));
+      if (!name.empty()) out.needs.push_back(std::move(name));
     }
-    TRY(fields.done());
   }
-  if (written.assertions) {
-    Fields fields = TRY(Fields::of(*written.assertions, "assertions"));
-    TRY(fields.number("required-steps", out.required_steps));
-    TRY(fields.done());
-  }
+  if (written.assertions) out.required_steps = written.assertions->required_steps;
   return {};
 }
 
@@ -238,9 +209,10 @@ Result<Step> Compiler::step(const Value& value, const Scope& scope, const Step* 
   TRY(count(value));
   if (depth > kMaxDepth)
     return value.invalid("pipelines inside pipelines deeper than {}", kMaxDepth);
-  Written written;
-  TRY(read(value, Kind::kStep, written));
-  if (written.with && !written.uses) return written.with->invalid("'with' without 'uses'");
+  WrittenStep written;
+  TRY(read_mapping(value, nullptr, written));
+  if (written.with && !written.uses && !written.with->node->entries.empty())
+    return written.with->invalid("'with' without 'uses'");
   if (written.uses && written.runs)
     return written.runs->invalid("a step has either 'uses' or 'runs'").hint("make two steps of it");
 

@@ -1,8 +1,7 @@
 #pragma once
 
 #include "definition/definition.h"
-#include "definition/fields.h"
-#include "definition/substitute.h"
+#include "definition/parse.h"
 
 namespace nacre::definition {
 
@@ -17,19 +16,11 @@ class Compiler {
                                   std::vector<std::string>& needs);
 
  private:
-  /// The fields of a step as written, then those of the pipeline that it uses over them.
-  struct Written {
-    std::optional<Value> name, uses, runs, condition, directory, label, with, environment, needs,
-        assertions, pipeline, inputs;
-  };
-  enum class Kind { kStep, kPipelineFile };
-
   Result<Step> step(const Value& value, const Scope& scope, const Step* parent, int depth);
-  static Result<> read(const Value& value, Kind kind, Written& out);
-  Result<> take_pipeline(const Value& uses, Written& out);
-  static Result<> fill_inputs(const Written& written, const Scope& scope, const Step* parent,
+  Result<> take_pipeline(const Value& uses, WrittenStep& out);
+  static Result<> fill_inputs(const WrittenStep& written, const Scope& scope, const Step* parent,
                               Step& out, Scope& inner);
-  Result<> fill(const Written& written, const Scope& scope, const Step* parent, Step& out);
+  Result<> fill(const WrittenStep& written, const Scope& scope, const Step* parent, Step& out);
   Result<std::string> text(const std::optional<Value>& value, const Scope& scope,
                            Quoting quoting = Quoting::kNone);
   Result<> count(const Value& where);

@@ -1,6 +1,7 @@
 #include "definition/compiled_json.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace nacre::definition {
 namespace {
@@ -22,6 +23,15 @@ void put(Json& out, std::string_view key, Pairs pairs) {
   Json map = Json::object();
   for (const auto& [name, value] : pairs) map.set(name, value);
   out.set(std::string(key), std::move(map));
+}
+/// Decimal or, with a zero in front, octal digits; the reader has checked them.
+void put_number(Json& out, std::string_view key, std::string text) {
+  if (text.empty()) return;
+  const bool octal = text.size() > 1 && text[0] == '0';
+  if (text.starts_with("0o")) text.erase(1, 1);
+  std::int64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number, octal ? 8 : 10);
+  out.set(std::string(key), number);
 }
 void put_filled(Json& out, std::string_view key, Json value) {
   if (!value.members().empty() || !value.items().empty())
@@ -76,6 +86,32 @@ Json checks_json(const std::vector<std::string>& disabled) {
   return out;
 }
 
+Json cpe_json(const Cpe& cpe) {
+  Json out = Json::object();
+  put(out, "part", cpe.part);
+  put(out, "vendor", cpe.vendor);
+  put(out, "product", cpe.product);
+  put(out, "edition", cpe.edition);
+  put(out, "language", cpe.language);
+  put(out, "sw_edition", cpe.sw_edition);
+  put(out, "target_sw", cpe.target_sw);
+  put(out, "target_hw", cpe.target_hw);
+  put(out, "other", cpe.other);
+  return out;
+}
+
+Json setcap_json(const std::vector<SetCap>& list) {
+  Json out = Json::array();
+  for (const SetCap& entry : list) {
+    Json item = Json::object();
+    put(item, "path", entry.path);
+    put(item, "add", entry.add);
+    put(item, "reason", entry.reason);
+    out.push(std::move(item));
+  }
+  return out;
+}
+
 Json steps_json(const std::vector<Step>& steps) {
   Json out = Json::array();
   for (const Step& step : steps) {
@@ -96,8 +132,25 @@ Json steps_json(const std::vector<Step>& steps) {
   return out;
 }
 
+Json paths_json(const std::vector<ImageParts::Path>& paths) {
+  Json out = Json::array();
+  for (const ImageParts::Path& path : paths) {
+    Json item = Json::object();
+    put(item, "path", path.path);
+    put(item, "type", path.type);
+    put_number(item, "uid", path.uid);
+    put_number(item, "gid", path.gid);
+    put_number(item, "permissions", path.permissions);
+    put(item, "source", path.source);
+    put(item, "recursive", path.recursive);
+    out.push(std::move(item));
+  }
+  return out;
+}
+
 Json environment_json(const Environment& environment) {
   Json contents = Json::object(), accounts = Json::object(), out = Json::object();
+  put(contents, "build_repositories", environment.build_repositories);
   put(contents, "repositories", environment.repositories);
   put(contents, "keyring", environment.keyring);
   put(contents, "packages", environment.packages);
@@ -118,31 +171,38 @@ Json environment_json(const Environment& environment) {
   }
   put_filled(accounts, "users", std::move(users));
   put_filled(accounts, "groups", std::move(groups));
+  const ImageParts& image = environment.image;
+  Json base = Json::object(), entrypoint = Json::object();
+  put(base, "image", image.base_image);
+  put(base, "apkindex", image.base_index);
+  put_filled(contents, "baseimage", std::move(base));
+  put(entrypoint, "type", image.entrypoint_type);
+  put(entrypoint, "command", image.command);
+  put(entrypoint, "shell-fragment", image.shell_fragment);
+  put(entrypoint, "services", image.services);
   out.set("contents", std::move(contents));
-  put_filled(out, "accounts", std::move(accounts));
+  out.set("entrypoint", std::move(entrypoint));
+  put(out, "cmd", image.cmd);
+  put(out, "stop-signal", image.stop_signal);
+  put(out, "work-dir", image.work_dir);
+  out.set("accounts", std::move(accounts));
+  put(out, "archs", image.archs);
   put(out, "environment", environment.variables);
+  put_filled(out, "paths", paths_json(image.paths));
+  put(out, "vcs-url", image.vcs_url);
+  put(out, "annotations", image.annotations);
+  put(out, "include", image.include);
+  put(out, "volumes", image.volumes);
   return out;
 }
 
 Json test_json(const Test& test) {
   Json out = Json::object({{"environment", environment_json(test.environment)}});
-  put_filled(out, "pipeline", steps_json(test.pipeline));
+  out.set("pipeline", steps_json(test.pipeline));
   return out;
 }
 
-Json setcap_json(const std::vector<SetCap>& list) {
-  Json out = Json::array();
-  for (const SetCap& entry : list) {
-    Json item = Json::object();
-    put(item, "path", entry.path);
-    put(item, "add", entry.add);
-    put(item, "reason", entry.reason);
-    out.push(std::move(item));
-  }
-  return out;
-}
-
-Json package_json(const Definition& definition, const PackageExtras& extras) {
+Json package_json(const Definition& definition) {
   Json out = Json::object(
       {{"name", definition.name}, {"version", definition.version}, {"epoch", definition.epoch}});
   put(out, "description", definition.description);
@@ -157,6 +217,7 @@ Json package_json(const Definition& definition, const PackageExtras& extras) {
     put(item, "attestation", entry.attestation);
     item.set("license", entry.license);
     put(item, "license-path", entry.license_path);
+    put(item, "detection-override", entry.detection_override);
     copyright.push(std::move(item));
   }
   put_filled(out, "copyright", std::move(copyright));
@@ -164,24 +225,24 @@ Json package_json(const Definition& definition, const PackageExtras& extras) {
   put_filled(out, "options", options_json(definition.options));
   put_filled(out, "scriptlets", scriptlets_json(definition.scriptlets));
   out.set("checks", checks_json(definition.disabled_checks));
-  out.set("cpe", Json::object());
-  if (!extras.cpe.empty()) put(out, "cpe", extras.cpe);
-  put(out, "timeout", extras.timeout);
-  out.set("resources", resources_json(definition.resources));
-  if (extras.has_test_resources) out.set("test-resources", resources_json(extras.test_resources));
+  out.set("cpe", cpe_json(definition.cpe));
   put_filled(out, "setcap", setcap_json(definition.setcap));
+  if (definition.timeout_nanoseconds != 0) out.set("timeout", definition.timeout_nanoseconds);
+  out.set("resources", resources_json(definition.resources));
+  if (definition.test_resources) out.set("test-resources", resources_json(*definition.test_resources));
   return out;
 }
 
 Json subpackage_json(const Subpackage& subpackage) {
   Json out = Json::object({{"name", subpackage.name}});
   put_filled(out, "pipeline", steps_json(subpackage.pipeline));
-  put_filled(out, "dependencies", dependencies_json(subpackage.dependencies));
+  out.set("dependencies", dependencies_json(subpackage.dependencies));
   put_filled(out, "options", options_json(subpackage.options));
   put_filled(out, "scriptlets", scriptlets_json(subpackage.scriptlets));
   put(out, "description", subpackage.description);
   put(out, "url", subpackage.url);
-  put_filled(out, "checks", checks_json(subpackage.disabled_checks));
+  put(out, "commit", subpackage.commit);
+  out.set("checks", checks_json(subpackage.disabled_checks));
   if (subpackage.has_test) out.set("test", test_json(subpackage.test));
   put(out, "annotations", subpackage.annotations);
   put_filled(out, "setcap", setcap_json(subpackage.setcap));
@@ -212,6 +273,25 @@ Json backend_json(const Update& update) {
     put(item, "tag-filter-contains", github.tag_filter_contains);
     put(item, "use-tag", github.use_tag);
     out.set("github", std::move(item));
+  }
+  for (const Update::Oci& oci : update.oci) {
+    Json item = Json::object({{"identifier", oci.identifier}});
+    put(item, "strip-prefix", oci.strip_prefix);
+    put(item, "strip-suffix", oci.strip_suffix);
+    put(item, "tag-filter-prefix", oci.tag_filter_prefix);
+    put(item, "tag-filter-contains", oci.tag_filter_contains);
+    out.set("oci", std::move(item));
+  }
+  for (const Update::VersionData& data : update.version_data) {
+    Json sources = Json::array();
+    for (const Update::VersionSource& source : data.sources) {
+      Json item = Json::object({{"name", source.name}, {"stream", source.stream}});
+      put(item, "ignore", source.ignore);
+      put(item, "commit_source", source.commit_source);
+      put(item, "use_release", source.use_release);
+      sources.push(std::move(item));
+    }
+    out.set("version_data", Json::object({{"version_format", data.format}, {"sources", std::move(sources)}}));
   }
   for (const Update::Git& git : update.git) {
     Json item = Json::object();
@@ -248,17 +328,19 @@ Json update_json(const Update& update) {
 
 }  // namespace
 
-Json compiled_json(const Definition& definition, const PackageExtras& extras) {
-  Json out = Json::object({{"package", package_json(definition, extras)}});
+Json compiled_json(const Definition& definition) {
+  Json out = Json::object({{"package", package_json(definition)}});
   out.set("environment", environment_json(definition.environment));
-  if (!definition.capabilities_add.empty())
-    out.set("capabilities", Json::object({{"add", Json::strings(definition.capabilities_add)}}));
+  Json capabilities = Json::object();
+  put(capabilities, "add", definition.capabilities_add);
+  put(capabilities, "drop", definition.capabilities_drop);
+  out.set("capabilities", std::move(capabilities));
   put_filled(out, "pipeline", steps_json(definition.pipeline));
   Json subpackages = Json::array();
   for (const Subpackage& subpackage : definition.subpackages)
     subpackages.push(subpackage_json(subpackage));
   put_filled(out, "subpackages", std::move(subpackages));
-  if (definition.update.present) out.set("update", update_json(definition.update));
+  out.set("update", update_json(definition.update));
   if (definition.has_test) out.set("test", test_json(definition.test));
   return out;
 }

@@ -170,6 +170,8 @@ Json normal_form(const Definition& definition) {
   Json subpackages = Json::array();
   for (const Json& subpackage : compiled["subpackages"].items()) {
     Json item = subpackage;
+    for (const char* key : {"dependencies", "checks"})
+      if (item[key].members().empty()) item = without(item, key);
     item.set("pipeline", normal_steps(subpackage["pipeline"]));
     item.set("test", normal_test(subpackage["test"]));
     subpackages.push(std::move(item));

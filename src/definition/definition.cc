@@ -32,63 +32,59 @@ class Reading {
 
   Result<Definition> run() {
     first_ = TRY(run_first_phase(tree_, options_));
-    Fields fields = TRY(Fields::of({&tree_, &first_.root}, "a definition"));
-    const auto package = fields.find("package");
-    if (!package)
+    WrittenDefinition written;
+    TRY(read_mapping(Value{&tree_, &first_.root}, nullptr, written));
+    if (!written.package)
       return Error::make(ErrorKind::kInvalid, "no 'package' in this definition")
           .at(Place{tree_.file, 0, 0});
-    const auto subpackages = fields.find("subpackages");
-    TRY(read_build_options(fields.find("options")));
-    TRY(make_scope(*package, subpackages));
-    TRY(parse_package(*package, scope_, out_, extras_));
-    TRY(parse_environment(fields.find("environment"), scope_, out_.environment));
-    TRY(read_capabilities(fields.find("capabilities")));
-    if (const auto update = fields.find("update")) TRY(parse_update(*update, out_.update));
+    build_options_ = std::move(written.options);
+    TRY(make_scope(*written.package, written.subpackages));
+    TRY(read_mapping(*written.package, &scope_, out_));
+    TRY(parse_environment(written.environment, scope_, BuildAccount::kYes, out_.environment));
+    finish_environment();
+    out_.capabilities_add = std::move(written.capabilities.add);
+    out_.capabilities_drop = std::move(written.capabilities.drop);
+    if (!written.update.empty()) out_.update = std::move(written.update.front());
+    out_.update.present = !written.update.empty();
 
     std::vector<std::string> needs;
-    out_.pipeline = TRY(compiler_.steps(fields.find("pipeline"), scope_, needs),
-                        "compiling package '{}'", out_.name);
-    TRY(read_subpackages(subpackages, needs));
-    for (const std::string& need : needs) {
-      const auto met = options_.needs_met_by.find(need);
-      if (met == options_.needs_met_by.end()) {
-        add_unique(out_.environment.packages, need);
-        continue;
-      }
-      for (const std::string& name : met->second) add_unique(out_.environment.packages, name);
-    }
-    finish_environment();
-    const auto test = fields.find("test");
-    out_.has_test = test.has_value();
-    TRY(read_test(test, out_.name, scope_, out_.test));
-    fields.skip({"vars", "var-transforms", "data"});
-    TRY(fields.done());
+    out_.pipeline =
+        TRY(compiler_.steps(written.pipeline, scope_, needs), "compiling package '{}'", out_.name);
+    TRY(read_subpackages(written.subpackages, needs));
+    add_needs(needs);
+    out_.has_test = written.test.has_value();
+    TRY(read_test(written.test, out_.name, scope_, BuildAccount::kYes, out_.test));
     out_.sources = find_sources(out_);
-    out_.compiled = compiled_json(out_, extras_);
+    out_.compiled = compiled_json(out_);
     return std::move(out_);
   }
 
  private:
-  Result<> read_build_options(const std::optional<Value>& value) {
-    if (!value) return {};
-    build_options_ = TRY(parse_build_options(*value));
-    return {};
+  bool is_enabled(const std::string& option) const {
+    const auto& names = options_.enabled_options;
+    return std::find(names.begin(), names.end(), option) != names.end();
   }
 
-  bool is_enabled(const BuildOption& option) const {
-    const auto& names = options_.enabled_options;
-    return std::find(names.begin(), names.end(), option.name) != names.end();
+  /// Variables as the options that are on leave them: transforms see their values too.
+  Result<> set_variables() {
+    CompileOptions changed = options_;
+    bool any = false;
+    for (const auto& [name, option] : build_options_) {
+      if (!is_enabled(name)) continue;
+      any = true;
+      for (const auto& [variable, value] : option.vars) set_pair(changed.vars, variable, value);
+    }
+    if (any) first_.names = TRY(first_names(tree_, changed));
+    for (const auto& [name, value] : first_.names)
+      if (name.starts_with("vars.")) scope_.set(name, value);
+    return {};
   }
 
   /// Names of the second phase that are the same for the package and its subpackages.
   Result<> make_scope(const Value& package, const std::optional<Value>& subpackages) {
-    for (const auto& [name, value] : first_.names)
-      if (name.starts_with("vars.")) scope_.set(name, value);
-    for (const BuildOption& option : build_options_) {
-      scope_.set("options." + option.name + ".enabled", is_enabled(option) ? "true" : "false");
-      if (!is_enabled(option)) continue;
-      for (const auto& [name, value] : option.vars) scope_.set("vars." + name, value);
-    }
+    TRY(set_variables());
+    for (const auto& [name, option] : build_options_) scope_.set("options." + name + ".enabled", "false");
+    for (const std::string& name : options_.enabled_options) scope_.set("options." + name + ".enabled", "true");
     const auto text = [&](std::string_view key) {
       const codec::YamlNode* node = package.node->find(key);
       return node && node->kind == codec::YamlKind::kScalar ? node->text : std::string();
@@ -119,29 +115,19 @@ class Reading {
 
   void set_architecture() {
     const Arch& arch = options_.arch;
-    const auto musl = [](std::string_view triplet) {
-      const std::size_t libc = triplet.rfind("gnu");
-      return libc == std::string_view::npos
-                 ? std::string(triplet)
-                 : fmt::format("{}musl{}", triplet.substr(0, libc), triplet.substr(libc + 3));
+    const auto with = [](std::string_view triplet, std::string_view libc) {
+      const std::size_t at = std::min(triplet.rfind("gnu"), triplet.size());
+      const std::size_t rest = std::min(at + 3, triplet.size());
+      return fmt::format("{}{}{}", triplet.substr(0, at), at == rest ? "" : libc, triplet.substr(rest));
     };
     scope_.set("build.arch", std::string(arch.apk));
     scope_.set("build.goarch", std::string(arch.go));
-    scope_.set("host.triplet.gnu", std::string(arch.gnu_triplet));
-    scope_.set("host.triplet.rust", std::string(arch.rust_triplet));
+    scope_.set("host.triplet.gnu", with(arch.gnu_triplet, options_.libc_flavor));
+    scope_.set("host.triplet.rust", with(arch.rust_triplet, options_.libc_flavor));
     scope_.set("cross.triplet.gnu.glibc", std::string(arch.gnu_triplet));
-    scope_.set("cross.triplet.gnu.musl", musl(arch.gnu_triplet));
+    scope_.set("cross.triplet.gnu.musl", with(arch.gnu_triplet, "musl"));
     scope_.set("cross.triplet.rust.glibc", std::string(arch.rust_triplet));
-    scope_.set("cross.triplet.rust.musl", musl(arch.rust_triplet));
-  }
-
-  Result<> read_capabilities(const std::optional<Value>& value) {
-    if (!value) return {};
-    std::vector<std::string> drop;
-    Fields fields = TRY(Fields::of(*value, "capabilities"));
-    TRY(fields.texts("add", out_.capabilities_add));
-    TRY(fields.texts("drop", drop));
-    return fields.done();
+    scope_.set("cross.triplet.rust.musl", with(arch.rust_triplet, "musl"));
   }
 
   Result<> read_subpackages(const std::optional<Value>& list, std::vector<std::string>& needs) {
@@ -149,18 +135,16 @@ class Reading {
     std::set<std::string, std::less<>> names = {out_.name};
     const std::vector<Value> items = TRY(list->list(), "reading 'subpackages'");
     for (const Value& item : items) {
-      Fields fields = TRY(Fields::of(item, "a subpackage"));
-      Subpackage made;
+      WrittenSubpackage made;
       made.place = item.place();
-      TRY(fields.text("name", made.name));
       const codec::YamlNode* name = item.node->find("name");
       const Value where = name ? Value{&tree_, name} : item;
+      if (name && name->kind == codec::YamlKind::kScalar) made.name = name->text;
       TRY(check_package_name(made.name, where));
       if (!names.insert(made.name).second)
         return where.invalid("package '{}' is given twice", made.name);
       const bool wanted =
-          TRY(read_subpackage(fields, made, needs), "compiling subpackage '{}'", made.name);
-      TRY(fields.done());
+          TRY(read_subpackage(item, made, needs), "compiling subpackage '{}'", made.name);
       if (wanted) out_.subpackages.push_back(std::move(made));
     }
     return {};
@@ -168,51 +152,78 @@ class Reading {
 
   /// False when its `if` is. Its steps are compiled all the same and their needs count, as in the
   /// reference.
-  Result<bool> read_subpackage(Fields& fields, Subpackage& out, std::vector<std::string>& needs) {
+  Result<bool> read_subpackage(const Value& item, WrittenSubpackage& out, std::vector<std::string>& needs) {
     Scope scope(&scope_);
     scope.set("subpkg.name", out.name);
     scope.set("context.name", out.name);
     scope.set("targets.subpkgdir", out_dir(out.name));
     scope.set("targets.contextdir", out_dir(out.name));
-    TRY(parse_subpackage(fields, scope, out));
-    out.pipeline = TRY(compiler_.steps(fields.find("pipeline"), scope, needs));
-    const auto test = fields.find("test");
-    out.has_test = test.has_value();
-    TRY(read_test(test, out.name, scope, out.test));
-    const auto condition = fields.find("if");
-    if (!condition) return true;
-    const std::string text = TRY(condition->text());
-    const std::string made = TRY(expand(text, scope, *condition, Quoting::kQuoted));
+    TRY(read_mapping(item, &scope, out));
+    out.pipeline = TRY(compiler_.steps(out.pipeline_value, scope, needs));
+    out.has_test = out.test_value.has_value();
+    TRY(read_test(out.test_value, out.name, scope, BuildAccount::kNo, out.test));
+    if (!out.condition) return true;
+    const std::string text = TRY(out.condition->text());
+    const std::string made = TRY(expand(text, scope, *out.condition, Quoting::kQuoted));
     auto wanted = evaluate_condition(made);
-    if (!wanted) return std::move(wanted).error().at(condition->place());
+    if (!wanted) return std::move(wanted).error().at(out.condition->place());
     return wanted;
   }
 
   /// The package under test is part of its test's root.
   Result<> read_test(const std::optional<Value>& value, const std::string& name, const Scope& scope,
-                     Test& out) {
+                     BuildAccount account, Test& out) {
     if (!value) return {};
-    Fields fields = TRY(Fields::of(*value, "a test"));
-    TRY(parse_environment(fields.find("environment"), scope, out.environment));
-    add_unique(out.environment.packages, name);
-    std::vector<std::string> needs;
-    out.pipeline = TRY(compiler_.steps(fields.find("pipeline"), scope, needs),
-                       "compiling the test of '{}'", name);
-    for (const std::string& need : needs) add_unique(out.environment.packages, need);
-    return fields.done();
+    WrittenTest written;
+    TRY(read_mapping(*value, &scope, written));
+    std::vector<std::string> packages;
+    out.pipeline =
+        TRY(compiler_.steps(written.pipeline, scope, packages), "compiling the test of '{}'", name);
+    if (!out.pipeline.empty()) account = BuildAccount::kYes;
+    TRY(parse_environment(written.environment, scope, account, out.environment));
+    auto& all = out.environment.packages;
+    all.push_back(name);
+    all.insert(all.end(), packages.begin(), packages.end());
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    return {};
+  }
+
+  void add_needs(const std::vector<std::string>& needs) {
+    for (const std::string& need : needs) {
+      const auto met = options_.needs_met_by.find(need);
+      if (met == options_.needs_met_by.end()) {
+        add_unique(out_.environment.packages, need);
+        continue;
+      }
+      for (const std::string& name : met->second) add_unique(out_.environment.packages, name);
+    }
   }
 
   void finish_environment() {
     Environment& environment = out_.environment;
+    for (const auto& [name, value] : options_.environment)
+      if (!find_pair(environment.variables, name)) environment.variables.emplace_back(name, value);
     for (const auto& [name, value] : kVariables) {
       const std::string* own = find_pair(environment.variables, name);
       if (!own || own->empty()) set_pair(environment.variables, name, std::string(value));
     }
-    for (const BuildOption& option : build_options_) {
-      if (!is_enabled(option)) continue;
-      for (const std::string& name : option.remove) std::erase(environment.packages, name);
-      for (const std::string& name : option.add) add_unique(environment.packages, name);
+    const auto over = [](const std::string& given, std::string& own) {
+      if (!given.empty()) own = given;
+    };
+    over(options_.resources.cpu, out_.resources.cpu);
+    over(options_.resources.cpu_model, out_.resources.cpu_model);
+    over(options_.resources.memory, out_.resources.memory);
+    over(options_.resources.disk, out_.resources.disk);
+    std::vector<std::string> packages;
+    for (std::string& name : environment.packages) add_unique(packages, name);
+    for (const auto& [name, option] : build_options_) {
+      if (!is_enabled(name)) continue;
+      const auto& [add, remove] = option.environment.contents.packages;
+      for (const std::string& package : remove) std::erase(packages, package);
+      for (const std::string& package : add) add_unique(packages, package);
     }
+    environment.packages = std::move(packages);
   }
 
   const codec::YamlTree& tree_;
@@ -220,8 +231,7 @@ class Reading {
   Compiler compiler_;
   FirstPhase first_;
   Scope scope_;
-  std::vector<BuildOption> build_options_;
-  PackageExtras extras_;
+  std::vector<std::pair<std::string, BuildOption>> build_options_;
   Definition out_;
 };
 

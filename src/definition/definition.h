@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,7 +48,7 @@ struct Scriptlets {
 };
 
 struct Copyright {
-  std::string license, license_path, attestation;
+  std::string license, license_path, attestation, detection_override;
   std::vector<std::string> paths;
 };
 
@@ -58,16 +59,36 @@ struct SetCap {
   std::string reason;
 };
 
+/// Parts of a CPE name; empty: any.
+struct Cpe {
+  std::string part, vendor, product, edition, language, sw_edition, target_sw, target_hw, other;
+};
+
 struct Account { std::string name; unsigned uid = 0, gid = 0; std::string shell, home; };
 struct AccountGroup { std::string name; unsigned gid = 0; std::vector<std::string> members; };
 
+/// What an `environment:` can say of an image and a build has no use for; the compiled form shows it.
+struct ImageParts {
+  std::string entrypoint_type, command, shell_fragment, cmd, stop_signal, work_dir, vcs_url, include, base_image,
+      base_index;
+  Pairs services, annotations;
+  std::vector<std::string> archs, volumes;
+  struct Path {
+    std::string path, type, uid, gid, permissions, source;
+    bool recursive = false;
+  };
+  std::vector<Path> paths;
+};
+
 /// `environment:` of a build or a test.
 struct Environment {
-  std::vector<std::string> packages, repositories, keyring;
+  std::vector<std::string> packages, keyring;
+  std::vector<std::string> repositories, build_repositories;
   Pairs variables;
   std::vector<Account> users;
   std::vector<AccountGroup> groups;
   std::string run_as;
+  ImageParts image;
 };
 
 struct Test {
@@ -85,7 +106,8 @@ struct Subpackage {
   bool has_test = false;
   Pairs annotations;
   std::vector<std::string> disabled_checks;
-  std::vector<SetCap> setcap;
+  std::vector<SetCap> setcap;        ///< The reference reads it and loses it.
+  std::string commit;
   Place place;
 };
 
@@ -108,6 +130,18 @@ struct Update {
   std::vector<Git> git;
   std::vector<ReleaseMonitor> release_monitor;
   std::vector<std::string> ignore_regex_patterns;
+  struct Oci { std::string identifier, strip_prefix, strip_suffix, tag_filter_prefix, tag_filter_contains; };
+  std::vector<Oci> oci;
+  struct VersionSource {
+    std::string name, stream, commit_source;
+    std::vector<std::string> ignore;
+    bool use_release = false;
+  };
+  struct VersionData {
+    std::string format;
+    std::vector<VersionSource> sources;
+  };
+  std::vector<VersionData> version_data;
   struct Transform { std::string match, replace; };
   std::vector<Transform> version_transform;
 };
@@ -133,11 +167,13 @@ struct Definition {
   PackageOptions options;
   Scriptlets scriptlets;
   Resources resources;
+  std::optional<Resources> test_resources;
+  std::int64_t timeout_nanoseconds = 0;  ///< Of the whole build; 0: none.
   Pairs annotations;
   std::vector<std::string> disabled_checks;
   std::vector<SetCap> setcap;
-  std::string cpe_vendor, cpe_product;
-  std::vector<std::string> capabilities_add;  ///< `capabilities.add` of the definition.
+  Cpe cpe;
+  std::vector<std::string> capabilities_add, capabilities_drop;  ///< `capabilities` of the definition.
   Environment environment;           ///< packages include what the steps need.
   std::vector<Step> pipeline;
   std::vector<Subpackage> subpackages;
@@ -154,8 +190,11 @@ struct Definition {
 
 struct CompileOptions {
   Arch arch = host_arch();
+  std::string libc_flavor = "gnu";            ///< In host.triplet.*; "musl" for the other.
   std::vector<std::string> pipeline_dirs;     ///< Looked up in order.
   Pairs vars;                                 ///< --vars-file, over the definition's own.
+  Pairs environment;                          ///< --env-file, under the definition's own.
+  Resources resources;                        ///< --cpu and so on, over the definition's own.
   std::vector<std::string> enabled_options;   ///< --build-option
   /// What gives a root what the `needs` of build steps ask for, where that is not a package of the same name.
   std::map<std::string, std::vector<std::string>> needs_met_by;

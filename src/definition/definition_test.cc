@@ -1,4 +1,6 @@
 #include "definition/condition.h"
+#include "definition/dotenv.h"
+#include "definition/fields.h"
 #include "definition/load.h"
 #include "definition/regex.h"
 
@@ -162,7 +164,7 @@ TEST(Compiled, HasTheReferencesForm) {
         "${{inputs.y}}'}]\n"}});
   const std::string arch(host_arch().apk);
   const std::string accounts =
-      R"("accounts":{"users":[{"username":"build","uid":1000,"gid":1000}],)"
+      R"("entrypoint":{},"accounts":{"users":[{"username":"build","uid":1000,"gid":1000}],)"
       R"("groups":[{"groupname":"build","gid":1000,"members":["build"]}]})";
   EXPECT_EQ(
       codec::to_json(d.compiled),
@@ -173,12 +175,12 @@ TEST(Compiled, HasTheReferencesForm) {
           R"("GOMODCACHE":"/var/cache/melange/gomodcache",)"
           R"("GOPATH":"/home/build/.cache/go","HOME":"/home/build","PIP_CACHE_DIR":"/var/cache/melange/pip",)"
           R"("UV_CACHE_DIR":"/var/cache/melange/uv","npm_config_cache":"/var/cache/melange/npm"}},)"
-          R"("pipeline":[{"uses":"p","with":{"x":"1"},"pipeline":[{"runs":"echo d"}]},{},{"if":"\")" +
+          R"("capabilities":{},"pipeline":[{"uses":"p","with":{"x":"1"},"pipeline":[{"runs":"echo d"}]},{},{"if":"\")" +
           arch +
           R"(\" != ''","runs":"ls"}],)"
-          R"("subpackages":[{"name":"a-dev","dependencies":{"runtime":["a"],"provider-priority":"-1"}}],)"
+          R"("subpackages":[{"name":"a-dev","dependencies":{"runtime":["a"],"provider-priority":"-1"},"checks":{}}],)"
           R"("update":{"enabled":true,"release-monitor":{"identifier":12}},)"
-          R"("test":{"environment":{"contents":{"packages":["b","a"]},)" +
+          R"("test":{"environment":{"contents":{"packages":["a","b"]},)" +
           accounts + R"(},"pipeline":[{"runs":"a"}]}})");
   // A compiled definition compiles to itself, without the pipelines.
   const Definition again = good(codec::to_json(d.compiled));
@@ -244,7 +246,8 @@ TEST(Faults, AreToldWithPlaceAndHint) {
        "a.yaml:1:17: '-a' cannot be the name of a package\n  hint: letters, digits, '+', '_', '.', "
        "'-'; a letter or digit first"},
       {"package: {name: a, version: }\n", "a.yaml:1:10: package 'a' has no version"},
-      {"package: {name: a, version: 1, epoch: x}\n", "a.yaml:1:39: expected a number, found 'x'"},
+      {"package: {name: a, version: 1, epoch: x}\n",
+       "a.yaml:1:39: expected a number, found 'x'\n  while reading 'epoch' of package"},
       {"package: {name: a, version: [1]}\n",
        "a.yaml:1:29: expected a single value, found a list\n  while reading 'version' of package"},
       {"vars: {}\n", "a.yaml: no 'package' in this definition"},
@@ -287,6 +290,16 @@ TEST(Faults, AreToldWithPlaceAndHint) {
       {kPackage +
            "subpackages:\n  - {name: b, range: versons}\ndata: [{name: versions, items: {}}]\n",
        "a.yaml:3:22: no data 'versons' for this range\n  hint: did you mean 'versions'?"},
+      {"package: {name: a, version: 1, timeout: 5 days}\n",
+       "a.yaml:1:41: expected a duration, found '5 days'\n  while reading 'timeout' of package\n  hint: write it like "
+       "90s, 30m or 1h30m"},
+      {"package: {name: a, version: 1, setcap: [{path: p, add: {cap_chown: +ep}, reason: r}]}\n",
+       "a.yaml:1:41: unknown capability 'cap_chown'\n  hint: known are: cap_net_bind_service, cap_net_admin, "
+       "cap_net_raw, cap_ipc_lock, cap_sys_admin"},
+      {"package: {name: a, version: 1, cpe: {vendor: v}}\n",
+       "a.yaml:1:37: a cpe needs both vendor and product"},
+      {kPackage + "update: {enabled: true, release-monitor: {identifier: abc}}\n",
+       "a.yaml:2:55: expected a number, found 'abc'\n  while reading 'identifier' of release-monitor"},
       {kPackage + "update: {schedule: {period: hourly}}\n",
        "a.yaml:2:20: unknown period 'hourly'\n  hint: daily, weekly or monthly"},
       {kPackage + "var-transforms: [{from: a, match: '(', replace: b, to: c}]\n",
@@ -343,6 +356,71 @@ TEST(Regex, ReplacesAsGoDoes) {
     EXPECT_EQ(*replace_matches(c.text, c.pattern, c.replacement), c.result) << c.pattern;
   EXPECT_EQ(replace_matches("x", "(", "").error().render(),
             "'(' is not a regular expression: missing ): (");
+}
+
+TEST(Dotenv, ReadsWhatTheFieldWrites) {
+  const auto out = parse_dotenv(
+      "# a comment\nexport A=1\nB = two words # not this\nC: \"x\\n${A}$B\\$A\"\n\nD='$A # kept'\n"
+      "E=\nF=\"two\nlines\" # c\nA=3",
+      "env");
+  ASSERT_TRUE(out) << out.error().render();
+  EXPECT_EQ(*out, (Pairs{{"A", "3"}, {"B", "two words"}, {"C", "x\n1two words$A"}, {"D", "$A # kept"}, {"E", ""},
+                         {"F", "two\nlines"}}));
+  const struct {
+    const char *text, *error;
+  } faults[] = {
+      {"A=1\n=2", "env:2: expected the name of a variable\n  hint: a line is NAME=value, NAME=\"value\" or a comment"},
+      {"A b", "env:1: expected '=' behind the name\n  hint: a line is NAME=value, NAME=\"value\" or a comment"},
+      {"A='b", "env:1: expected a closing quote\n  hint: a line is NAME=value, NAME=\"value\" or a comment"},
+      {"A='b' c",
+       "env:1: expected nothing behind the closing quote\n  hint: a line is NAME=value, NAME=\"value\" or a comment"}};
+  for (const auto& c : faults) EXPECT_EQ(parse_dotenv(c.text, "env").error().render(), c.error);
+}
+
+TEST(Options, FilesOfTheCaller) {
+  CompileOptions options;
+  options.environment = {{"CFLAGS", "theirs"}, {"X", "theirs"}, {"HOME", "/theirs"}};
+  options.resources.cpu = "8";
+  options.libc_flavor = "musl";
+  const Definition d = good(kPackage + "environment: {environment: {CFLAGS: ours}}\n"
+                                       "pipeline: [{runs: '${{host.triplet.gnu}} ${{host.triplet.rust}}'}]\n",
+                            {}, options);
+  EXPECT_EQ(*find_pair(d.environment.variables, "CFLAGS"), "ours");
+  EXPECT_EQ(*find_pair(d.environment.variables, "X"), "theirs");
+  EXPECT_EQ(*find_pair(d.environment.variables, "HOME"), "/theirs");
+  EXPECT_EQ(d.resources.cpu, "8");
+  if (host_arch().apk == "x86_64") {
+    EXPECT_EQ(d.pipeline[0].runs, "x86_64-pc-linux-musl x86_64-unknown-linux-musl");
+  }
+}
+
+TEST(Fields, AreKeptAsTheReferenceShowsThem) {
+  const Definition d = good(
+      "package:\n  name: a\n  version: 1\n  timeout: 1h30m\n  cpe: {vendor: v, product: p, other: o}\n"
+      "  copyright: [{license: MIT, detection-override: X}]\n"
+      "  setcap: [{path: /usr/bin/x, add: {'cap_net_raw,cap_net_admin': +eip}, reason: ping}]\n"
+      "  test-resources: {memory: 1Gi}\n"
+      "capabilities: {add: [CAP_A], drop: [CAP_B]}\n"
+      "environment:\n  contents: {build_repositories: [r], baseimage: {image: i, apkindex: x}}\n"
+      "  entrypoint: {type: service-bundle, services: {s: run}}\n  cmd: c\n  archs: [x86_64]\n"
+      "  paths: [{path: /p, type: directory, permissions: 0o755, uid: 1}]\n"
+      "update: {enabled: false, oci: {identifier: o, strip-prefix: v}, version_data: {version_format: f, sources: "
+      "[{name: n, stream: s, use_release: true}]}}\n");
+  EXPECT_EQ(d.timeout_nanoseconds, 5'400'000'000'000);
+  const codec::Json& package = d.compiled["package"];
+  EXPECT_EQ(codec::to_json(package["cpe"]), R"({"vendor":"v","product":"p","other":"o"})");
+  EXPECT_EQ(codec::to_json(package["setcap"]),
+            R"([{"path":"/usr/bin/x","add":{"cap_net_raw,cap_net_admin":"+eip"},"reason":"ping"}])");
+  EXPECT_EQ(codec::to_json(package["copyright"]), R"([{"license":"MIT","detection-override":"X"}])");
+  EXPECT_EQ(package["timeout"].as_int(), 5'400'000'000'000);
+  EXPECT_EQ(codec::to_json(d.compiled["capabilities"]), R"({"add":["CAP_A"],"drop":["CAP_B"]})");
+  EXPECT_EQ(codec::to_json(d.compiled["environment"]["contents"]),
+            R"({"build_repositories":["r"],"baseimage":{"image":"i","apkindex":"x"}})");
+  EXPECT_EQ(codec::to_json(d.compiled["environment"]["paths"]),
+            R"([{"path":"/p","type":"directory","uid":1,"permissions":493}])");
+  EXPECT_EQ(codec::to_json(d.compiled["update"]),
+            R"({"enabled":false,"oci":{"identifier":"o","strip-prefix":"v"},"version_data":{"version_format":"f",)"
+            R"("sources":[{"name":"n","stream":"s","use_release":true}]}})");
 }
 
 TEST(Script, HasThePrologueOfTheReference) {

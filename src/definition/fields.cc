@@ -1,4 +1,4 @@
-#include "definition/fields.h"
+#include "definition/table.h"
 
 #include <algorithm>
 
@@ -65,52 +65,37 @@ Result<Pairs> Value::pairs() const {
   return out;
 }
 
-Result<Fields> Fields::of(const Value& value, std::string_view what) {
-  if (!value.is_null() && value.node->kind != codec::YamlKind::kMapping)
-    return value.invalid("expected a mapping for {}, found {}", what, shape_of(*value.node));
-  return Fields(value, what);
+Error wrong_shape(const Value& value, std::string_view what) {
+  return value.invalid("expected a mapping for {}, found {}", what, shape_of(*value.node));
 }
 
-std::optional<Value> Fields::find(std::string_view key) {
-  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
-  const codec::YamlNode* node = value_.node->find(key);
-  if (!node || node->kind == codec::YamlKind::kNull) return std::nullopt;
-  return Value{value_.tree, node};
+Error unknown_field(const Value& mapping, const codec::YamlNode::Entry& entry, const MappingInfo& info) {
+  std::vector<std::string> known;
+  for (const FieldInfo* field : info.fields) known.emplace_back(field->key);
+  std::string hint = nearest_hint(entry.key, known);
+  if (hint.empty()) hint = "known are: " + join(known, ", ");
+  return Error::make(ErrorKind::kInvalid, "unknown field '{}' in {}", entry.key, info.what)
+      .at(mapping.tree->place(entry.key_span))
+      .hint(std::move(hint));
 }
 
-Result<> Fields::text(std::string_view key, std::string& out) {
-  if (const auto value = find(key)) out = TRY(value->text(), "reading '{}' of {}", key, what_);
+Result<> read_into(const Value& value, std::string& out) {
+  out = TRY(value.text());
   return {};
 }
 
-Result<> Fields::flag(std::string_view key, bool& out) {
-  if (const auto value = find(key)) out = TRY(value->flag(), "reading '{}' of {}", key, what_);
+Result<> read_into(const Value& value, bool& out) {
+  out = TRY(value.flag());
   return {};
 }
 
-Result<> Fields::texts(std::string_view key, std::vector<std::string>& out) {
-  if (const auto value = find(key)) out = TRY(value->texts(), "reading '{}' of {}", key, what_);
+Result<> read_into(const Value& value, std::vector<std::string>& out) {
+  out = TRY(value.texts());
   return {};
 }
 
-Result<> Fields::pairs(std::string_view key, Pairs& out) {
-  if (const auto value = find(key)) out = TRY(value->pairs(), "reading '{}' of {}", key, what_);
-  return {};
-}
-
-void Fields::skip(std::initializer_list<std::string_view> keys) {
-  known_.insert(known_.end(), keys.begin(), keys.end());
-}
-
-Result<> Fields::done() const {
-  for (const auto& entry : value_.node->entries) {
-    if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
-    Error error = Error::make(ErrorKind::kInvalid, "unknown field '{}' in {}", entry.key, what_)
-                      .at(value_.tree->place(entry.key_span));
-    std::string hint = nearest_hint(entry.key, known_);
-    if (hint.empty()) hint = "known are: " + join(known_, ", ");
-    return std::move(error).hint(std::move(hint));
-  }
+Result<> read_into(const Value& value, Pairs& out) {
+  out = TRY(value.pairs());
   return {};
 }
 

@@ -50,38 +50,6 @@ struct Value {
   }
 };
 
-/// Reads a mapping field by field and knows, in the end, which fields nobody asked for.
-class Fields {
- public:
-  /// `what` names the mapping in messages: "package". A null value is an empty mapping.
-  static Result<Fields> of(const Value& value, std::string_view what);
-
-  /// The value of a field, absent ones and null ones alike empty.
-  std::optional<Value> find(std::string_view key);
-
-  Result<> text(std::string_view key, std::string& out);
-  Result<> flag(std::string_view key, bool& out);
-  Result<> texts(std::string_view key, std::vector<std::string>& out);
-  Result<> pairs(std::string_view key, Pairs& out);
-  template <std::integral Int>
-  Result<> number(std::string_view key, Int& out) {
-    if (const auto value = find(key)) out = TRY(value->number<Int>());
-    return {};
-  }
-
-  /// Known, and not kept.
-  void skip(std::initializer_list<std::string_view> keys);
-
-  /// kInvalid for the first field that was not asked for, with the nearest one that was.
-  Result<> done() const;
-
- private:
-  Fields(const Value& value, std::string_view what) : value_(value), what_(what) {}
-  Value value_;
-  std::string what_;
-  std::vector<std::string> known_;
-};
-
 /// First entry of that name, or nullptr.
 const std::string* find_pair(const Pairs& pairs, std::string_view key);
 

@@ -1,3 +1,4 @@
+#include "definition/parse.h"
 #include "definition/regex.h"
 #include "definition/substitute.h"
 
@@ -51,17 +52,10 @@ Result<> transform_vars(const codec::YamlTree& tree, Names& names) {
     return unknown_variable(name, known);
   };
   for (const Value& item : list) {
-    std::string from, match, replace, to;
-    Fields fields = TRY(Fields::of(item, "a transform"));
-    TRY(fields.text("from", from));
-    TRY(fields.text("match", match));
-    TRY(fields.text("replace", replace));
-    TRY(fields.text("to", to));
-    TRY(fields.done());
-    if (to.empty())
-      return item.invalid("a transform needs 'to', the name of the variable that it sets");
-    const YamlNode* text = item.node->find("from");
-    const std::string given = TRY(expand_with(from, look_up, text ? Value{&tree, text} : item));
+    VarTransform transform;
+    TRY(read_mapping(item, nullptr, transform));
+    const auto& [from, match, replace, to, from_value] = transform;
+    const std::string given = TRY(expand_with(from, look_up, from_value.value_or(item)));
     auto made = replace_matches(given, match, replace);
     if (!made) return std::move(made).error().at(item.place());
     names["vars." + to] = *std::move(made);
@@ -125,13 +119,9 @@ Result<std::map<std::string, Names>> ranges(const codec::YamlTree& tree) {
   if (!node) return out;
   const std::vector<Value> list = TRY((Value{&tree, node}.list()), "reading 'data'");
   for (const Value& item : list) {
-    std::string name;
-    Pairs items;
-    Fields fields = TRY(Fields::of(item, "data"));
-    TRY(fields.text("name", name));
-    TRY(fields.pairs("items", items));
-    TRY(fields.done());
-    if (name.empty()) return item.invalid("data needs a 'name'");
+    RangeData data;
+    TRY(read_mapping(item, nullptr, data));
+    const auto& [name, items] = data;
     if (out.contains(name)) return item.invalid("data '{}' is given twice", name);
     out[name] = Names(items.begin(), items.end());
   }
@@ -173,11 +163,17 @@ Result<> subpackages(Replacer& replacer, const codec::YamlTree& tree, YamlNode& 
 
 }  // namespace
 
+Result<std::map<std::string, std::string, std::less<>>> first_names(const codec::YamlTree& tree,
+                                                                    const CompileOptions& options) {
+  Names names = TRY(base_names(tree, options));
+  TRY(transform_vars(tree, names));
+  return names;
+}
+
 Result<FirstPhase> run_first_phase(const codec::YamlTree& tree, const CompileOptions& options) {
   FirstPhase out;
   out.root = tree.root;
-  out.names = TRY(base_names(tree, options));
-  TRY(transform_vars(tree, out.names));
+  out.names = TRY(first_names(tree, options));
   Replacer replacer(out.names);
   TRY(package(replacer, find(out.root, "package")));
   TRY(environment(replacer, find(out.root, "environment")));

@@ -49,6 +49,10 @@ struct FirstPhase {
 };
 Result<FirstPhase> run_first_phase(const codec::YamlTree& tree, const CompileOptions& options);
 
+/// Its names alone: `vars` and what `var-transforms` make of them.
+Result<std::map<std::string, std::string, std::less<>>> first_names(const codec::YamlTree& tree,
+                                                                    const CompileOptions& options);
+
 /// The names that the second phase knows: those of a package, then the inputs of each pipeline
 /// around a step.
 class Scope {

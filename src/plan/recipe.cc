@@ -92,7 +92,7 @@ Sha256 recipe_digest(const definition::Definition& definition) {
   out.set("scriptlets", json_of(definition.scriptlets));
   out.set("annotations", json_of(definition.annotations));
   out.set("unchecked", Json::strings(definition.disabled_checks));
-  out.set("cpe", Json::array({definition.cpe_vendor, definition.cpe_product}));
+  out.set("cpe", Json::array({definition.cpe.vendor, definition.cpe.product}));
   out.set("capabilities", Json::strings(definition.capabilities_add));
   out.set("environment", json_of(definition.environment));
   out.set("steps", json_of(definition.pipeline));
