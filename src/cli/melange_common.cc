@@ -119,7 +119,8 @@ RepositorySource repositories_of(const definition::Environment& environment, con
                                  const Arch& arch) {
   RepositorySource out;
   out.arch = arch;
-  out.repositories = environment.repositories;
+  out.repositories = environment.build_repositories;
+  for (const std::string& line : environment.repositories) out.repositories.push_back(line);
   out.keyring = environment.keyring;
   for (const std::string& line : arguments.list("--repository-append")) out.repositories.push_back(line);
   for (const std::string& key : arguments.list("--keyring-append")) out.keyring.push_back(key);

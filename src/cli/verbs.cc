@@ -28,6 +28,7 @@ const std::vector<Verb>& all_verbs() {
       verb_signer(),
       verb_doctor(),
       verb_compile(),
+      verb_schema(),
       verb_stage0(),
       verb_gc(),
       verb_melange(),

@@ -30,6 +30,7 @@ Verb verb_serve();
 Verb verb_signer();
 Verb verb_doctor();
 Verb verb_compile();
+Verb verb_schema();
 Verb verb_stage0();
 Verb verb_gc();
 Verb verb_melange();

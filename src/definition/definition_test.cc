@@ -3,6 +3,7 @@
 #include "definition/fields.h"
 #include "definition/load.h"
 #include "definition/regex.h"
+#include "definition/schema.h"
 
 #include <gtest/gtest.h>
 
@@ -356,6 +357,44 @@ TEST(Regex, ReplacesAsGoDoes) {
     EXPECT_EQ(*replace_matches(c.text, c.pattern, c.replacement), c.result) << c.pattern;
   EXPECT_EQ(replace_matches("x", "(", "").error().render(),
             "'(' is not a regular expression: missing ): (");
+}
+
+/// Whether a tree has only fields that the schema names: enough of JSON Schema for ours.
+std::string unknown_to(const codec::Json& schema, const codec::Json& at, const codec::YamlNode& node) {
+  const codec::Json* here = &at;
+  if (const codec::Json* reference = at.find("$ref"))
+    here = &schema["$defs"][std::string_view(reference->as_string()).substr(8)];
+  for (const auto& entry : node.entries) {
+    const codec::Json* field = (*here)["properties"].find(entry.key);
+    const codec::Json& rest = (*here)["additionalProperties"];
+    if (!field && !rest.is_object()) return entry.key;
+    if (std::string found = unknown_to(schema, field ? *field : rest, entry.value); !found.empty()) return found;
+  }
+  for (const auto& item : node.items)
+    if (std::string found = unknown_to(schema, (*here)["items"], item); !found.empty()) return found;
+  return {};
+}
+
+TEST(Schema, KnowsWhatTheReaderKnows) {
+  const codec::Json schema = definition_schema(), pipeline = pipeline_schema();
+  EXPECT_EQ(codec::to_json(schema["$defs"]["definition"]["required"]), R"(["package"])");
+  EXPECT_EQ(codec::to_json(schema["$defs"]["step"]["properties"]["pipeline"]["items"]), R"({"$ref":"#/$defs/step"})");
+  EXPECT_EQ(codec::to_json(schema["$defs"]["schedule"]["properties"]["period"]["enum"]),
+            R"(["daily","weekly","monthly"])");
+  const os::Path root = os::Path(NACRE_SOURCE_DIR) / "os";
+  std::size_t count = 0;
+  for (const char* folder : {"packages", "pipelines"})
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
+      const bool is_package = std::string_view(folder) == "packages";
+      if (entry.path().extension() != ".yaml" || (is_package && entry.path().parent_path() != root / folder)) continue;
+      const codec::YamlTree tree = *codec::parse_yaml(*os::read_file(entry.path()), entry.path());
+      const codec::Json& used = is_package ? schema : pipeline;
+      EXPECT_EQ(unknown_to(used, used, tree.root), "") << entry.path();
+      ++count;
+    }
+  EXPECT_GT(count, 50u);
+  const codec::YamlTree odd = *codec::parse_yaml("package: {name: a, licence: MIT}\n", "a");
+  EXPECT_EQ(unknown_to(schema, schema, odd.root), "licence");
 }
 
 TEST(Dotenv, ReadsWhatTheFieldWrites) {

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "codec/json.h"
+
+namespace nacre::definition {
+
+/// JSON Schema (2020-12) of definitions, or of the files of --pipeline-dir, made from the tables that read them:
+/// what it names is what the reader knows. Editors complete and check with it.
+codec::Json definition_schema();
+codec::Json pipeline_schema();
+
+}  // namespace nacre::definition
