@@ -29,6 +29,7 @@ const std::vector<Verb>& all_verbs() {
       verb_doctor(),
       verb_compile(),
       verb_schema(),
+      verb_fmt(),
       verb_stage0(),
       verb_gc(),
       verb_melange(),

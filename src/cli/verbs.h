@@ -31,6 +31,7 @@ Verb verb_signer();
 Verb verb_doctor();
 Verb verb_compile();
 Verb verb_schema();
+Verb verb_fmt();
 Verb verb_stage0();
 Verb verb_gc();
 Verb verb_melange();

@@ -2,6 +2,7 @@
 // test data outside the repository: NACRE_SHARED names the directory; without it the tests are
 // skipped.
 #include "codec/archive.h"
+#include "definition/layout.h"
 #include "definition/load.h"
 
 #include <gtest/gtest.h>
@@ -199,6 +200,29 @@ TEST(Corpus, EveryDefinitionIsWhatTheReferenceMakesOfIt) {
              whole);
   for (const auto& [part, count] : equal) fmt::print("  {}: {}\n", part, count);
   EXPECT_EQ(whole, oracle.size());
+}
+
+TEST(Corpus, LayoutKeepsTheMeaning) {
+  if (!shared_dir()) GTEST_SKIP() << "NACRE_SHARED is not set";
+  const auto corpus = read_corpus(shared_dir());
+  ASSERT_TRUE(corpus) << corpus.error().render();
+  CorpusPipelines pipelines(*corpus);
+  std::size_t unchanged = 0;
+  for (const auto& [file, text] : corpus->definitions) {
+    const auto once = lay_out(*codec::parse_yaml(text, file));
+    ASSERT_TRUE(once) << file;
+    const auto twice = lay_out(*codec::parse_yaml(*once, file));
+    ASSERT_TRUE(twice) << file;
+    EXPECT_EQ(*once, *twice) << file;
+    if (*once == text) {
+      ++unchanged;
+      continue;
+    }
+    const auto before = compile(file, text, pipelines), after = compile(file, *once, pipelines);
+    ASSERT_TRUE(before && after) << file;
+    EXPECT_EQ(codec::to_json(before->compiled), codec::to_json(after->compiled)) << file;
+  }
+  fmt::print("{} of {} definitions stand as laid out\n", unchanged, corpus->definitions.size());
 }
 
 }  // namespace
