@@ -9,9 +9,9 @@
 #include <cstring>
 #include <ctime>
 
-// A kept run is one file: magic, CRC-32 and size of the table, the table, then all JSON one behind the other. Numbers are
-// 64 bits in the machine's order: the file never leaves it. Each JSON has a CRC-32 of its own, which is checked when it
-// is printed, so that a run that prints nothing need not read it.
+// A kept run is one file: magic, CRC-32 and size of the table, the table, then all JSON one behind the other. Numbers
+// are 64 bits in the machine's order: the file never leaves it. Each JSON has a CRC-32 of its own, which is checked
+// when it is printed, so that a run that prints nothing need not read it.
 namespace nacre::cli {
 namespace {
 

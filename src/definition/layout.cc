@@ -62,7 +62,8 @@ class Layout {
   /// Lines of block scalars are content, whatever they look like.
   void mark_blocks(const YamlNode& node) {
     if (node.kind == YamlKind::kScalar && node.span.end > node.span.begin) {
-      const std::string_view text = std::string_view(tree_.source).substr(node.span.begin, node.span.end - node.span.begin);
+      const std::string_view all = tree_.source;
+      const std::string_view text = all.substr(node.span.begin, node.span.end - node.span.begin);
       std::size_t count = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
       if (is_block(node) && text.ends_with('\n')) --count;
       const auto first = static_cast<std::size_t>(node.span.line);  // The line behind the first.

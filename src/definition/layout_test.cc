@@ -19,10 +19,13 @@ TEST(Layout, ChangesBlanksAlone) {
   const struct {
     const char *given, *laid;
   } cases[] = {
-      {"package:\n    name: a   \n    version: '1'\nenvironment:\n    contents:\n        packages:\n        - b\n        - c\n",
+      {"package:\n    name: a   \n    version: '1'\nenvironment:\n    contents:\n"
+       "        packages:\n        - b\n        - c\n",
        "package:\n  name: a\n  version: '1'\n\nenvironment:\n  contents:\n    packages:\n      - b\n      - c\n"},
-      {"\n\n# top\na: 1\n\n\n\n# of b\nb:\n-   x: 1\n    y: |\n        one\n          two  \n\n        three\n    # of z\n    z: 2\n",
-       "# top\na: 1\n\n# of b\nb:\n  - x: 1\n    y: |\n        one\n          two  \n\n        three\n    # of z\n    z: 2\n"},
+      {"\n\n# top\na: 1\n\n\n\n# of b\nb:\n-   x: 1\n    y: |\n"
+       "        one\n          two  \n\n        three\n    # of z\n    z: 2\n",
+       "# top\na: 1\n\n# of b\nb:\n  - x: 1\n    y: |\n"
+       "        one\n          two  \n\n        three\n    # of z\n    z: 2\n"},
       {"a: {b: 1,\n  c: 2}\nd: \"x\n  y\"\n", "a: {b: 1,\n  c: 2}\n\nd: \"x\n  y\"\n"},
       {"a:\n- - 1\n  - 2\n-\n  b: 1\n", "a:\n- - 1\n  - 2\n-\n  b: 1\n"},
       {"a: 1", "a: 1\n"}};
