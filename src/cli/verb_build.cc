@@ -71,6 +71,8 @@ void add_build_options(Verb& verb) {
       kJobsOption,
       {"--pipeline-dir", OptionType::kList, "DIR", "", "look for a FILE's pipelines here first", Completion::kFolder},
       {"--network", OptionType::kText, "WHEN", "", "never, asked (by the definition) or always", Completion::kNone},
+      {"--gates-warn", OptionType::kFlag, "", "", "the hardening gate only warns of a FILE's packages",
+       Completion::kNone},
       {"--cache-dir", OptionType::kText, "DIR", "", "what package managers download; sources, by digest",
        Completion::kFolder}};
   verb.options.insert(verb.options.end(), options.begin(), options.end());
@@ -98,6 +100,7 @@ Result<std::vector<std::string>> read_options(Workshop& shop, const Arguments& a
     build::Secret secret = TRY(build::read_secret(word), "reading --secret");
     shop.secrets.insert(shop.secrets.begin(), std::move(secret));
   }
+  shop.gates_warn = arguments.flag("--gates-warn");
   std::vector<std::string> names;
   for (const std::string& word : arguments.list("DEFINITION"))
     names.push_back(TRY(add_definition(shop, word)));
@@ -150,6 +153,7 @@ Result<int> run_test(const Arguments& arguments, Session& session) {
   const Arch arch = TRY(arch_of(arguments));
   Workshop shop = TRY(open_workshop(session, arch));
   const std::vector<std::string> names = TRY(read_options(shop, arguments));
+  shop.test_with = arguments.list("--test-package-append");
   const plan::Plan plan = TRY(plan_builds(shop, {}));
   TestCount sum;
   const auto make = [&](const plan::PlannedStep& step, std::size_t) -> Result<> {
@@ -199,6 +203,8 @@ Verb verb_test() {
   verb.arguments = {{"DEFINITION", "name, or FILE.yaml", true, true, Completion::kPackage}};
   verb.options = {kArchOption};
   add_build_options(verb);
+  verb.options.push_back({"--test-package-append", OptionType::kList, "NAME", "",
+                          "a package that every test root has besides what it declares", Completion::kPackage});
   verb.run = run_test;
   return verb;
 }

@@ -84,6 +84,11 @@ Path cache_dir_of(const Workshop& shop, const std::string& definition) {
   return shop.session.home / "cache" / (foreign ? "files" : name_of(Edition::kCommunity));
 }
 
+/// Whether the hardening gate does not stop this definition's packages.
+bool only_warns(const Workshop& shop, const std::string& definition) {
+  return shop.gates_warn && shop.from_files.contains(definition);
+}
+
 struct Assembled {
   std::vector<apk::PackageFile> files;
   std::vector<package::Extra> sboms;
@@ -104,6 +109,7 @@ Result<Assembled> assemble(Workshop& shop, const build::BuildRequest& request,
   for (const build::RootPackage& root : request.root) root_trees.push_back(root.tree);
   packages.accounts = package::Accounts::of(root_trees, request.definition->environment);
   for (const build::Secret& secret : request.secrets) packages.forbidden.push_back(secret.value);
+  if (only_warns(shop, request.definition->name)) packages.gates = package::Gates::kWarn;
   Assembled out;
   out.files = TRY(package::make_packages(packages, shop.env()));
   out.sboms = std::move(packages.extras);
@@ -355,7 +361,8 @@ Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& s
   const definition::Definition& definition = *find_definition(shop, step.name);
   const os::FileLock lease = TRY(wait_for_lease("build/" + step.name, env));
   build::BuildRequest request = TRY(prepare_build(shop, definition, step.from_stage0_alone));
-  const Sha256 key = TRY(package_key(request));
+  Sha256 key = TRY(package_key(request));
+  if (only_warns(shop, step.name)) key = codec::sha256("gates warn\n" + key.hex());
   const std::optional<BuildRecord> before = TRY(latest_build(env, step.name));
   BuildOutcome out;
   out.why = step.why;
@@ -451,6 +458,7 @@ Result<TestCount> test_definition(Workshop& shop, const definition::Definition& 
     request.arch = shop.os.arch;
     std::vector<std::string> atoms = test.environment.packages;
     atoms.push_back(package);
+    atoms.insert(atoms.end(), shop.test_with.begin(), shop.test_with.end());
     request.root = TRY(test_root(shop, atoms), "choosing the test root of '{}'", package);
     const Path side_files = side_files_of(definition);
     if (os::exists(side_files)) request.source_dir = side_files;

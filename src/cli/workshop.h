@@ -36,6 +36,8 @@ struct Workshop {
   /// By definition: whose packages its root may hold. Of the last plan.
   std::map<std::string, std::set<std::string>> seen;
   std::unique_ptr<std::mutex> definitions = std::make_unique<std::mutex>();  ///< Held to find or change one in `os`.
+  std::vector<std::string> test_with;  ///< --test-package-append: in every test root.
+  bool gates_warn = false;        ///< --gates-warn: for definitions from files; keys of their own.
   std::set<std::string> from_files;    ///< Names of definitions given as files: their caches are their own.
 
   Env& env() { return session.env; }

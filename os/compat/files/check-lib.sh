@@ -26,6 +26,6 @@ read_options() {
 
 # files_of PACKAGE: paths without leading slash. A package that is not there ends the check.
 files_of() {
-  apk info -e "$1" >/dev/null || { echo "FAIL: package '$1' is not installed" >&2; exit 1; }
+  apk info -e "$1" >/dev/null || { echo "FAIL: package '$1' is not installed" >&2; kill $$; exit 1; }
   apk info -qL "$1" | grep -v -e '^$' -e '^var/lib/db/sbom/' || true
 }
