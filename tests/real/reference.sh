@@ -31,10 +31,14 @@ for name in "$@"; do
       [ -e "$blob" ] || blob=$NACRE_HOME/blobs/sha256/${hex:0:2}/${hex:2}
       [ -e "$blob" ] && cp "$blob" "$cache/sha256:$hex"
     done
+    # Without a directory of side files the reference takes all that lies beside the definition.
+    side=$definitions/$name
+    [ -d "$side" ] || side=$work/reference/no-files
+    mkdir -p "$work/reference/no-files"
     start=$(date +%s.%N)
     timeout 600 "$melange" build "$definitions/$name.yaml" --arch x86_64 --runner bubblewrap -r "$work/repository" \
       -r "$work/reference/repository" -k "$key" --pipeline-dir "$definitions/pipelines" --cache-dir "$cache" \
-      --package-append reference-gitconfig --generate-index=false --out-dir "$out" >"$work/reference/logs/$name" 2>&1 ||
+      --package-append reference-gitconfig --source-dir "$side" --generate-index=false --out-dir "$out" >"$work/reference/logs/$name" 2>&1 ||
       { rm -rf "$out"; echo "== $name: the reference failed: $(grep -iE 'error' "$work/reference/logs/$name" | tail -n 1 | cut -c1-200)"; continue; }
     echo "== $name: reference took $(echo "$(date +%s.%N) - $start" | bc) s"
   else
