@@ -101,7 +101,7 @@ on-crates crates 1.14.0
 on-maven Maven 1.16
 on-git git 1.17
 END
-same "on-git: says what is left to do by hand" "its source is a git repository: write the tag's commit by hand" \
+same "on-git: says what is left to do by hand" "no source's address or tag holds the version" \
   "$(row on-git 'row["proposal"]["problem"]')"
 for file in "$NACRE_OS_DIR"/packages/*.yaml; do
   cmp -s "$file" "$scratch/$(basename "$file" .yaml).before" || fail "watch changed $(basename "$file")"
