@@ -91,29 +91,6 @@ T stricter(T granted, T asked) {
   return std::min(granted, asked);
 }
 
-/// "1h30m", "90s", "500ms": numbers, each with its unit, added up.
-Result<double> parse_duration(std::string_view text) {
-  static constexpr std::pair<std::string_view, double> kUnits[] = {{"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9},
-                                                                   {"h", 3600},  {"m", 60},    {"s", 1}};
-  const auto fault = [&] {
-    return Error::make(ErrorKind::kInvalid, "expected a duration such as 90s, 45m or 1h30m, got '{}'", text);
-  };
-  double sum = 0;
-  for (std::string_view rest = text; !rest.empty();) {
-    double number = 0;
-    const auto [stop, status] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-    if (status != std::errc{} || !(number >= 0)) return fault();
-    rest.remove_prefix(static_cast<std::size_t>(stop - rest.data()));
-    const auto unit = std::find_if(std::begin(kUnits), std::end(kUnits),
-                                   [&](const auto& known) { return rest.starts_with(known.first); });
-    if (unit == std::end(kUnits)) return fault();
-    sum += number * unit->second;
-    rest.remove_prefix(unit->first.size());
-  }
-  if (!(sum > 0)) return fault();
-  return sum;
-}
-
 Result<> set_limits(Guest& guest, const GuestSpec& spec) {
   sandbox::Limits& limits = guest.base.limits;
   limits = spec.limits;
@@ -127,10 +104,8 @@ Result<> set_limits(Guest& guest, const GuestSpec& spec) {
     limits.cpus = stricter(limits.cpus, cpus);
   }
   limits.cpus = stricter(limits.cpus, static_cast<double>(spec.jobs));
-  if (const std::string timeout = spec.definition->compiled["package"]["timeout"].as_string(); !timeout.empty()) {
-    const double seconds = TRY(parse_duration(timeout), "reading the timeout of '{}'", spec.definition->name);
-    limits.timeout_seconds = stricter(limits.timeout_seconds, seconds);
-  }
+  if (const std::int64_t timeout = spec.definition->timeout_nanoseconds; timeout > 0)
+    limits.timeout_seconds = stricter(limits.timeout_seconds, static_cast<double>(timeout) / 1e9);
   // A quota does not show in the affinity that nproc counts; this does.
   if (limits.cpus > 0)
     guest.env["OMP_NUM_THREADS"] =
