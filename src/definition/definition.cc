@@ -202,8 +202,11 @@ class Reading {
 
   void finish_environment() {
     Environment& environment = out_.environment;
-    for (const auto& [name, value] : options_.environment)
-      if (!find_pair(environment.variables, name)) environment.variables.emplace_back(name, value);
+    for (const auto& [name, value] : options_.environment) {
+      if (find_pair(environment.variables, name)) continue;
+      environment.variables.emplace_back(name, value);
+      out_.callers_variables.push_back(name);
+    }
     for (const auto& [name, value] : kVariables) {
       const std::string* own = find_pair(environment.variables, name);
       if (!own || own->empty()) set_pair(environment.variables, name, std::string(value));

@@ -175,6 +175,7 @@ struct Definition {
   Cpe cpe;
   std::vector<std::string> capabilities_add, capabilities_drop;  ///< `capabilities` of the definition.
   Environment environment;           ///< packages include what the steps need.
+  std::vector<std::string> callers_variables;  ///< Of its variables: those that --env-file gave. Never published.
   std::vector<Step> pipeline;
   std::vector<Subpackage> subpackages;
   Test test;                         ///< Its environment holds the package itself.

@@ -185,10 +185,34 @@ Result<apk::PackageFile> make_one(const PackageRequest& request, const std::vect
 
 }  // namespace
 
+namespace {
+
+/// The environment as everybody may see it: what the caller's files said may be a token.
+codec::Json public_environment(const codec::Json& environment, const std::vector<std::string>& callers) {
+  codec::Json out = codec::Json::object();
+  for (const auto& [key, value] : environment.members()) {
+    if (key != "environment") {
+      out.set(key, value);
+      continue;
+    }
+    codec::Json variables = codec::Json::object();
+    for (const auto& [name, text] : value.members())
+      if (std::find(callers.begin(), callers.end(), name) == callers.end()) variables.set(name, text);
+    out.set(key, std::move(variables));
+  }
+  return out;
+}
+
+}  // namespace
+
 codec::Json embedded_definition(const definition::Definition& definition) {
   codec::Json out = codec::Json::object();
   for (const auto& [key, value] : definition.compiled.members()) {
     if (key == "test" || key == "update") continue;
+    if (key == "environment" && !definition.callers_variables.empty()) {
+      out.set(key, public_environment(value, definition.callers_variables));
+      continue;
+    }
     if (key != "subpackages") {
       out.set(key, value);
       continue;

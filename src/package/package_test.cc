@@ -119,6 +119,17 @@ TEST(Scan, LeavesPrivateLibrariesAndForeignFoldersAlone) {
   EXPECT_TRUE(silent->provides.empty() && silent->depends.empty());
 }
 
+TEST(EmbeddedDefinition, LeavesOutWhatTheCallerGave) {
+  definition::Definition definition;
+  definition.compiled = *codec::parse_json(
+      R"({"environment":{"contents":{},"environment":{"CC":"gcc","TOKEN":"secret"}}})", "test");
+  EXPECT_EQ(codec::to_json(embedded_definition(definition)),
+            R"({"environment":{"contents":{},"environment":{"CC":"gcc","TOKEN":"secret"}}})");
+  definition.callers_variables = {"TOKEN"};
+  EXPECT_EQ(codec::to_json(embedded_definition(definition)),
+            R"({"environment":{"contents":{},"environment":{"CC":"gcc"}}})");
+}
+
 TEST(EmbeddedDefinition, LeavesOutWhatDoesNotChangeTheBuild) {
   definition::Definition definition;
   definition.compiled = *codec::parse_json(
