@@ -30,6 +30,7 @@ const std::vector<Verb>& all_verbs() {
       verb_compile(),
       verb_schema(),
       verb_fmt(),
+      verb_lint(),
       verb_stage0(),
       verb_gc(),
       verb_melange(),

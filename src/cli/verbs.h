@@ -32,6 +32,7 @@ Verb verb_doctor();
 Verb verb_compile();
 Verb verb_schema();
 Verb verb_fmt();
+Verb verb_lint();
 Verb verb_stage0();
 Verb verb_gc();
 Verb verb_melange();

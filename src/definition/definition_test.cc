@@ -1,3 +1,4 @@
+#include "definition/rules.h"
 #include "definition/condition.h"
 #include "definition/dotenv.h"
 #include "definition/fields.h"
@@ -416,6 +417,33 @@ TEST(Dotenv, ReadsWhatTheFieldWrites) {
   for (const auto& c : faults) EXPECT_EQ(parse_dotenv(c.text, "env").error().render(), c.error);
 }
 
+TEST(Rules, FindWhatCompilesAndIsNotRight) {
+  const auto found = [](const std::string& text) {
+    std::string out;
+    for (const RuleFinding& finding : check_rules(good(text)))
+      out += fmt::format("{}:{} {}\n", finding.place.line, finding.place.column, finding.rule);
+    return out;
+  };
+  const std::string fine =
+      "package:\n  name: a\n  version: 1\n  epoch: 0\n  description: d\n  copyright: [{license: MIT}]\n"
+      "update:\n  enabled: true\n"
+      "test: {pipeline: [{runs: a}]}\n";
+  EXPECT_EQ(found(fine + "pipeline: [{runs: make}]\n"), "");
+  EXPECT_EQ(found("package:\n  name: a\n  version: 1\n  epoch: 0\npipeline:\n"
+                  "  - runs: |\n      server &\n      mkdir /home/build/melange-out/a\n"),
+            "2:3 valid-copyright-header\n2:3 description\n2:3 update-present\n"
+            "2:3 valid-package-or-subpackage-test\n6:11 written-directory\n"
+            "6:11 background-process-without-redirect\n");
+  const std::string wrong = fine +
+                            "vars: {used: x, left: y}\n"
+                            "environment:\n  contents:\n    repositories: [https://h/r]\n    packages: [b, c, b]\n"
+                            "pipeline: [{runs: '${{vars.used}} 2>log &'}]\n";
+  EXPECT_EQ(found(wrong), "10:17 unused-variable\n13:19 forbidden-repository-used\n14:22 no-repeated-deps\n");
+  EXPECT_EQ(found(wrong + "# nolint: unused-variable, no-repeated-deps\n"), "13:19 forbidden-repository-used\n");
+  EXPECT_EQ(excepted_rules("a: 1 # nolint:x,y z\n#nolint: w\n# other\n"),
+            (std::vector<std::string>{"x", "y", "z", "w"}));
+}
+
 TEST(Options, FilesOfTheCaller) {
   CompileOptions options;
   options.environment = {{"CFLAGS", "theirs"}, {"X", "theirs"}, {"HOME", "/theirs"}};
@@ -427,6 +455,7 @@ TEST(Options, FilesOfTheCaller) {
   EXPECT_EQ(*find_pair(d.environment.variables, "CFLAGS"), "ours");
   EXPECT_EQ(*find_pair(d.environment.variables, "X"), "theirs");
   EXPECT_EQ(*find_pair(d.environment.variables, "HOME"), "/theirs");
+  EXPECT_EQ(d.callers_variables, (std::vector<std::string>{"X", "HOME"}));
   EXPECT_EQ(d.resources.cpu, "8");
   if (host_arch().apk == "x86_64") {
     EXPECT_EQ(d.pipeline[0].runs, "x86_64-pc-linux-musl x86_64-unknown-linux-musl");
