@@ -69,12 +69,19 @@ Json build_provenance(const build::BuildRequest& request, const build::BuiltTree
   external.set("architecture", request.arch.apk).set("edition", name_of(builder.edition));
   internal.set("sourceDateEpoch", request.source_date_epoch).set("network", request.network);
   if (request.network) {
+    // The machine's own network namespace: docs/decisions/0010-network.md.
+    internal.set("networkReach", "machine").set("networkAskedBy", request.grant.asked_by);
     std::vector<std::string> files;
     for (const build::HostFile& file : request.grant.files) files.push_back("/" + file.inside.str());
     internal.set("networkEnvironment", Json::strings(request.grant.environment));
     internal.set("networkFiles", Json::strings(files)).set("networkCaches", !request.grant.caches.empty());
   }
   if (!built.secrets.empty()) internal.set("secrets", Json::strings(built.secrets));
+  if (built.kept_state) {
+    Json resumed = Json::object();
+    resumed.set("steps", built.kept_steps).set("of", built.steps.size()).set("state", built.kept_state->oci());
+    internal.set("resumed", std::move(resumed));
+  }
   internal.set("builderVersion", build::kBuilderVersion);
   Json definition = dependency("definition", definition_path, definition_digest.hex());
   if (commit != "unknown") definition.set("name", "commit " + commit);
@@ -99,6 +106,24 @@ Json build_provenance(const build::BuildRequest& request, const build::BuiltTree
   run.set("byproducts", products.push(std::move(log)));
   return predicate(kPackageBuildType, std::move(external), std::move(internal),
                    std::move(dependencies), std::move(run));
+}
+
+std::vector<std::string> build_remarks(const Json& predicate) {
+  std::vector<std::string> out;
+  const Json& build = predicate["buildDefinition"];
+  if (build["buildType"].as_string() != kPackageBuildType) return out;
+  const Json& internal = build["internalParameters"];
+  if (internal["network"].as_bool()) {
+    const std::string& asked = internal["networkAskedBy"].as_string();
+    std::string line = "with the machine's network";
+    if (!asked.empty()) line += ", asked for by the " + asked;
+    if (internal["networkCaches"].as_bool()) line += ", with caches of package managers";
+    out.push_back(std::move(line));
+  }
+  if (const Json* resumed = internal.find("resumed"))
+    out.push_back(fmt::format("resumed after {} of {} steps, from the state {}", (*resumed)["steps"].as_int(),
+                              (*resumed)["of"].as_int(), (*resumed)["state"].as_string()));
+  return out;
 }
 
 Json image_provenance(const image::ComposeRequest& request, const image::Image& image,

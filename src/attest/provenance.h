@@ -46,6 +46,9 @@ codec::Json statement(const std::vector<Subject>& subjects, std::string_view pre
 codec::Json build_provenance(const build::BuildRequest& request, const build::BuiltTree& built,
                              const std::string& definition_path, const Sha256& definition_digest,
                              const std::string& commit, const Builder& builder);
+/// What a reader of a build's provenance should know besides who built, one line each: network, and steps that an
+/// earlier build ran. Empty for other provenance, and for a build without either.
+std::vector<std::string> build_remarks(const codec::Json& predicate);
 codec::Json image_provenance(const image::ComposeRequest& request, const image::Image& image,
                              const Sha256& spec_digest, std::int64_t started,
                              std::int64_t finished, const Builder& builder);

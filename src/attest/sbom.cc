@@ -4,6 +4,7 @@
 #include "base/encoding.h"
 #include "base/text.h"
 #include "codec/digest.h"
+#include "definition/cpe.h"
 #include "os/clock.h"
 
 namespace nacre::attest {
@@ -26,13 +27,6 @@ std::string package_purl(std::string_view name, std::string_view version, std::s
                                 percent_encode(version), arch);
   if (name_space != "unknown") out += "&distro=" + percent_encode(name_space);
   return out;
-}
-
-/// CPE 2.3 of what a definition packs; empty when it names no vendor and product.
-std::string cpe_of(const definition::Definition& definition) {
-  if (definition.cpe.vendor.empty() || definition.cpe.product.empty()) return {};
-  return fmt::format("cpe:2.3:a:{}:{}:{}:*:*:*:*:*:*:*", definition.cpe.vendor, definition.cpe.product,
-                     definition.version);
 }
 
 std::string package_id(std::string_view name, std::string_view version) {
@@ -176,7 +170,7 @@ Json package_sbom(const definition::Definition& definition, const std::string& p
   if (!commit.empty()) main.set("sourceInfo", "definition at commit " + commit);
   Json references = Json::array();
   references.push(purl_reference(package_purl(package, version, arch.apk, options.name_space)));
-  if (const std::string cpe = cpe_of(definition); !cpe.empty()) {
+  if (const std::string cpe = definition::cpe_name(definition); !cpe.empty()) {
     Json row;
     row.set("referenceCategory", "SECURITY").set("referenceType", "cpe23Type");
     references.push(row.set("referenceLocator", cpe));

@@ -99,6 +99,7 @@ Result<std::vector<Check>> verify_package(const os::Path& file, const PackageEvi
   if (keys.edition == Edition::kStage0) wanted.build_type = kStage0BuildType;
   const StatementFound found = TRY(check_statement(*evidence.provenance, wanted, keys));
   out.push_back({"provenance", found.summary});
+  for (const std::string& remark : build_remarks(found.predicate)) out.push_back({"how it was built", remark});
   if (evidence.index) out.push_back(TRY(check_in_index(package, *evidence.index, keys)));
   return out;
 }

@@ -68,7 +68,21 @@ Result<Json> input_json(const BuildRequest& request) {
   key.set("sources", std::move(sources)).set("files", std::move(files));
   key.set("root", contents_of(request.root)).set("epoch", request.source_date_epoch);
   if (request.network) key.set("network", true);
+  const std::vector<CompilerFile> compiler_files = TRY(compiler_files_of(request));
+  if (!compiler_files.empty()) {
+    std::string texts;
+    for (const CompilerFile& file : compiler_files) texts += file.path + "\n" + file.text;
+    key.set("compilerFiles", codec::sha256(texts).hex());
+  }
   return key;
+}
+
+Result<std::vector<CompilerFile>> compiler_files_of(const BuildRequest& request) {
+  const bool wanted = request.compiler_files == CompilerFiles::kAlways ||
+                      (request.compiler_files == CompilerFiles::kWhenNamed &&
+                       asks_for_compiler_files(*request.definition));
+  if (!wanted) return std::vector<CompilerFile>();
+  return compiler_files(*request.definition, request.arch, request.packager);
 }
 
 Result<Sha256> action_key(const BuildRequest& request) {

@@ -51,6 +51,7 @@ GuestSpec spec_of(const TestRequest& request) {
   spec.work = request.work;
   spec.source_date_epoch = request.source_date_epoch;
   spec.limits = request.limits;
+  spec.secrets = request.secrets;
   if (request.network) spec.network = &request.grant;
   return spec;
 }
@@ -139,6 +140,7 @@ class Build {
 
   std::size_t size() const { return list_.runs.size(); }
   std::size_t done() const { return done_; }
+  std::optional<Sha256> kept_state() const { return done_ > 0 ? std::optional(cache_->key(done_)) : std::nullopt; }
   double keeping_seconds() const { return cache_->spent_seconds(); }
   const StepList& list() const { return list_; }
   const Guest& guest() const { return guest_; }
@@ -146,7 +148,9 @@ class Build {
 
  private:
   Result<> make() {
-    guest_ = TRY(make_guest(spec_of(request_)), "preparing the build of '{}'", request_.definition->name);
+    GuestSpec spec = spec_of(request_);
+    spec.compiler_files = TRY(compiler_files_of(request_));
+    guest_ = TRY(make_guest(spec), "preparing the build of '{}'", request_.definition->name);
     return bind_sources(guest_, request_.sources, env_);
   }
 
@@ -201,13 +205,14 @@ Result<BuiltTree> run_build(const BuildRequest& request, sandbox::Sandbox& sandb
   for (const StepList::Part& part : build.list().parts) built.packages.push_back(part.name);
   for (const std::string& package : built.packages)
     if (ran) ran = check_output(built.output / package, package);
-  if (ran) ran = refuse_secrets(built.output, request.secrets);
   built.log =
       TRY(env.store.put_file(guest.work / "log", store::Store::Take::kCopy), "keeping the log");
   if (!ran) return std::move(ran).error();
   TRY(forget_failure(guest.name, env));
   built.steps = build.runner().records();
   built.secrets = build.runner().secrets_seen();
+  built.kept_steps = build.done();
+  built.kept_state = build.kept_state();
   built.finished = env.clock.now_seconds();
   std::string how = fmt::format("{} steps", built.steps.size());
   if (build.done() > 0) how += fmt::format(", {} of them not run again", build.done());

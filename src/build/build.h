@@ -11,6 +11,7 @@
 #include "sandbox/sandbox.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,13 @@ struct RootPackage {
   std::string record{};  ///< As an index has it, for apk's database in test roots; may be empty.
 };
 
+/// When the workspace begins with the field's configuration files of compilers (docs/formats/compiler-files.md).
+enum class CompilerFiles {
+  kWhenNamed,  ///< By a step or a variable.
+  kAlways,     ///< As the reference has it.
+  kNever,
+};
+
 /// Everything that a build may depend on.
 struct BuildRequest {
   const definition::Definition* definition = nullptr;
@@ -35,6 +43,8 @@ struct BuildRequest {
   std::vector<RootPackage> root;  ///< Install order; a later tree wins.
   std::vector<FetchedSource> sources;
   os::Path source_dir;  ///< Side files, copied into the workspace; may be absent.
+  CompilerFiles compiler_files = CompilerFiles::kWhenNamed;
+  std::string packager = "nacre";  ///< Whom these name as `os`.
   std::int64_t source_date_epoch = 0;
   os::Path work;  ///< Made if absent; where workspace, upper and log go.
   sandbox::Limits limits;
@@ -63,6 +73,8 @@ struct BuiltTree {
   Sha256 log;  ///< Blob: the whole log.
   std::vector<StepRecord> steps;
   std::vector<std::string> secrets;   ///< Names of those that steps saw.
+  std::size_t kept_steps = 0;         ///< So many, the first, were run by an earlier build, whose state was kept.
+  std::optional<Sha256> kept_state;   ///< Key of that state: digest of all that it depends on.
   std::int64_t started = 0, finished = 0;
 };
 
@@ -113,6 +125,7 @@ struct TestRequest {
   sandbox::Limits limits;
   bool network = false;
   NetworkGrant grant;
+  std::vector<Secret> secrets;  ///< What steps may ask for.
 };
 Result<Sha256> test_key(const TestRequest& request);  ///< Equal key: passed before, not run again.
 /// Nothing when all steps passed; else as run_build says it, "failed/test NAME".

@@ -47,16 +47,23 @@ Result<std::vector<std::string>> ignore_patterns(const Path& folder) {
   return out;
 }
 
-Result<> copy_side_files(const Path& source_dir, const Path& workspace, std::int64_t mtime) {
-  const std::vector<os::TreeEntry> files = TRY(side_files(source_dir));
+Result<> write_dated(const Path& target, std::string_view bytes, unsigned mode, std::int64_t mtime) {
+  TRY(os::make_dirs(target.parent_path()));
+  TRY(os::write_file(target, bytes, mode));
+  const timespec times[2] = {{mtime, 0}, {mtime, 0}};
+  if (::utimensat(AT_FDCWD, target.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+    return os::system_error(errno, fmt::format("set the time of '{}'", target.string()));
+  return {};
+}
+
+/// The compilers' files first: a side file of that name takes their place.
+Result<> fill_workspace(const GuestSpec& spec, const Path& workspace) {
+  for (const CompilerFile& file : spec.compiler_files)
+    TRY(write_dated(workspace / file.path, file.text, 0644, spec.source_date_epoch));
+  const std::vector<os::TreeEntry> files = TRY(side_files(spec.source_dir));
   for (const os::TreeEntry& file : files) {
-    const Path target = workspace / file.path.str();
-    const std::string bytes = TRY(os::read_beneath(source_dir, file.path));
-    TRY(os::make_dirs(target.parent_path()));
-    TRY(os::write_file(target, bytes, file.mode & 0777));
-    const timespec times[2] = {{mtime, 0}, {mtime, 0}};
-    if (::utimensat(AT_FDCWD, target.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
-      return os::system_error(errno, fmt::format("set the time of '{}'", target.string()));
+    const std::string bytes = TRY(os::read_beneath(spec.source_dir, file.path));
+    TRY(write_dated(workspace / file.path.str(), bytes, file.mode & 0777, spec.source_date_epoch));
   }
   return {};
 }
@@ -202,7 +209,7 @@ Result<Guest> make_guest(const GuestSpec& spec) {
   guest.work = std::filesystem::absolute(spec.work);
   guest.workspace = guest.work / "workspace";
   TRY(clear_work(guest.work), "preparing '{}'", guest.work.string());
-  TRY(copy_side_files(spec.source_dir, guest.workspace, spec.source_date_epoch));
+  TRY(fill_workspace(spec, guest.workspace));
 
   sandbox::SandboxCommand& base = guest.base;
   for (const RootPackage& package : spec.root) base.root.lower.push_back(package.tree);

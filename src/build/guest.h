@@ -1,6 +1,7 @@
 #pragma once
 
 #include "build/build.h"
+#include "build/compiler_files.h"
 
 namespace nacre::build {
 
@@ -20,6 +21,7 @@ struct GuestSpec {
   unsigned jobs = 0;
   std::vector<Secret> secrets;
   const NetworkGrant* network = nullptr;  ///< nullptr: no network.
+  std::vector<CompilerFile> compiler_files;
 };
 
 /// A root made ready for steps. Below `work`: workspace (/home/build), tmp (/tmp of all steps),

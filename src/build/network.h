@@ -39,6 +39,7 @@ struct HostFile {
 struct NetworkGrant {
   std::vector<std::string> environment;  ///< Names of our own variables that are passed on.
   std::vector<HostFile> files;
+  std::string asked_by = "caller";  ///< "definition" when its annotation does: for provenance.
   os::Path caches;  ///< Directory whose subdirectories steps may write below /var/cache/melange; empty: none.
 };
 

@@ -23,15 +23,11 @@ Result<Secret> read_secret(std::string_view text);
 Result<std::vector<Secret>> secrets_of_machine();
 
 /// How a value shows when it leaks: as it is, each long line of it, in base64 (all three alignments, both alphabets),
-/// percent-encoded, in hexadecimal.
+/// percent-encoded, in hexadecimal. The longest first. What logs mask and what packages may not hold, both.
 std::vector<std::string> forms_of(std::string_view value);
 
 /// The line with *** for each of `forms`.
 std::string masked(std::string_view line, std::span<const std::string> forms);
-
-/// kDenied when a file below `tree`, its name or a link's target holds one of the secrets in any of its forms. Says
-/// where and which, not what.
-Result<> refuse_secrets(const os::Path& tree, std::span<const Secret> secrets);
 
 /// Names below /run/secrets/ that a text mentions, each once, in order.
 std::vector<std::string> secrets_named_in(std::string_view text);

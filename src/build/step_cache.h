@@ -34,6 +34,7 @@ class StepCache {
   std::optional<std::string> keep(std::size_t count, const std::vector<StepRecord>& records, double elapsed_seconds);
 
   double spent_seconds() const { return spent_; }
+  const Sha256& key(std::size_t count) const { return keys_[count]; }
 
   /// Nothing from here on: a secret may be in what the steps leave.
   void stop() { on_ = false; }

@@ -57,6 +57,8 @@ Result<StepList> list_steps(const definition::Definition& definition);
 
 /// What the action key holds besides the steps, as a JSON object.
 Result<codec::Json> input_json(const BuildRequest& request);
+/// Those that this build's workspace begins with; none for most.
+Result<std::vector<CompilerFile>> compiler_files_of(const BuildRequest& request);
 
 /// Runs steps in a guest, one process each, and keeps what happened. Internal to the room.
 class StepRunner {

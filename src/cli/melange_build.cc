@@ -80,6 +80,9 @@ Result<build::BuildRequest> make_request(const MelangeArguments& arguments, cons
   request.root = TRY(shelf.root_for(world), "choosing the build root of '{}'", definition.name);
   request.sources = TRY(fetch_ahead(definition, arguments, session.env));
   request.source_dir = sources_beside(arguments, file);
+  request.compiler_files =
+      arguments.on("--empty-workspace") ? build::CompilerFiles::kNever : build::CompilerFiles::kAlways;
+  if (const std::string name = arguments.text("--namespace"); !name.empty()) request.packager = name;
   request.network = TRY(network_of(definition, "build"));
   if (request.network) request.grant = TRY(grant_of(arguments));
   request.limits = TRY(limits_of(arguments, definition.resources));
@@ -184,7 +187,7 @@ MelangeCommand melange_build() {
        "SBOMs do not list the definition as a package"},
       {"--lint-require", 0, F::kList, kLintRequired, "linters that must pass", ""},
       {"--lint-warn", 0, F::kList, kLintWarned, "linters that only warn", ""},
-      {"--namespace", 0, F::kText, "unknown", "namespace of package URLs in SBOMs", ""},
+      {"--namespace", 0, F::kText, "unknown", "namespace of package URLs in SBOMs, `os` of package notes", ""},
       {"--out-dir", 0, F::kText, "./packages/", "where ARCH/NAME-VERSION.apk go", ""},
       {"--override-host-triplet-libc-substitution-flavor", 0, F::kText, "gnu", "libc in host.triplet.*",
        "host.triplet.* is always gnu"},

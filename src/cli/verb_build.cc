@@ -74,7 +74,8 @@ void add_build_options(Verb& verb) {
       {"--gates-warn", OptionType::kFlag, "", "", "the hardening gate only warns of a FILE's packages",
        Completion::kNone},
       {"--cache-dir", OptionType::kText, "DIR", "", "what package managers download; sources, by digest",
-       Completion::kFolder}};
+       Completion::kFolder},
+      {"--secret", OptionType::kList, "NAME=FILE", "", "for steps that read /run/secrets/NAME", Completion::kFile}};
   verb.options.insert(verb.options.end(), options.begin(), options.end());
 }
 
@@ -187,8 +188,6 @@ Verb verb_build() {
                   {"--again", OptionType::kFlag, "", "", "build even when the result is known", Completion::kNone},
                   {"--from-step", OptionType::kText, "STEP", "", "run from this step (number or name) on",
                    Completion::kNone},
-                  {"--secret", OptionType::kList, "NAME=FILE", "", "for steps that read /run/secrets/NAME",
-                   Completion::kFile},
                   {"--shell-at", OptionType::kText, "STEP", "", "a shell in the state before this step, and no package",
                    Completion::kNone}};
   add_build_options(verb);

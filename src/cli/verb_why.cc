@@ -1,3 +1,4 @@
+#include "attest/provenance.h"
 #include "base/text.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
@@ -16,6 +17,7 @@ using codec::Json;
 struct Origin {
   std::string definition, definition_digest, builder;
   std::vector<std::pair<std::string, std::string>> sources;  ///< uri, digest
+  std::vector<std::string> remarks;                          ///< attest::build_remarks()
 };
 
 Result<Origin> origin_of(const index::SerialPackage& package, Session& session) {
@@ -36,6 +38,7 @@ Result<Origin> origin_of(const index::SerialPackage& package, Session& session) 
   const Json statement = TRY(codec::parse_json(payload, "provenance"));
   const Json& build = statement["predicate"]["buildDefinition"];
   Origin out;
+  out.remarks = attest::build_remarks(statement["predicate"]);
   out.builder = statement["predicate"]["runDetails"]["builder"]["id"].as_string();
   out.definition = build["externalParameters"]["definition"].as_string();
   for (const Json& dependency : build["resolvedDependencies"].items()) {
@@ -95,9 +98,11 @@ Result<> explain(const std::string& name, const index::Serial& serial, const std
     sources.push(source.set("uri", uri).set(commit ? "gitCommit" : "sha256", digest));
     text += fmt::format("  source  {} ({}{})\n", uri, commit ? "commit " : "sha256:", digest);
   }
+  for (const std::string& remark : origin.remarks) text += fmt::format("  built   {}\n", remark);
   row.set("package", name).set("version", package.record.version).set("because", Json::strings(chain));
   row.set("definition", origin.definition).set("definitionSha256", origin.definition_digest);
   row.set("sources", std::move(sources)).set("builder", origin.builder);
+  if (!origin.remarks.empty()) row.set("remarks", Json::strings(origin.remarks));
   answer.json.push(std::move(row));
   answer.text += text;
   return {};

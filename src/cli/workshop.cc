@@ -104,11 +104,10 @@ Result<Assembled> assemble(Workshop& shop, const build::BuildRequest& request,
   packages.source_date_epoch = request.source_date_epoch;
   packages.signer = index::segment_signer(shop.session.signer, edition);
   packages.out_dir = out_dir;
-  for (const build::Secret& secret : request.secrets) packages.forbidden.push_back(secret.value);
+  packages.forbidden = request.secrets;
   std::vector<Path> root_trees;
   for (const build::RootPackage& root : request.root) root_trees.push_back(root.tree);
   packages.accounts = package::Accounts::of(root_trees, request.definition->environment);
-  for (const build::Secret& secret : request.secrets) packages.forbidden.push_back(secret.value);
   if (only_warns(shop, request.definition->name)) packages.gates = package::Gates::kWarn;
   Assembled out;
   out.files = TRY(package::make_packages(packages, shop.env()));
@@ -330,6 +329,8 @@ Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Defi
   request.network = TRY(network_of(shop, definition, "build"));
   if (request.network) {
     request.grant = shop.grant;
+    const bool asked = TRY(build::asks_for_network(definition, "build"));
+    if (asked) request.grant.asked_by = "definition";
     request.grant.caches = cache_dir_of(shop, definition.name);
   }
   request.sources =
@@ -465,6 +466,7 @@ Result<TestCount> test_definition(Workshop& shop, const definition::Definition& 
     request.source_date_epoch = kNoSourceDate;
     request.network = TRY(network_of(shop, definition, "test"));
     if (request.network) request.grant = shop.grant;
+    request.secrets = shop.secrets;
     const Sha256 key = TRY(build::test_key(request));
     if (TRY(env.store.state().get("tested", key.hex()))) {
       ++count.known;

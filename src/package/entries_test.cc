@@ -227,7 +227,12 @@ TEST(Packages, KeepLintResults) {
 
 TEST(Forbidden, FindsEveryForm) {
   const std::string secret = "s3cr3t/t+ken value";
-  const auto values = ForbiddenValues::of({secret, "", "other-secret\n"});
+  const std::string line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC";
+  const std::vector<build::Secret> secrets = {
+      {"token", secret},
+      {"other", "other-secret\n"},
+      {"key", "-----BEGIN PRIVATE KEY-----\n" + line + "\nBKcw\n-----END PRIVATE KEY-----\n"}};
+  const auto values = ForbiddenValues::of(secrets);
   ASSERT_TRUE(values);
   const std::vector<std::string> holding = {
       secret,
@@ -239,33 +244,44 @@ TEST(Forbidden, FindsEveryForm) {
       percent_encode(secret),
       "s3cr3t%2ft%2bken%20value",
       "s3cr3t%2Ft%2Bken+value",
-      "other-secret",
+      to_hex(secret),
   };
-  for (const std::string& text : holding) EXPECT_TRUE(values->found_in(text)) << text;
+  for (const std::string& text : holding) {
+    const std::string* found = values->found_in(text);
+    ASSERT_NE(found, nullptr) << text;
+    EXPECT_EQ(*found, "token") << text;
+    // One table serves logs and packages.
+    EXPECT_EQ(values->masked(text).find(text), std::string::npos) << text;
+  }
+  for (const std::string& text : {std::string("other-secret"), to_hex("other-secret\n")})
+    EXPECT_EQ(*values->found_in(text), "other") << text;
+  for (const std::string& text : {line, to_base64(line), to_hex(line)})
+    EXPECT_EQ(*values->found_in(text), "key") << text;
+  EXPECT_EQ(values->found_in("-----BEGIN PRIVATE KEY-----"), nullptr);
   std::string url = to_base64("ab" + secret);
   std::replace(url.begin(), url.end(), '+', '-');
   std::replace(url.begin(), url.end(), '/', '_');
-  EXPECT_TRUE(values->found_in(url));
+  EXPECT_NE(values->found_in(url), nullptr);
   for (const std::string& text : {std::string(), std::string("s3cr3t/t+ken valu"), std::string(100'000, 's')})
-    EXPECT_FALSE(values->found_in(text));
-  EXPECT_FALSE(ForbiddenValues::of({"abc"}));
+    EXPECT_EQ(values->found_in(text), nullptr);
+  EXPECT_FALSE(ForbiddenValues::of(std::vector<build::Secret>{{"short", "abc"}}));
   EXPECT_TRUE(ForbiddenValues::of({})->empty());
 }
 
 TEST(Forbidden, FindsValuesAcrossPieces) {
   const std::string secret = "a-rather-long-secret-value";
-  const auto values = ForbiddenValues::of({secret});
+  const auto values = ForbiddenValues::of(std::vector<build::Secret>{{"token", secret}});
   const std::string text = std::string(1000, 'z') + secret + std::string(10, 'z');
   for (const std::size_t size : {1u, 2u, 7u, 25u, 26u, 27u, 500u, 1013u}) {
     ForbiddenValues::Stream stream(*values);
     bool found = false;
     for (std::size_t at = 0; at < text.size(); at += size)
-      found |= stream.found_in(std::string_view(text).substr(at, size));
+      found |= stream.found_in(std::string_view(text).substr(at, size)) != nullptr;
     EXPECT_TRUE(found) << size;
     stream.restart();
-    EXPECT_FALSE(stream.found_in(secret.substr(0, 20)));
+    EXPECT_EQ(stream.found_in(secret.substr(0, 20)), nullptr);
     stream.restart();
-    EXPECT_FALSE(stream.found_in(secret.substr(20)));
+    EXPECT_EQ(stream.found_in(secret.substr(20)), nullptr);
   }
 }
 
@@ -278,19 +294,53 @@ TEST(Packages, RefuseSecretsWithoutSayingThem) {
       {"link", [&](Built& b) { std::filesystem::create_symlink(secret, b.root() / "link"); }},
       {".post-install", [&](Built& b) { b.definition.scriptlets.post_install = "curl -u " + secret; }},
       {".PKGINFO", [&](Built& b) { b.definition.description = secret; }},
+      {"usr/share/hex", [&](Built& b) { b.file("usr/share/hex", "pre" + to_hex(secret)); }},
   };
   for (const auto& [where, prepare] : rows) {
     Built built;
     prepare(built);
-    built.request.forbidden = {secret};
+    built.request.forbidden = {{"token", secret}};
     const auto made = built.make();
     ASSERT_FALSE(made) << where;
     EXPECT_EQ(made.error().kind(), ErrorKind::kDenied);
     const std::string text = made.error().render();
-    EXPECT_NE(text.find("the package 'foo' holds a secret of its build: " + where), std::string::npos) << text;
+    EXPECT_NE(text.find("the package 'foo' holds the secret 'token' of its build: " + where), std::string::npos)
+        << text;
     EXPECT_EQ(text.find(secret), std::string::npos) << text;
     EXPECT_FALSE(os::exists(built.request.out_dir / "foo-1-r0.apk"));
   }
+}
+
+TEST(Packages, MaskSecretsInFindings) {
+  const std::string secret = "hunter22-hunter22";
+  Built built;
+  built.file("bin/" + secret);  // usrmerge names the path, and stops the package
+  built.request.forbidden = {{"token", secret}};
+  const auto made = built.make();
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().render().find("bin/***"), std::string::npos) << made.error().render();
+  EXPECT_EQ(made.error().render().find(secret), std::string::npos);
+}
+
+TEST(Packages, WaiveGatesThatTheDefinitionNames) {
+  Built built;
+  built.request.gates = Gates::kRefuse;
+  built.file("usr/share/info/dir", "x");
+  const auto stopped = built.make();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().kind(), ErrorKind::kDenied);
+  EXPECT_NE(stopped.error().render().find("[hardening/info-index]"), std::string::npos) << stopped.error().render();
+  built.definition.disabled_checks = {"hardening/info-index", "infodir"};
+  const auto waived = built.make();
+  EXPECT_TRUE(waived) << waived.error().render();
+  built.definition.disabled_checks = {"hardening/pie"};
+  EXPECT_FALSE(built.make());
+  built.definition.disabled_checks = {"hardening/info-indx"};
+  const auto unknown = built.make();
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().kind(), ErrorKind::kInvalid);
+  EXPECT_NE(unknown.error().render().find("there is no gate 'hardening/info-indx'"), std::string::npos);
+  EXPECT_NE(unknown.error().render().find("hardening/info-index"), std::string::npos);
 }
 
 }  // namespace

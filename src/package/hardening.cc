@@ -42,6 +42,12 @@ bool unfortified(const Elf& elf) {
   return plain && !checked;
 }
 
+constexpr std::array<std::string_view, 15> kGates = {
+    "gate/control-name",  "gate/setcap",          "gate/special-file",  "hardening/bind-now",   "hardening/cet",
+    "hardening/fortify",  "hardening/info-index", "hardening/nx-stack", "hardening/pie",        "hardening/relro",
+    "hardening/rpath",    "hardening/stack-protector", "hardening/textrel", "hardening/unreadable",
+    "hardening/wx-segment"};
+
 struct Gate {
   std::string package;
   std::vector<Finding> findings;
@@ -73,6 +79,8 @@ struct Gate {
 };
 
 }  // namespace
+
+std::span<const std::string_view> gate_names() { return kGates; }
 
 Result<std::vector<Finding>> check_hardening(const PackageTree& tree, std::string_view package) {
   Gate gate{std::string(package), {}};

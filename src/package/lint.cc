@@ -235,8 +235,18 @@ Result<LintChoice> LintChoice::of(const std::vector<std::string>& require, const
 }
 
 Result<LintChoice> LintChoice::without(const std::vector<std::string>& disabled) const {
-  LintChoice out = TRY(of({require.begin(), require.end()}, disabled), "reading 'checks.disabled'");
-  for (const std::string& name : disabled) out.require.erase(name);
+  const std::span<const std::string_view> gates = gate_names();
+  std::vector<std::string> linters;
+  for (const std::string& name : disabled) {
+    if (std::find(gates.begin(), gates.end(), name) != gates.end()) continue;
+    if (name.starts_with("hardening/") || name.starts_with("gate/"))
+      return Error::make(ErrorKind::kInvalid, "there is no gate '{}'", name)
+          .hint(nearest_hint(name, std::vector<std::string>(gates.begin(), gates.end())))
+          .while_doing("reading 'checks.disabled'");
+    linters.push_back(name);
+  }
+  LintChoice out = TRY(of({require.begin(), require.end()}, linters), "reading 'checks.disabled'");
+  for (const std::string& name : linters) out.require.erase(name);
   out.warn.insert(warn.begin(), warn.end());
   return out;
 }

@@ -36,6 +36,10 @@ struct LintRule {
 };
 std::span<const LintRule> lint_rules();
 
+/// Rules of our own gates, "hardening/…" and "gate/…": they stop a package of the distribution unless `checks.disabled`
+/// names them.
+std::span<const std::string_view> gate_names();
+
 /// Which linters run; a name may be in both.
 struct LintChoice {
   std::set<std::string> require, warn;
@@ -43,7 +47,8 @@ struct LintChoice {
   static LintChoice defaults();
   /// kInvalid for a name that is no linter, with the nearest one.
   static Result<LintChoice> of(const std::vector<std::string>& require, const std::vector<std::string>& warn);
-  /// The choice for a package whose definition says `checks.disabled`: those warn, whatever they did before.
+  /// The choice for a package whose definition says `checks.disabled`: those warn, whatever they did before. Names of
+  /// gates are known here, and are for the caller.
   Result<LintChoice> without(const std::vector<std::string>& disabled) const;
 };
 
@@ -56,8 +61,8 @@ Result<std::vector<Finding>> lint_tree(const os::Path& tree, const definition::D
                                        std::string_view package);
 
 /// ELF hardening: PIE, full RELRO, NX, stack protector, FORTIFY, CET where the crt files have it, no RPATH outside,
-/// no TEXTREL; and that the shared index of info pages is not packed. Exceptions are named in the gate's table, one
-/// reason each.
+/// no TEXTREL; and that the shared index of info pages is not packed. Exceptions for the C library are named in the
+/// gate's table, one reason each.
 Result<std::vector<Finding>> check_hardening(const PackageTree& tree, std::string_view package);
 Result<std::vector<Finding>> check_hardening(const os::Path& tree, std::string_view package);
 

@@ -4,6 +4,7 @@
 #include "package/forbidden.h"
 #include "package/package.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace nacre::package {
@@ -74,23 +75,36 @@ Result<> keep_results(const PackageRequest& request, const std::string& package,
   return os::write_file(request.lint_results_dir / lint_results_name(full_name), codec::to_pretty_json(results));
 }
 
+/// All findings of one package. Gates only warn where the request or `checks.disabled` says so.
+Result<std::vector<Finding>> findings_of(const PackageRequest& request, const Package& package,
+                                         const std::vector<std::string>& disabled) {
+  const LintChoice choice =
+      TRY(request.lint.without(disabled), "judging '{}' of '{}'", package.name, request.definition->file);
+  std::vector<Finding> out = TRY(lint_package(package.tree, request.definition, package.name, choice));
+  std::vector<Finding> gates = TRY(check_hardening(package.tree, package.name));
+  gates.insert(gates.end(), package.packed.findings.begin(), package.packed.findings.end());
+  for (Finding& finding : gates)
+    if (request.gates == Gates::kWarn || std::find(disabled.begin(), disabled.end(), finding.rule) != disabled.end())
+      finding.fatal = false;
+  out.insert(out.end(), gates.begin(), gates.end());
+  return out;
+}
+
 /// Runs linters and gates over all trees; kDenied with every fatal finding at once.
-Result<> judge(const PackageRequest& request, const std::vector<Package>& packages, const Task& task) {
+Result<> judge(const PackageRequest& request, const std::vector<Package>& packages, const ForbiddenValues& forbidden,
+               const Task& task) {
   std::vector<std::string> fatal;
   for (const Package& package : packages) {
-    const LintChoice choice = TRY(request.lint.without(disabled_checks(*request.definition, package.name)));
-    std::vector<Finding> findings = TRY(lint_package(package.tree, request.definition, package.name, choice));
-    std::vector<Finding> hardening = TRY(check_hardening(package.tree, package.name));
-    if (request.gates == Gates::kWarn)
-      for (Finding& finding : hardening) finding.fatal = false;
-    findings.insert(findings.end(), hardening.begin(), hardening.end());
-    findings.insert(findings.end(), package.packed.findings.begin(), package.packed.findings.end());
+    const std::vector<std::string>& disabled = disabled_checks(*request.definition, package.name);
+    const std::vector<Finding> findings = TRY(findings_of(request, package, disabled));
     TRY(keep_results(request, package.name, findings));
     for (const Finding& finding : findings) {
-      const std::string line =
-          fmt::format("{}: {}: {} [{}]", package.name, finding.path.str(), finding.text, finding.rule);
+      const std::string line = forbidden.masked(
+          fmt::format("{}: {}: {} [{}]", package.name, finding.path.str(), finding.text, finding.rule));
       if (finding.fatal)
         fatal.push_back(line);
+      else if (std::find(disabled.begin(), disabled.end(), finding.rule) != disabled.end())
+        task.note("waived: " + line);
       else
         task.output(line);
     }
@@ -109,14 +123,15 @@ class Guard {
       : values_(values), package_(std::move(package)), stream_(values) {}
 
   Result<> check(std::string_view where, std::string_view bytes) const {
-    return values_.found_in(bytes) ? refuse(where) : Result<>();
+    const std::string* secret = values_.found_in(bytes);
+    return secret != nullptr ? refuse(where, *secret) : Result<>();
   }
   /// Names, links, owners and attributes.
   Result<> check_entries(const std::vector<apk::DataEntry>& entries) const {
     if (values_.empty()) return {};
     for (const apk::DataEntry& entry : entries) {
       // The name itself must not be shown then.
-      if (values_.found_in(entry.header.path)) return refuse("the name of a file");
+      TRY(check("the name of a file", entry.header.path));
       TRY(check(entry.header.path, entry.header.link));
       for (const auto& [key, value] : entry.header.pax) {
         TRY(check(entry.header.path, key));
@@ -132,13 +147,15 @@ class Guard {
   }
   Result<> inspect(const std::string& path, std::string_view piece, bool begin) {
     if (begin) stream_.restart();
-    return stream_.found_in(piece) ? refuse(path) : Result<>();
+    const std::string* secret = stream_.found_in(piece);
+    return secret != nullptr ? refuse(path, *secret) : Result<>();
   }
 
  private:
-  Error refuse(std::string_view where) const {
-    return Error::make(ErrorKind::kDenied, "the package '{}' holds a secret of its build: {}", package_, where)
-        .hint("keep the secret out of what the build installs");
+  Error refuse(std::string_view where, std::string_view secret) const {
+    return Error::make(ErrorKind::kDenied, "the package '{}' holds the secret '{}' of its build: {}", package_, secret,
+                       where)
+        .hint("secrets are for steps alone; what they write below melange-out is published");
   }
 
   const ForbiddenValues& values_;
@@ -243,7 +260,7 @@ Result<std::vector<apk::PackageFile>> make_packages(const PackageRequest& reques
     PackedEntries packed = TRY(pack_entries(tree, request, name), "packaging '{}'", name);
     packages.push_back({name, std::move(tree), std::move(packed)});
   }
-  TRY(judge(request, packages, task));
+  TRY(judge(request, packages, forbidden, task));
   TRY(os::make_dirs(request.out_dir));
   std::vector<apk::PackageFile> out;
   for (const Package& package : packages) {

@@ -60,7 +60,7 @@ struct Accounts {
   static Accounts of(const std::vector<os::Path>& root_trees, const definition::Environment& environment);
 };
 
-/// What our own gates (hardening and "gate/…") do: our distribution refuses, foreign definitions are warned.
+/// What our own gates (gate_names()) do: our distribution refuses, foreign definitions are warned.
 enum class Gates { kRefuse, kWarn };
 
 /// BuiltTree -> signed .apk files in `out_dir` (NAME-VERSION.apk), main first. Runs scan, lint and gates; a fatal
@@ -82,9 +82,9 @@ struct PackageRequest {
   os::Path lint_results_dir;              ///< When set: lint-NAME-VERSION.json for each package with findings.
   Accounts accounts;
   std::map<std::string, std::string> library_versions;  ///< See ScanRequest.
-  /// Values that no package may hold, in content, names, links, attributes, scripts or metadata: kDenied names package
-  /// and path, never the value.
-  std::vector<std::string> forbidden;
+  /// What no package may hold, in content, names, links, attributes, scripts or metadata: kDenied names package, path
+  /// and secret, never the value.
+  std::vector<build::Secret> forbidden;
 };
 Result<std::vector<apk::PackageFile>> make_packages(const PackageRequest& request, Env& env);
 Result<std::vector<apk::PackageFile>> make_packages(const PackageRequest& request, Events& events,

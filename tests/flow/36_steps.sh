@@ -47,6 +47,9 @@ says "  six are not run again" "$err" "6 of 9 steps are as they were, not run ag
 same "  the seventh sees what they left" "$(printf 'kept\norder 2 755\nlinked 2 755\n1000000000\nseven two')" "$(sed '/^$/d' "$out")"
 "$NACRE" log nine --steps >"$out"
 same "  the log has all nine" 9 "$(grep -c . "$out")"
+build nine --quiet --out "$scratch/nine.out" >/dev/null
+check "  its provenance verifies" "$NACRE" verify --quiet "$scratch/nine.out/nine-1-r0.apk"
+says "  and says what was not run again" "$out" "resumed after 6 of 9 steps, from the state sha256:"
 check "from step 3 on" build nine --from-step 3
 says "  two are not run again" "$err" "2 of 9 steps are as they were, not run again"
 what="no such step" expect_error 3 "'nine' has no step 'ten'" -- build nine --from-step ten
@@ -95,13 +98,46 @@ says "  but that it was printed" "$out" "***"
 "$NACRE" log keeper --step 3 >"$out"
 same "  a step that does not ask has none" "0 0" "$(tr '\n' ' ' <"$out" | sed 's/ *$//')"
 grep -rlaF 's3cret' "$NACRE_HOME" >"$out" && fail "the home holds the secret: $(cat "$out")" || passed "  nothing in the home holds it"
-for form in 'cat /run/secrets/token' 'base64 /run/secrets/token' ': /run/secrets/token; echo very-s3cret%2Fvalue%2B1'; do
+for form in 'cat /run/secrets/token' 'base64 /run/secrets/token' 'od -An -v -tx1 /run/secrets/token | tr -d " \n"' ': /run/secrets/token; echo very-s3cret%2Fvalue%2B1'; do
   definition leak "" <<END
 mkdir -p "\${{targets.destdir}}/usr/share/leak"; ($form) >"\${{targets.destdir}}/usr/share/leak/x"
 END
   what="a package that holds it, by ${form:0:6}" expect_error 6 "holds the secret 'token'" -- \
     build leak --secret "token=$scratch/token"
 done
+cat >>"$scratch/keeper.yaml" <<'END'
+test:
+  environment:
+    contents:
+      packages:
+        - busybox
+  pipeline:
+    - runs: test "$(cat /run/secrets/token)" = "$(sed -n 1p /run/secrets/token)"; cat /run/secrets/token
+END
+what="a test's secret that was not given" expect_error 3 "asks for the secret 'token', which was not given" -- \
+  env NACRE_OS_DIR="$source_root/os" "$NACRE" test "$scratch/keeper.yaml"
+check "a test's secret that was" env NACRE_OS_DIR="$source_root/os" "$NACRE" test "$scratch/keeper.yaml" \
+  --secret "token=$scratch/token"
+sed -i 's|; cat /run/secrets/token$|&; false|' "$scratch/keeper.yaml"
+what="and when the test fails" expect_error 2 '***' -- env NACRE_OS_DIR="$source_root/os" \
+  "$NACRE" test "$scratch/keeper.yaml" --secret "token=$scratch/token"
+grep -q 's3cret' "$err" && fail "the message shows the secret" || passed "  the message does not show it"
+
+# Gates that a definition waives.
+definition fixed "" <<'END'
+echo 'int main(void) { return 0; }' >x.c; gcc -no-pie -Wl,-z,now,-z,relro -o x x.c; install -Dm755 x "${{targets.destdir}}/usr/bin/x"
+END
+what="a program that is not position-independent" expect_error 6 '[hardening/pie]' '`checks.disabled`' -- build fixed
+sed -i 's|^  epoch: 0|&\n  checks:\n    disabled: [hardening/pie, hardening/cet]|' "$scratch/fixed.yaml"
+check "is packaged when the definition says so" build fixed
+says "  and says so" "$err" 'waived: fixed: usr/bin/x: fixed-address executable'
+
+# A note of the package, from the files that the workspace has when a step names them.
+definition noted "" <<'END'
+test ! -e .config/nothing && ls -d .config/clang-15 .melange.clang.cfg
+echo 'int main(void) { return 0; }' >x.c; gcc -specs="$HOME/.melange.gcc.spec" -Wl,-z,now -o x x.c; readelf -nW x | grep '"name":"noted","version":"1-r0"'; install -Dm755 x "${{targets.destdir}}/usr/bin/x"
+END
+check "a program with a note of its package" build noted --gates-warn
 
 # Network.
 definition alone "" <<'END'
