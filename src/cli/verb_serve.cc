@@ -1,13 +1,15 @@
-#include "cli/lookup.h"
-#include "cli/signer_process.h"
-#include "cli/verbs.h"
-#include "publish/serve.h"
-#include "store/store.h"
-
 #include <unistd.h>
 
 #include <condition_variable>
 #include <cstdlib>
+
+#include "cli/lookup.h"
+#include "cli/signer_process.h"
+#include "cli/verbs.h"
+#include "net/server.h"
+#include "os/clock.h"
+#include "publish/serve.h"
+#include "store/store.h"
 
 namespace nacre::cli {
 namespace {
@@ -32,6 +34,68 @@ Result<Path> write_public_keys(Session& session) {
   return folder;
 }
 
+Result<> read_certificate(const Arguments& arguments, net::Server::Options& options) {
+  const std::string certificate = arguments.text("--tls-certificate"), key = arguments.text("--tls-key");
+  if (certificate.empty() != key.empty())
+    return Error::make(ErrorKind::kInvalid, "TLS needs both, a certificate and its key")
+        .hint("give --tls-certificate FILE and --tls-key FILE");
+  if (certificate.empty()) return {};
+  options.tls_certificate = TRY(os::read_file(certificate), "reading the certificate");
+  options.tls_key = TRY(os::read_file(key), "reading the key of the certificate");
+  return {};
+}
+
+/// One line for each answered request, as web servers write them ("combined" with the seconds that it took), or JSON.
+class AccessLog {
+ public:
+  explicit AccessLog(Session& session) : session_(session) {}
+
+  void add(const net::Access& access) {
+    const std::string line = session_.json ? json_line(access) : text_line(access);
+    const std::lock_guard lock(mutex_);
+    session_.print(line);
+  }
+
+ private:
+  static std::string header(const net::Access& access, const char* name) {
+    const auto found = access.request.headers.find(name);
+    return found == access.request.headers.end() ? std::string() : found->second;
+  }
+
+  static std::string target(const net::Access& access) {
+    return access.request.query.empty() ? access.request.path : access.request.path + "?" + access.request.query;
+  }
+
+  /// What a client sent, so that it can neither end the line nor steer a terminal.
+  static std::string quoted(const std::string& text) {
+    std::string out = "\"";
+    for (const char c : text) {
+      if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+      else out += c;
+    }
+    return out + "\"";
+  }
+
+  std::string text_line(const net::Access& access) const {
+    return fmt::format("{} [{}] {} {} {} {} {:.3f}{}", access.request.remote,
+                       os::rfc3339(session_.env.clock.now_seconds()),
+                       quoted(access.request.method + " " + target(access)), access.status, access.bytes,
+                       quoted(header(access, "user-agent")), access.seconds, access.complete ? "" : " aborted");
+  }
+
+  std::string json_line(const net::Access& access) const {
+    codec::Json out;
+    out.set("time", os::rfc3339(session_.env.clock.now_seconds())).set("remote", access.request.remote);
+    out.set("method", access.request.method).set("target", target(access)).set("status", access.status);
+    out.set("bytes", access.bytes).set("seconds", access.seconds).set("complete", access.complete);
+    return codec::to_json(out.set("userAgent", header(access, "user-agent")));
+  }
+
+  Session& session_;
+  std::mutex mutex_;
+};
+
 void wait_for(std::stop_token stop) {
   std::mutex mutex;
   std::condition_variable_any changed;
@@ -45,21 +109,26 @@ Result<int> run_serve(const Arguments& arguments, Session& session) {
   net::Server::Options options;
   options.address = arguments.text("--address");
   options.port = static_cast<int>(arguments.number("--port"));
-  if (arguments.flag("--access-log"))
-    options.on_access = [&](const net::ServerRequest& request, int status) {
-      session.print(fmt::format("{} {} {} {}", request.remote, request.method, request.path, status));
-    };
+  TRY(read_certificate(arguments, options));
+  if (!options.tls_certificate.empty()) serve.scheme = "https";
+  options.max_connections = static_cast<unsigned>(arguments.number("--max-connections"));
+  options.max_per_client = static_cast<unsigned>(arguments.number("--max-connections-per-client"));
+  options.requests_per_second = static_cast<double>(arguments.number("--requests-per-second"));
+  AccessLog log(session);
+  if (arguments.flag("--access-log")) options.on_access = [&](const net::Access& access) { log.add(access); };
   const net::Server server = TRY(net::Server::start(publish::make_handler(session.env, serve), options));
   const std::string host = fmt::format("{}:{}", options.address, server.port());
   if (session.json) {
     codec::Json out;
-    session.print(codec::to_json(out.set("address", options.address).set("port", server.port())));
+    session.print(
+        codec::to_json(out.set("address", options.address).set("port", server.port()).set("scheme", serve.scheme)));
   } else {
-    session.print(fmt::format("serving http://{0}\n"
-                              "  images    {0}/nacre/NAME:TAG\n"
-                              "  packages  http://{0}/community\n"
-                              "  keys      http://{0}/community/keys/",
-                              host));
+    session.print(
+        fmt::format("serving {1}://{0}\n"
+                    "  images    {0}/nacre/NAME:TAG\n"
+                    "  packages  {1}://{0}/community\n"
+                    "  keys      {1}://{0}/community/keys/",
+                    host, serve.scheme));
   }
   wait_for(session.env.stop);
   return 0;
@@ -83,9 +152,17 @@ Verb verb_serve() {
   Verb verb;
   verb.name = "serve";
   verb.summary = "serve images, packages and keys from the store, read-only";
-  verb.options = {{"--address", OptionType::kText, "IP", "127.0.0.1", "address to listen on", Completion::kNone},
-                  {"--port", OptionType::kNumber, "PORT", kDefaultPort, "port; 0 takes a free one", Completion::kNone},
-                  {"--access-log", OptionType::kFlag, "", "", "print one line for each request", Completion::kNone}};
+  verb.options = {
+      {"--address", OptionType::kText, "IP", "127.0.0.1", "address to listen on", Completion::kNone},
+      {"--port", OptionType::kNumber, "PORT", kDefaultPort, "port; 0 takes a free one", Completion::kNone},
+      {"--tls-certificate", OptionType::kText, "FILE", "", "serve TLS with this PEM chain", Completion::kFile},
+      {"--tls-key", OptionType::kText, "FILE", "", "its private key, PEM", Completion::kFile},
+      {"--max-connections", OptionType::kNumber, "N", "4096", "connections at once; more wait", Completion::kNone},
+      {"--max-connections-per-client", OptionType::kNumber, "N", "0", "of one address; 0: no limit of its own",
+       Completion::kNone},
+      {"--requests-per-second", OptionType::kNumber, "N", "0",
+       "of one address, in the long run; more are told 429. 0: no limit", Completion::kNone},
+      {"--access-log", OptionType::kFlag, "", "", "print one line for each request", Completion::kNone}};
   verb.run = run_serve;
   return verb;
 }

@@ -62,6 +62,8 @@ Result<IndexIdentity> parse_index_description(std::string_view description);
 
 /// Serials of an edition as the state database and the store hold them.
 Result<std::optional<Serial>> head(Env& env, Edition edition);
+/// Its number alone: one look-up. Serials are numbered from 1 without gaps.
+Result<std::optional<std::uint64_t>> head_number(Env& env, Edition edition);
 Result<Serial> load_serial(Env& env, Edition edition, std::uint64_t number);
 Result<std::vector<Serial>> list_serials(Env& env, Edition edition);
 

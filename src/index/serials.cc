@@ -76,6 +76,11 @@ Result<std::optional<Serial>> head(Env& env, Edition edition) {
   return std::optional<Serial>(std::move(serial));
 }
 
+Result<std::optional<std::uint64_t>> head_number(Env& env, Edition edition) {
+  const std::optional<Head> newest = TRY(head_record(env.store.state(), edition));
+  return newest ? std::optional(newest->number) : std::nullopt;
+}
+
 Result<Serial> load_serial(Env& env, Edition edition, std::uint64_t number) {
   const std::optional<Sha256> manifest = TRY(serial_record(env.store.state(), edition, number));
   if (manifest) return read_manifest(env.store, *manifest, edition, number);

@@ -143,4 +143,19 @@ Result<Url> parse_url(std::string_view text) {
 
 std::string url_encode(std::string_view text) { return percent_encode(text); }
 
+std::string url_decode(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = text[i] == '%' && i + 2 < text.size() ? from_hex(text.substr(i + 1, 2)) : Result<std::string>("");
+    if (!byte || byte->empty()) {
+      out += text[i];
+    } else {
+      out += *byte;
+      i += 2;
+    }
+  }
+  return out;
+}
+
 }  // namespace nacre::net

@@ -20,5 +20,6 @@ struct Url {
 /// kInvalid for anything else, for bytes outside printable ASCII, and for more than 8,192 bytes.
 Result<Url> parse_url(std::string_view text);
 std::string url_encode(std::string_view text);  ///< Percent-encodes all but unreserved characters.
+std::string url_decode(std::string_view text);  ///< Undoes it; a '%' that no two hexadecimal digits follow stays.
 
 }  // namespace nacre::net

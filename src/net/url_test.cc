@@ -101,5 +101,15 @@ TEST(UrlEncode, KeepsUnreservedCharactersOnly) {
   EXPECT_EQ(url_encode("a b/c?\xc3\xa9+"), "a%20b%2Fc%3F%C3%A9%2B");
 }
 
+TEST(UrlDecode, UndoesTheEncodingAndLeavesTheRest) {
+  EXPECT_EQ(url_decode("/a%20b/%2e%2E"), "/a b/..");
+  EXPECT_EQ(url_decode("a+b"), "a+b");
+  EXPECT_EQ(url_decode("%4"), "%4");
+  EXPECT_EQ(url_decode("%zz%"), "%zz%");
+  EXPECT_EQ(url_decode("%41"), "A");
+  EXPECT_EQ(url_decode("x%00y"), std::string("x\0y", 3));
+  EXPECT_EQ(url_decode(url_encode("100% /?&=\n")), "100% /?&=\n");
+}
+
 }  // namespace
 }  // namespace nacre::net

@@ -56,15 +56,17 @@ std::string packages_table(const index::Serial& serial) {
 
 }  // namespace
 
-std::string render_page(const std::vector<index::Serial>& heads, const std::string& host) {
+std::string render_page(const std::vector<std::shared_ptr<const index::Serial>>& heads, const std::string& scheme,
+                        const std::string& host) {
   std::string out(kHead);
-  for (const index::Serial& serial : heads) {
+  for (const auto& head : heads) {
+    const index::Serial& serial = *head;
     out += fmt::format("<h2>Edition {}, serial {}</h2><p>Published {}: {}", name_of(serial.edition), serial.number,
                        os::rfc3339(serial.published), escape(serial.reason));
     out += images_table(serial, host);
     out += packages_table(serial);
-    out += fmt::format("<p>Repository for apk: <code>http://{}/{}</code>, keys: <code>/{}/keys/</code>", escape(host),
-                       name_of(serial.edition), name_of(serial.edition));
+    out += fmt::format("<p>Repository for apk: <code>{0}://{1}/{2}</code>, keys: <code>/{2}/keys/</code>", scheme,
+                       escape(host), name_of(serial.edition));
   }
   if (heads.empty()) out += "<p>Nothing is published yet: run <code>nacre up</code>.";
   return out + "</html>\n";

@@ -1,14 +1,15 @@
 #include "publish/serve.h"
 
-#include "base/text.h"
-#include "codec/json.h"
-#include "index/index.h"
-#include "publish/page.h"
-#include "store/store.h"
-
 #include <algorithm>
 #include <charconv>
 #include <optional>
+
+#include "base/text.h"
+#include "codec/json.h"
+#include "index/index.h"
+#include "publish/catalogue.h"
+#include "publish/page.h"
+#include "store/store.h"
 
 namespace nacre::publish {
 namespace {
@@ -18,13 +19,15 @@ using net::ServerRequest;
 using net::ServerResponse;
 
 constexpr std::uint64_t kMaxManifestBytes = 8u << 20;
+constexpr std::size_t kMaxPage = 10'000;  ///< Names in one answer of tags/list.
 
-ServerResponse not_found(std::string_view what) {
+/// `code` as the distribution protocol names errors: clients tell by it what is missing.
+ServerResponse not_found(std::string_view what, std::string_view code = "NOT_FOUND") {
   ServerResponse out;
   out.status = 404;
   out.content_type = "application/json";
   Json error, errors = Json::array(), body;
-  error.set("code", "NOT_FOUND").set("message", what);
+  error.set("code", code).set("message", what);
   out.body = codec::to_json(body.set("errors", errors.push(std::move(error))));
   return out;
 }
@@ -42,11 +45,25 @@ ServerResponse json_answer(const Json& json, std::string type = "application/jso
   return out;
 }
 
+std::optional<std::uint64_t> number_of(const std::string& text) {
+  std::uint64_t out = 0;
+  const char* last = text.data() + text.size();
+  const auto [end, status] = std::from_chars(text.data(), last, out);
+  return status == std::errc{} && end == last ? std::optional(out) : std::nullopt;
+}
+
+/// What is served of one edition, and under which name its images stand.
+struct Shop {
+  Edition edition;
+  std::string space;
+  Catalogue catalogue;
+};
+
 /// One request, answered from the serials as they are now.
 class Answer {
  public:
-  Answer(Env& env, const ServeOptions& options, const ServerRequest& request)
-      : env_(env), options_(options), request_(request) {
+  Answer(Env& env, const ServeOptions& options, std::vector<std::unique_ptr<Shop>>& shops, const ServerRequest& request)
+      : env_(env), options_(options), shops_(shops), request_(request) {
     for (const std::string& part : split(request.path, '/'))
       if (!part.empty()) parts_.push_back(part);
   }
@@ -54,16 +71,16 @@ class Answer {
   ServerResponse make() {
     if (parts_.empty()) return front_page();
     if (parts_[0] == "v2") return registry();
-    const auto edition = parse_edition(parts_[0]);
-    if (!edition) return not_found("no such path");
-    return repository(*edition);
+    for (const auto& shop : shops_)
+      if (name_of(shop->edition) == parts_[0]) return repository(*shop);
+    return not_found("no such path");
   }
 
  private:
-  ServerResponse blob(const Sha256& digest, std::string type, bool immutable) {
-    if (!env_.store.has(digest)) return not_found("no such blob");
+  ServerResponse blob(const Sha256& digest, std::string_view type, bool immutable) {
+    if (!env_.store.has(digest)) return not_found("no such blob", "BLOB_UNKNOWN");
     ServerResponse out;
-    out.content_type = std::move(type);
+    out.content_type = type;
     out.file = env_.store.blob_path(digest);
     out.headers.emplace_back("Docker-Content-Digest", digest.oci());
     out.headers.emplace_back("ETag", "\"" + digest.hex() + "\"");
@@ -71,41 +88,41 @@ class Answer {
     return out;
   }
 
+  std::string param(const char* name) const {
+    const auto found = request_.params.find(name);
+    return found == request_.params.end() ? std::string() : found->second;
+  }
+
   ServerResponse front_page() {
-    std::vector<index::Serial> heads;
-    for (const Edition edition : {Edition::kCommunity, Edition::kProduction}) {
-      auto newest = index::head(env_, edition);
-      if (newest && *newest) heads.push_back(*std::move(*newest));
+    std::vector<std::shared_ptr<const index::Serial>> heads;
+    for (const auto& shop : shops_) {
+      auto newest = shop->catalogue.newest();
+      if (newest && *newest) heads.push_back(*std::move(newest));
     }
     ServerResponse out;
     out.content_type = "text/html; charset=utf-8";
     const auto host = request_.headers.find("host");
-    out.body = render_page(heads, host == request_.headers.end() ? "127.0.0.1" : host->second);
+    out.body = render_page(heads, options_.scheme, host == request_.headers.end() ? "127.0.0.1" : host->second);
     return out;
   }
 
   // ---- packages
 
-  ServerResponse repository(Edition edition) {
-    std::vector<std::string> rest(parts_.begin() + 1, parts_.end());
+  ServerResponse repository(Shop& shop) {
+    const std::vector<std::string> rest(parts_.begin() + 1, parts_.end());
     if (rest.size() == 2 && rest[0] == "keys") return key(rest[1]);
-    auto serial = index::head(env_, edition);
-    if (!serial) return trouble(serial.error());
     if (rest.size() == 4 && rest[0] == "serial") {
-      std::uint64_t number = 0;
-      const char* last = rest[1].data() + rest[1].size();
-      const auto [end, status] = std::from_chars(rest[1].data(), last, number);
-      if (status != std::errc{} || end != last) return not_found("expected the number of a serial");
-      auto older = index::load_serial(env_, edition, number);
+      const auto number = number_of(rest[1]);
+      if (!number) return not_found("expected the number of a serial");
+      const auto older = index::load_serial(env_, shop.edition, *number);
       if (!older) return trouble(older.error());
-      return package_file(*older, rest[2], rest[3]);
+      return file_of(shop, *older, rest[2], rest[3], true);
     }
     if (rest.size() != 2) return not_found("expected ARCH/FILE");
-    if (*serial) {
-      ServerResponse out = package_file(**serial, rest[0], rest[1]);
-      if (out.status == 200 || rest[1].starts_with("APKINDEX")) return out;
-    }
-    return older_package_file(edition, rest[0], rest[1]);
+    const auto newest = shop.catalogue.newest();
+    if (!newest) return trouble(newest.error());
+    if (!*newest) return not_found(fmt::format("nothing is published in edition {}", name_of(shop.edition)));
+    return file_of(shop, **newest, rest[0], rest[1], false);
   }
 
   ServerResponse key(const std::string& name) {
@@ -119,30 +136,27 @@ class Answer {
     return out;
   }
 
-  ServerResponse package_file(const index::Serial& serial, const std::string& arch, const std::string& file) {
-    if (arch != serial.arch) return not_found(fmt::format("no packages for '{}'", arch));
-    if (file == "APKINDEX.tar.gz") return blob(serial.index, "application/gzip", false);
-    if (file == "APKINDEX.tar.gz.intoto.sigstore.json") return blob(serial.index_provenance, "application/json", false);
-    if (file == "APKINDEX.tar.gz.spdx.json") return blob(serial.index_sbom, "application/json", false);
-    for (const index::SerialPackage& package : serial.packages) {
-      const std::string name = fmt::format("{}-{}.apk", package.record.name, package.record.version);
-      if (!file.starts_with(name)) continue;
-      if (file == name) return blob(package.apk, "application/octet-stream", true);
-      if (file == name + ".intoto.sigstore.json") return blob(package.provenance, "application/json", true);
-      if (file == name + ".spdx.json") return blob(package.sbom, "application/json", true);
+  /// The index of `serial`; a package of any serial, since a name means one content for ever, or, when `alone`, of
+  /// this one.
+  ServerResponse file_of(Shop& shop, const index::Serial& serial, const std::string& arch, const std::string& file,
+                         bool alone) {
+    if (arch == serial.arch) {
+      if (file == "APKINDEX.tar.gz") return blob(serial.index, "application/gzip", alone);
+      if (file == "APKINDEX.tar.gz.intoto.sigstore.json")
+        return blob(serial.index_provenance, "application/json", alone);
+      if (file == "APKINDEX.tar.gz.spdx.json") return blob(serial.index_sbom, "application/json", alone);
     }
-    return not_found(fmt::format("no file '{}' in serial {}", file, serial.number));
+    if (alone && !holds(serial, file)) return not_found(fmt::format("no file '{}' in serial {}", file, serial.number));
+    const auto found = shop.catalogue.package_file(arch, file);
+    if (!found) return trouble(found.error());
+    return *found ? blob((*found)->blob, (*found)->type, true)
+                  : not_found(fmt::format("no file '{}' for {}", file, arch));
   }
 
-  /// A name means one content for ever, so any serial that knows it may answer.
-  ServerResponse older_package_file(Edition edition, const std::string& arch, const std::string& file) {
-    auto serials = index::list_serials(env_, edition);
-    if (!serials) return trouble(serials.error());
-    for (auto serial = serials->rbegin(); serial != serials->rend(); ++serial) {
-      ServerResponse out = package_file(*serial, arch, file);
-      if (out.status == 200) return out;
-    }
-    return not_found(fmt::format("no file '{}'", file));
+  static bool holds(const index::Serial& serial, const std::string& file) {
+    return std::any_of(serial.packages.begin(), serial.packages.end(), [&](const index::SerialPackage& package) {
+      return file.starts_with(fmt::format("{}-{}.apk", package.record.name, package.record.version));
+    });
   }
 
   // ---- the pull side of the OCI distribution protocol
@@ -154,118 +168,99 @@ class Answer {
       return out;
     }
     if (parts_.size() == 2 && parts_[1] == "_catalog") return catalog();
-    if (parts_.size() != 5) return not_found("expected /v2/nacre/IMAGE/…");
-    const std::string& space = parts_[1];
-    if (space != "nacre" && space != "nacre-production") return not_found("no such repository");
-    const Edition edition = space == "nacre" ? Edition::kCommunity : Edition::kProduction;
-    auto serials = index::list_serials(env_, edition);
-    if (!serials) return trouble(serials.error());
-    std::reverse(serials->begin(), serials->end());
-    const std::string& image = parts_[2];
-    if (parts_[3] == "tags" && parts_[4] == "list") return tags(*serials, space + "/" + image, image);
-    if (parts_[3] == "manifests") return manifest(*serials, image, parts_[4]);
-    if (parts_[3] == "blobs") return image_blob(*serials, image, parts_[4]);
-    if (parts_[3] == "referrers") return referrers(*serials, image, parts_[4]);
-    return not_found("no such path");
+    if (parts_.size() != 5) return not_found("expected /v2/nacre/IMAGE/…", "NAME_UNKNOWN");
+    for (const auto& shop : shops_) {
+      if (shop->space != parts_[1]) continue;
+      const std::string &image = parts_[2], &kind = parts_[3], &reference = parts_[4];
+      if (kind == "tags" && reference == "list") return tags(*shop, image);
+      if (kind == "manifests") return manifest(*shop, image, reference);
+      if (kind == "blobs") return image_blob(*shop, image, reference);
+      if (kind == "referrers") return referrers(*shop, image, reference);
+      return not_found("no such path");
+    }
+    return not_found("no such repository", "NAME_UNKNOWN");
   }
 
   ServerResponse catalog() {
-    Json names = Json::array(), out;
-    for (const Edition edition : {Edition::kCommunity, Edition::kProduction}) {
-      auto newest = index::head(env_, edition);
-      if (!newest || !*newest) continue;
-      for (const index::SerialImage& image : (*newest)->images)
-        names.push((edition == Edition::kCommunity ? "nacre/" : "nacre-production/") + image.name);
+    std::vector<std::string> names;
+    for (const auto& shop : shops_) {
+      const auto images = shop->catalogue.images();
+      if (!images) return trouble(images.error());
+      for (const std::string& image : *images) names.push_back(shop->space + "/" + image);
     }
-    return json_answer(out.set("repositories", std::move(names)));
+    return page_of("repositories", names, "/v2/_catalog", {});
   }
 
-  /// Newest first: each tag means what the newest serial that has it says.
-  template <class Visit>
-  static void each_image(const std::vector<index::Serial>& serials, const std::string& name, Visit visit) {
-    for (const index::Serial& serial : serials)
-      for (const index::SerialImage& image : serial.images)
-        if (image.name == name && visit(serial, image)) return;
+  /// At most `n` names after `last`, with a Link to the rest, as the protocol has it.
+  ServerResponse page_of(const char* field, const std::vector<std::string>& names, const std::string& path, Json out) {
+    const std::string last = param("last");
+    const auto asked = number_of(param("n"));
+    const std::size_t most = std::min<std::size_t>(asked.value_or(kMaxPage), kMaxPage);
+    const auto from = last.empty() ? names.begin() : std::upper_bound(names.begin(), names.end(), last);
+    const auto count = std::min<std::ptrdiff_t>(names.end() - from, static_cast<std::ptrdiff_t>(most));
+    const std::vector<std::string> shown(from, from + count);
+    ServerResponse answer = json_answer(out.set(field, Json::strings(shown)));
+    if (from + count != names.end() && !shown.empty())
+      answer.headers.emplace_back("Link", fmt::format("<{}?n={}&last={}>; rel=\"next\"", path, most, shown.back()));
+    return answer;
   }
 
-  static ServerResponse tags(const std::vector<index::Serial>& serials, const std::string& repository,
-                             const std::string& name) {
-    std::vector<std::string> list;
-    each_image(serials, name, [&](const index::Serial& serial, const index::SerialImage& image) {
-      list.insert(list.end(), image.tags.begin(), image.tags.end());
-      list.push_back(fmt::format("serial-{}", serial.number));
-      for (const auto& [tag, digest] : image.referrers["tags"].members()) list.push_back(tag);
-      return false;
-    });
-    if (list.empty()) return not_found("no such image");
-    std::sort(list.begin(), list.end());
-    list.erase(std::unique(list.begin(), list.end()), list.end());
+  ServerResponse tags(Shop& shop, const std::string& image) {
+    const auto list = shop.catalogue.tags(image);
+    if (!list) return trouble(list.error());
+    if (list->empty()) return not_found("no such image", "NAME_UNKNOWN");
+    const std::string repository = shop.space + "/" + image;
     Json out;
-    return json_answer(out.set("name", repository).set("tags", Json::strings(list)));
+    out.set("name", repository);
+    return page_of("tags", *list, fmt::format("/v2/{}/tags/list", repository), std::move(out));
   }
 
-  static std::optional<Sha256> resolve(const std::vector<index::Serial>& serials, const std::string& name,
-                                       const std::string& reference) {
-    std::optional<Sha256> found;
+  /// The digest that a reference of the image means: a tag, or a blob of it by digest.
+  static Result<std::optional<Sha256>> resolve(Shop& shop, const std::string& image, const std::string& reference) {
     const auto digest = parse_sha256(reference);
-    each_image(serials, name, [&](const index::Serial& serial, const index::SerialImage& image) {
-      if (digest) {
-        if (std::find(image.blobs.begin(), image.blobs.end(), *digest) != image.blobs.end()) found = *digest;
-      } else if (reference == fmt::format("serial-{}", serial.number) ||
-                 std::find(image.tags.begin(), image.tags.end(), reference) != image.tags.end()) {
-        found = image.index_digest;
-      } else if (const Json* legacy = image.referrers["tags"].find(reference); legacy != nullptr) {
-        if (const auto manifest = parse_sha256(legacy->as_string())) found = *manifest;
-      }
-      return found.has_value();
-    });
-    return found;
+    if (!digest) return shop.catalogue.tagged(image, reference);
+    const bool there = TRY(shop.catalogue.has_blob(image, *digest));
+    return there ? std::optional(*digest) : std::nullopt;
   }
 
-  ServerResponse manifest(const std::vector<index::Serial>& serials, const std::string& image,
-                          const std::string& reference) {
-    const std::optional<Sha256> digest = resolve(serials, image, reference);
-    if (!digest) return not_found(fmt::format("no manifest '{}'", reference));
-    const auto size = env_.store.size(*digest);
+  ServerResponse manifest(Shop& shop, const std::string& image, const std::string& reference) {
+    const auto digest = resolve(shop, image, reference);
+    if (!digest) return trouble(digest.error());
+    const auto unknown = [&](std::string_view what) { return not_found(what, "MANIFEST_UNKNOWN"); };
+    if (!*digest) return unknown(fmt::format("no manifest '{}'", reference));
+    const auto size = env_.store.size(**digest);
     if (!size) return trouble(size.error());
-    if (*size > kMaxManifestBytes) return not_found("that blob is no manifest");
-    const auto text = env_.store.read(*digest);
+    if (*size > kMaxManifestBytes) return unknown("that blob is no manifest");
+    const auto text = env_.store.read(**digest);
     if (!text) return trouble(text.error());
     const auto json = codec::parse_json(*text, reference);
-    if (!json || (*json)["mediaType"].as_string().empty()) return not_found("that blob is no manifest");
-    ServerResponse out = blob(*digest, (*json)["mediaType"].as_string(), reference.starts_with("sha256:"));
-    out.body = *text;
-    out.file.clear();
-    return out;
+    if (!json || (*json)["mediaType"].as_string().empty()) return unknown("that blob is no manifest");
+    return blob(**digest, (*json)["mediaType"].as_string(), reference.starts_with("sha256:"));
   }
 
-  ServerResponse image_blob(const std::vector<index::Serial>& serials, const std::string& image,
-                            const std::string& reference) {
-    const std::optional<Sha256> digest = resolve(serials, image, reference);
-    return digest ? blob(*digest, "application/octet-stream", true) : not_found("no such blob");
+  ServerResponse image_blob(Shop& shop, const std::string& image, const std::string& reference) {
+    const auto digest = parse_sha256(reference);
+    if (!digest) return not_found("expected sha256:…", "DIGEST_INVALID");
+    const auto there = shop.catalogue.has_blob(image, *digest);
+    if (!there) return trouble(there.error());
+    return *there ? blob(*digest, "application/octet-stream", true) : not_found("no such blob", "BLOB_UNKNOWN");
   }
 
-  ServerResponse referrers(const std::vector<index::Serial>& serials, const std::string& name,
-                           const std::string& subject) {
-    Json list = Json::array();
-    const auto wanted = request_.params.find("artifactType");
-    each_image(serials, name, [&](const index::Serial&, const index::SerialImage& image) {
-      const Json* rows = image.referrers.find(subject);
-      if (rows == nullptr) return false;
-      for (const Json& row : rows->items())
-        if (wanted == request_.params.end() || row["artifactType"].as_string() == wanted->second) list.push(row);
-      return true;
-    });
+  ServerResponse referrers(Shop& shop, const std::string& image, const std::string& subject) {
+    const std::string wanted = param("artifactType");
+    auto list = shop.catalogue.referrers(image, subject, wanted);
+    if (!list) return trouble(list.error());
     Json out;
     out.set("schemaVersion", 2).set("mediaType", "application/vnd.oci.image.index.v1+json");
     ServerResponse answer =
-        json_answer(out.set("manifests", std::move(list)), "application/vnd.oci.image.index.v1+json");
-    if (wanted != request_.params.end()) answer.headers.emplace_back("OCI-Filters-Applied", "artifactType");
+        json_answer(out.set("manifests", *std::move(list)), "application/vnd.oci.image.index.v1+json");
+    if (!wanted.empty()) answer.headers.emplace_back("OCI-Filters-Applied", "artifactType");
     return answer;
   }
 
   Env& env_;
   const ServeOptions& options_;
+  std::vector<std::unique_ptr<Shop>>& shops_;
   const ServerRequest& request_;
   std::vector<std::string> parts_;
 };
@@ -273,8 +268,11 @@ class Answer {
 }  // namespace
 
 net::Handler make_handler(Env& env, ServeOptions options) {
-  return [&env, options = std::move(options)](const ServerRequest& request) {
-    return Answer(env, options, request).make();
+  auto shops = std::make_shared<std::vector<std::unique_ptr<Shop>>>();
+  shops->emplace_back(new Shop{Edition::kCommunity, "nacre", Catalogue(env, Edition::kCommunity)});
+  shops->emplace_back(new Shop{Edition::kProduction, "nacre-production", Catalogue(env, Edition::kProduction)});
+  return [&env, options = std::move(options), shops](const ServerRequest& request) {
+    return Answer(env, options, *shops, request).make();
   };
 }
 

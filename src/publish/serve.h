@@ -16,6 +16,7 @@ namespace nacre::publish {
 /// The head is read for each request (one state look-up), so a publish is visible at once and whole.
 struct ServeOptions {
   std::string package_keys_dir;   ///< Directory with public key files NAME.pub; may be empty.
+  std::string scheme = "http";    ///< How clients reach it, for the page.
 };
 net::Handler make_handler(Env& env, ServeOptions options);
 
