@@ -59,7 +59,7 @@ Json definition_package(const definition::Definition& definition, const SbomOpti
   if (repository.ends_with(".git")) repository.resize(repository.size() - 4);
   const std::string id = spdx_id("Definition", fmt::format("{}-{}", options.path, options.commit));
   Json out = SpdxDocument::package(id, options.path, options.commit, options.name_space);
-  out.set("primaryPackagePurpose", "INSTALL");
+  out.set("primaryPackagePurpose", "INSTALL").set("licenseDeclared", options.definition_license);
   out.set("downloadLocation", fmt::format("git+{}@{}#{}", repository, options.commit, options.path));
   const std::string purl =
       repository.starts_with(kGitHub)

@@ -19,6 +19,7 @@ struct SbomOptions {
   std::map<std::string, std::string> license_texts;  ///< By `license-path`: what the file says.
   /// The definition's own place, for DESCRIBED_BY; left out unless all three are known.
   std::string repository, path, commit;              ///< "https://github.com/o/r", "zlib.yaml", 40 digits
+  std::string definition_license = "NOASSERTION";    ///< Of the definition itself.
 };
 
 /// SPDX 2.3 of one package as it stands inside it (spec apk-melange-apko 1.5, supply-chain 5): the package with its

@@ -37,6 +37,7 @@ Result<std::vector<package::Extra>> sboms_of(const MelangeArguments& arguments, 
   options.repository = arguments.text("--git-repo-url");
   options.path = Path(definition.file).filename().string();
   options.commit = known ? commit : "";
+  options.definition_license = arguments.text("--license");
   if (auto texts = attest::license_texts(definition, built.workspace))
     options.license_texts = *std::move(texts);
   else
@@ -58,7 +59,38 @@ Path sources_beside(const MelangeArguments& arguments, const std::string& file) 
   return given.empty() ? std::filesystem::absolute(file).parent_path() : Path(given);
 }
 
-/// Inside the shell of --interactive when a step failed; the error stays the answer.
+/// --workspace-dir/ARCH; empty when it is not given.
+Path workspace_of(const MelangeArguments& arguments, const Arch& arch) {
+  const std::string given = arguments.text("--workspace-dir");
+  return given.empty() ? Path() : std::filesystem::absolute(given) / std::string(arch.apk);
+}
+
+/// All of a directory into another, as it is.
+Result<> copy_into(const Path& from, const Path& to, Env& env) {
+  os::Command command;
+  command.inherit_env = true;
+  command.argv = {"cp", "-a", "--reflink=auto", "--", from.string() + "/.", to.string()};
+  TRY(os::make_dirs(to));
+  TRY(os::run_or_fail(env.processes, command, env.stop), "copying '{}' to '{}'", from.string(), to.string());
+  return {};
+}
+
+/// The first files of the workspace where --workspace-dir holds some already:
+/// those, and the side files over them.
+Result<std::optional<os::TempDir>> joined_sources(const MelangeArguments& arguments, const Path& beside,
+                                                  const Arch& arch, Env& env) {
+  const Path workspace = workspace_of(arguments, arch);
+  if (workspace.empty() || !os::exists(workspace) || arguments.on("--empty-workspace"))
+    return std::optional<os::TempDir>();
+  os::TempDir out = TRY(os::TempDir::create(env.store.work_dir(), "sources-"));
+  TRY(copy_into(workspace, out.path(), env));
+  TRY(os::remove_tree(out.path() / "melange-out"));
+  if (os::exists(beside)) TRY(copy_into(beside, out.path(), env));
+  return std::optional<os::TempDir>(std::move(out));
+}
+
+/// Inside the shell of --interactive when a step failed; the error stays the
+/// answer.
 Error after_failure(Error error, const MelangeArguments& arguments, const std::string& name, Session& session) {
   if (!arguments.on("--interactive") || ::isatty(0) == 0) return error;
   tell(session.env, "a shell where the step failed; `exit` ends it");
@@ -67,8 +99,8 @@ Error after_failure(Error error, const MelangeArguments& arguments, const std::s
   return error;
 }
 
-Result<build::BuildRequest> make_request(const MelangeArguments& arguments, const std::string& file,
-                                         const definition::Definition& definition, const Arch& arch, Session& session) {
+Result<build::BuildRequest> make_request(const MelangeArguments& arguments, const definition::Definition& definition,
+                                         const Arch& arch, Session& session) {
   build::BuildRequest request;
   request.definition = &definition;
   request.arch = arch;
@@ -79,7 +111,6 @@ Result<build::BuildRequest> make_request(const MelangeArguments& arguments, cons
   for (const std::string& name : arguments.list("--package-append")) world.atoms.push_back(name);
   request.root = TRY(shelf.root_for(world), "choosing the build root of '{}'", definition.name);
   request.sources = TRY(fetch_ahead(definition, arguments, session.env));
-  request.source_dir = sources_beside(arguments, file);
   request.compiler_files =
       arguments.on("--empty-workspace") ? build::CompilerFiles::kNever : build::CompilerFiles::kAlways;
   if (const std::string name = arguments.text("--namespace"); !name.empty()) request.packager = name;
@@ -114,12 +145,18 @@ Result<std::vector<apk::PackageFile>> build_one(const MelangeArguments& argument
     for (definition::Subpackage& sub : definition.subpackages) trace_steps(sub.pipeline);
   }
   const os::FileLock lease = TRY(wait_for_lease("melange/" + definition.name, env));
-  build::BuildRequest request = TRY(make_request(arguments, file, definition, arch, session));
+  build::BuildRequest request = TRY(make_request(arguments, definition, arch, session));
+  request.source_dir = sources_beside(arguments, file);
+  const std::optional<os::TempDir> joined = TRY(joined_sources(arguments, request.source_dir, arch, env));
+  if (joined) request.source_dir = joined->path();
   Scratch work(env.store.work_dir() / ("melange-" + definition.name));
   work.keep = true;
   TRY(os::remove_tree(work.path));
   request.work = work.path;
   auto built = build::run_build(request, session.sandbox, env);
+  const Path workspace = workspace_of(arguments, arch);
+  if (!workspace.empty() && (!built || !arguments.on("--rm")))
+    TRY(copy_into(request.work / "workspace", workspace, env));
   if (!built) return after_failure(std::move(built).error(), arguments, definition.name, session);
 
   const std::string commit = commit_of_config(arguments, file, env);
@@ -165,43 +202,41 @@ Result<int> run_build(const MelangeArguments& arguments, Session& session) {
 
 MelangeCommand melange_build() {
   using F = MelangeFlag;
-  MelangeCommand command;
-  command.name = "build";
-  command.summary = "build packages from a definition";
-  command.usage = "[CONFIG]";
-  command.max_words = 1;
-  command.flags = guest_flags();
-  const std::vector<MelangeFlag> own = {
-      {"--build-date", 0, F::kText, "", "date of the files in the packages (RFC 3339)", ""},
-      {"--build-option", 0, F::kList, "", "options of the definition to turn on", ""},
-      {"--cache-dir", 0, F::kText, "./melange-cache/", "directory of sources named sha256:HEX", ""},
-      {"--cleanup", 0, F::kSwitch, "true", "remove what the run left", "see --rm"},
-      {"--create-build-log", 0, F::kSwitch, "", "add the packages made to packages.log", ""},
-      {"--dependency-log", 0, F::kText, "", "write what was found in the packages to FILE.ARCH", ""},
-      {"--empty-workspace", 0, F::kSwitch, "", "begin with nothing in the workspace", ""},
-      {"--generate-index", 0, F::kSwitch, "true", "add the packages to APKINDEX.tar.gz", ""},
-      {"--generate-provenance", 0, F::kSwitch, "", "write NAME-VERSION.attest.tar.gz", ""},
-      {"--git-commit", 0, F::kText, "", "commit of the definition; git's HEAD when there is none", ""},
-      {"--git-repo-url", 0, F::kText, "", "repository of the definition, for provenance", ""},
-      {"--license", 0, F::kText, "NOASSERTION", "licence of the definition itself",
-       "SBOMs do not list the definition as a package"},
-      {"--lint-require", 0, F::kList, kLintRequired, "linters that must pass", ""},
-      {"--lint-warn", 0, F::kList, kLintWarned, "linters that only warn", ""},
-      {"--namespace", 0, F::kText, "unknown", "namespace of package URLs in SBOMs, `os` of package notes", ""},
-      {"--out-dir", 0, F::kText, "./packages/", "where ARCH/NAME-VERSION.apk go", ""},
-      {"--override-host-triplet-libc-substitution-flavor", 0, F::kText, "gnu", "libc in host.triplet.*",
-       "host.triplet.* is always gnu"},
-      {"--package-append", 0, F::kList, "", "more packages for the root", ""},
-      {"--persist-lint-results", 0, F::kSwitch, "", "write lint-NAME-VERSION.json beside the packages", ""},
-      {"--pipeline-dir", 0, F::kText, "", "directory of pipelines, before all others", ""},
-      {"--signing-key", 0, F::kText, "", "RSA key for packages and index; without it they are unsigned", ""},
-      {"--strip-origin-name", 0, F::kSwitch, "", "packages name no origin", ""},
-      {"--trace", 0, F::kText, "", "where a trace goes", "NACRE_PROGRESS=json says when each task began and ended"},
-      {"--vars-file", 0, F::kText, "", "variables over those of the definition", ""}};
-  command.flags.insert(command.flags.end(), own.begin(), own.end());
-  std::sort(command.flags.begin(), command.flags.end(), [](const F& a, const F& b) { return a.name < b.name; });
-  command.run = run_build;
-  return command;
+  return {.name = "build",
+          .summary = "build packages from a definition",
+          .usage = "[CONFIG]",
+          .flags = with_guest_flags(
+              {{"--build-date", 0, F::kText, "", "date of the files in the packages (RFC 3339)", ""},
+               {"--build-option", 0, F::kList, "", "options of the definition to turn on", ""},
+               {"--cache-dir", 0, F::kText, "./melange-cache/", "directory of sources named sha256:HEX", ""},
+               {"--cleanup", 0, F::kSwitch, "true", "remove what the run left", "see --rm"},
+               {"--create-build-log", 0, F::kSwitch, "", "add the packages made to packages.log", ""},
+               {"--dependency-log", 0, F::kText, "", "write what was found in the packages to FILE.ARCH", ""},
+               {"--empty-workspace", 0, F::kSwitch, "", "begin with nothing in the workspace", ""},
+               {"--generate-index", 0, F::kSwitch, "true", "add the packages to APKINDEX.tar.gz", ""},
+               {"--generate-provenance", 0, F::kSwitch, "", "write NAME-VERSION.attest.tar.gz", ""},
+               {"--git-commit", 0, F::kText, "", "commit of the definition; git's HEAD when there is none", ""},
+               {"--git-repo-url", 0, F::kText, "", "repository of the definition, for provenance", ""},
+               {"--license", 0, F::kText, "NOASSERTION", "licence of the definition itself, in SBOMs", ""},
+               {"--lint-require", 0, F::kList, kLintRequired, "linters that must pass", ""},
+               {"--lint-warn", 0, F::kList, kLintWarned, "linters that only warn", ""},
+               {"--namespace", 0, F::kText, "unknown", "namespace of package URLs in SBOMs, `os` of package notes",
+                ""},
+               {"--out-dir", 0, F::kText, "./packages/", "where ARCH/NAME-VERSION.apk go", ""},
+               {"--override-host-triplet-libc-substitution-flavor", 0, F::kText, "gnu",
+                "libc in host.triplet.*: gnu or musl", ""},
+               {"--package-append", 0, F::kList, "", "more packages for the root", ""},
+               {"--persist-lint-results", 0, F::kSwitch, "", "write lint-NAME-VERSION.json beside the packages", ""},
+               {"--pipeline-dir", 0, F::kText, "", "directory of pipelines, before all others", ""},
+               {"--signing-key", 0, F::kText, "", "RSA key for packages and index; without it they are unsigned", ""},
+               {"--strip-origin-name", 0, F::kSwitch, "", "packages name no origin", ""},
+               {"--trace", 0, F::kText, "", "file for a trace: one span a line, as JSON", ""},
+               {"--vars-file", 0, F::kText, "", "variables over those of the definition", ""},
+               {"--workspace-dir", 0, F::kText, "",
+                "DIR/ARCH: its files are in the workspace; with --rm=false or a failed step it becomes the workspace",
+                ""}}),
+          .max_words = 1,
+          .run = run_build};
 }
 
 }  // namespace nacre::cli

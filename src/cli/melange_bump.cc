@@ -194,26 +194,24 @@ std::vector<UsedStep> steps_that_use(const YamlNode& written, const YamlNode& re
 }
 
 MelangeCommand melange_bump() {
-  MelangeCommand command;
-  command.name = "bump";
-  command.summary = "edit a definition for a new version: version, epoch, digests";
-  command.usage = "CONFIG VERSION";
-  command.min_words = command.max_words = 2;
-  command.flags = {{"--expected-commit", 0, MelangeFlag::kText, "", "commit of the new version, for git-checkout", ""}};
-  command.run = run_bump;
-  return command;
+  return {.name = "bump",
+          .summary = "edit a definition for a new version: version, epoch, digests",
+          .usage = "CONFIG VERSION",
+          .flags = {{"--expected-commit", 0, MelangeFlag::kText, "", "commit of the new version, for git-checkout",
+                     ""}},
+          .min_words = 2,
+          .max_words = 2,
+          .run = run_bump};
 }
 
 MelangeCommand melange_update_cache() {
-  MelangeCommand command;
-  command.name = "update-cache";
-  command.summary = "fetch the sources of definitions into a cache directory";
-  command.usage = "CONFIG …";
-  command.min_words = 1;
-  command.max_words = 1u << 20;
-  command.flags = {{"--cache-dir", 0, MelangeFlag::kText, "/var/cache/melange", "the cache", ""}};
-  command.run = run_update_cache;
-  return command;
+  return {.name = "update-cache",
+          .summary = "fetch the sources of definitions into a cache directory",
+          .usage = "CONFIG …",
+          .flags = {{"--cache-dir", 0, MelangeFlag::kText, "/var/cache/melange", "the cache", ""}},
+          .min_words = 1,
+          .max_words = 1u << 20,
+          .run = run_update_cache};
 }
 
 }  // namespace nacre::cli

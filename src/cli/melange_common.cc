@@ -102,6 +102,8 @@ Result<definition::Definition> load_config(const std::string& file, const Melang
   definition::PipelineFolders pipelines(folders);
   definition::CompileOptions options;
   options.arch = arch;
+  if (const std::string libc = arguments.text("--override-host-triplet-libc-substitution-flavor"); !libc.empty())
+    options.libc_flavor = libc;
   options.vars = TRY(read_vars(arguments.text("--vars-file")));
   for (const char* flag : {"--build-option", "--test-option"})
     for (const std::string& option : arguments.list(flag)) options.enabled_options.push_back(option);
@@ -227,10 +229,10 @@ std::string commit_of_config(const MelangeArguments& arguments, const std::strin
   return text.empty() ? "unknown" : text;
 }
 
-std::vector<MelangeFlag> guest_flags() {
+std::vector<MelangeFlag> with_guest_flags(std::vector<MelangeFlag> own) {
   using F = MelangeFlag;
   const std::string own_store = "fetched packages are kept in nacre's store";
-  return {
+  const std::vector<MelangeFlag> shared = {
       {"--apk-cache-dir", 0, F::kText, "", "where fetched packages are kept", own_store},
       {"--arch", 0, F::kList, "", "architectures; the machine's when there is none", ""},
       {"--cache-source", 0, F::kText, "", "directory that the cache is filled from", ""},
@@ -250,9 +252,10 @@ std::vector<MelangeFlag> guest_flags() {
       {"--runner", 0, F::kText, "", "bubblewrap, docker or qemu", "steps run in nacre's own sandbox"},
       {"--source-dir", 0, F::kText, "", "files for the workspace", ""},
       {"--timeout", 0, F::kText, "", "time limit of each step: 30m", ""},
-      {"--workspace-dir", 0, F::kText, "", "the directory at /home/build",
-       "steps work in a directory of the store; --rm=false keeps it"},
   };
+  own.insert(own.end(), shared.begin(), shared.end());
+  std::sort(own.begin(), own.end(), [](const F& a, const F& b) { return a.name < b.name; });
+  return own;
 }
 
 }  // namespace nacre::cli

@@ -74,7 +74,7 @@ struct Scratch {
   }
 };
 
-// Flags that build and test share.
-std::vector<MelangeFlag> guest_flags();
+/// A command's own flags and those that build and test share, in the order of their names.
+std::vector<MelangeFlag> with_guest_flags(std::vector<MelangeFlag> own);
 
 }  // namespace nacre::cli

@@ -107,54 +107,47 @@ Result<apk::SegmentSigner> signer_of_file(const std::string& file) {
 }
 
 MelangeCommand melange_keygen() {
-  MelangeCommand command;
-  command.name = "keygen";
-  command.summary = "make an RSA key for packages and indexes: FILE and FILE.pub";
-  command.usage = "[FILE]";
-  command.max_words = 1;
-  command.flags = {{"--key-size", 0, MelangeFlag::kText, "4096", "bits of the key", ""}};
-  command.run_alone = run_keygen;
-  return command;
+  return {.name = "keygen",
+          .summary = "make an RSA key for packages and indexes: FILE and FILE.pub",
+          .usage = "[FILE]",
+          .flags = {{"--key-size", 0, MelangeFlag::kText, "4096", "bits of the key", ""}},
+          .max_words = 1,
+          .run_alone = run_keygen};
 }
 
 MelangeCommand melange_sign() {
-  MelangeCommand command;
-  command.name = "sign";
-  command.summary = "sign packages in place";
-  command.usage = "FILE.apk …";
-  command.min_words = 1;
-  command.max_words = 1u << 20;
-  command.flags = {{"--signing-key", 'k', MelangeFlag::kText, "local-melange.rsa", "the private key", ""}};
-  command.run_alone = run_sign;
-  return command;
+  return {.name = "sign",
+          .summary = "sign packages in place",
+          .usage = "FILE.apk …",
+          .flags = {{"--signing-key", 'k', MelangeFlag::kText, "local-melange.rsa", "the private key", ""}},
+          .min_words = 1,
+          .max_words = 1u << 20,
+          .run_alone = run_sign};
 }
 
 MelangeCommand melange_sign_index() {
-  MelangeCommand command;
-  command.name = "sign-index";
-  command.summary = "sign an index in place";
-  command.usage = "APKINDEX.tar.gz";
-  command.min_words = command.max_words = 1;
-  command.flags = {{"--force", 'f', MelangeFlag::kSwitch, "", "sign it anew when it is signed already", ""},
-                   {"--signing-key", 0, MelangeFlag::kText, "melange.rsa", "the private key", ""}};
-  command.run_alone = run_sign_index;
-  return command;
+  return {.name = "sign-index",
+          .summary = "sign an index in place",
+          .usage = "APKINDEX.tar.gz",
+          .flags = {{"--force", 'f', MelangeFlag::kSwitch, "", "sign it anew when it is signed already", ""},
+                    {"--signing-key", 0, MelangeFlag::kText, "melange.rsa", "the private key", ""}},
+          .min_words = 1,
+          .max_words = 1,
+          .run_alone = run_sign_index};
 }
 
 MelangeCommand melange_index() {
-  MelangeCommand command;
-  command.name = "index";
-  command.summary = "make an index of packages";
-  command.usage = "FILE.apk …";
-  command.min_words = 1;
-  command.max_words = 1u << 20;
-  command.flags = {{"--arch", 'a', MelangeFlag::kText, "", "only packages for this architecture", ""},
-                   {"--merge", 'm', MelangeFlag::kSwitch, "", "keep what the index --source holds", ""},
-                   {"--output", 'o', MelangeFlag::kText, "APKINDEX.tar.gz", "where the index goes", ""},
-                   {"--signing-key", 0, MelangeFlag::kText, "", "sign the index with this key", ""},
-                   {"--source", 's', MelangeFlag::kText, "APKINDEX.tar.gz", "the index that --merge begins with", ""}};
-  command.run_alone = run_index;
-  return command;
+  return {.name = "index",
+          .summary = "make an index of packages",
+          .usage = "FILE.apk …",
+          .flags = {{"--arch", 'a', MelangeFlag::kText, "", "only packages for this architecture", ""},
+                    {"--merge", 'm', MelangeFlag::kSwitch, "", "keep what the index --source holds", ""},
+                    {"--output", 'o', MelangeFlag::kText, "APKINDEX.tar.gz", "where the index goes", ""},
+                    {"--signing-key", 0, MelangeFlag::kText, "", "sign the index with this key", ""},
+                    {"--source", 's', MelangeFlag::kText, "APKINDEX.tar.gz", "the index that --merge begins with", ""}},
+          .min_words = 1,
+          .max_words = 1u << 20,
+          .run_alone = run_index};
 }
 
 }  // namespace nacre::cli

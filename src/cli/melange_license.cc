@@ -2,6 +2,7 @@
 #include "cli/melange_common.h"
 #include "codec/archive.h"
 #include "codec/json.h"
+#include "codec/yaml.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -136,16 +137,22 @@ Result<std::vector<Found>> in_folder(const Path& folder, bool deep) {
   return out;
 }
 
-/// Source archives hold one directory at the top, which counts for nothing.
+/// What lies below the directory at the top of a source archive, which
+/// unpacking strips.
+std::string below_top(const std::string& path) {
+  const std::size_t slash = path.find('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
 Result<std::vector<Found>> in_archive(const Path& file, bool deep, bool package) {
   std::vector<Found> out;
   std::string path, content;
   bool wanted = false;
   const auto flush = [&] {
     if (!wanted) return;
-    const std::size_t depth = depth_of(path);
+    const std::string inside = package ? path : below_top(path);
     consider(
-        path, package || depth == 0 ? depth : depth - 1, deep, [&] { return Result<std::string>(content); }, out);
+        inside, depth_of(inside), deep, [&] { return Result<std::string>(content); }, out);
   };
   codec::TarReader::Visitor visitor;
   visitor.on_entry = [&](const codec::TarHeader& header) -> Result<> {
@@ -209,31 +216,136 @@ Result<std::vector<Found>> look(const std::string& word, const MelangeArguments&
   return out;
 }
 
+/// Whether what was recognised in files and what is declared are the same, and
+/// the lines that say where they are not.
+std::string differences(const std::set<std::string>& declared, const std::vector<Found>& found) {
+  std::set<std::string> there;
+  for (const Found& file : found)
+    if (!file.license.empty()) there.insert(family(file.license));
+  std::string out;
+  for (const std::string& license : there)
+    if (!declared.contains(license)) out += fmt::format("found, and not declared: {}\n", license);
+  for (const std::string& license : declared)
+    if (!there.contains(license) && !found.empty())
+      out += fmt::format("declared, and not recognised in a file: {}\n", license);
+  return out;
+}
+
+/// The licence as the definition declared it ("GPL-2.0-or-later" has the text
+/// of "GPL-2.0-only"), else as it was found.
+std::string as_declared(const std::string& license, const definition::Definition& definition) {
+  for (const definition::Copyright& entry : definition.copyright)
+    if (entry.license.find(' ') == std::string::npos && family(entry.license) == family(license)) return entry.license;
+  return license;
+}
+
+/// A path as YAML reads it.
+std::string quoted(const std::string& path) {
+  const bool plain = !path.starts_with('-') && std::all_of(path.begin(), path.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("._/+-").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  return plain ? path : codec::to_json(codec::Json(path));
+}
+
+/// What `copyright:` would say, one line each: "flat" an entry for each file,
+/// "simple" one for all.
+std::vector<std::string> copyright_lines(const std::vector<Found>& found, const definition::Definition& definition,
+                                         const std::string& format) {
+  std::vector<std::string> out;
+  std::set<std::string> names;
+  for (const Found& file : found) {
+    if (file.license.empty()) continue;
+    const std::string license = as_declared(file.license, definition);
+    names.insert(license);
+    if (format == "simple") continue;
+    out.push_back("- license: " + license);
+    out.push_back("  license-path: " + quoted(file.path));
+  }
+  if (format == "simple" && !names.empty())
+    out.push_back("- license: " + join(std::vector<std::string>(names.begin(), names.end()), " AND "));
+  return out;
+}
+
+/// The text of a definition with other lines below `package: copyright:`.
+/// kInvalid where an edit would lose what only a person wrote.
+Result<std::string> with_copyright(const codec::YamlTree& tree, const std::vector<std::string>& lines) {
+  const codec::YamlNode* package = tree.root.find("package");
+  const codec::YamlNode::Entry* entry = nullptr;
+  if (package != nullptr)
+    for (const codec::YamlNode::Entry& known : package->entries)
+      if (known.key == "copyright") entry = &known;
+  if (entry == nullptr || entry->value.kind != codec::YamlKind::kSequence)
+    return Error::make(ErrorKind::kInvalid, "the package has no list under 'copyright'").at({tree.file, 0, 0});
+  for (const codec::YamlNode& item : entry->value.items)
+    for (const codec::YamlNode::Entry& field : item.entries)
+      if (field.key != "license" && field.key != "license-path")
+        return Error::make(ErrorKind::kInvalid, "'{}' would be lost: edit 'copyright' by hand", field.key)
+            .at(tree.place(field.key_span));
+  // Whole lines, from that of the key to the one before whatever follows.
+  std::vector<std::string> text = split(tree.source, '\n');
+  const auto first = static_cast<std::size_t>(entry->key_span.line - 1);
+  const auto margin = static_cast<std::size_t>(entry->key_span.column - 1);
+  const auto indent_of = [](const std::string& line) { return std::min(line.find_first_not_of(' '), line.size()); };
+  const bool block = trim(text[first]) == "copyright:";
+  std::size_t last = first;
+  for (std::size_t i = first + 1; i < text.size() && block; ++i) {
+    const std::size_t indent = indent_of(text[i]);
+    const bool item = indent == margin && text[i].substr(indent).starts_with("- ");
+    if (!trim(text[i]).empty() && indent <= margin && !item) break;
+    if (!trim(text[i]).empty()) last = i;
+  }
+  for (std::size_t i = first; i <= last; ++i)
+    if (const std::size_t mark = text[i].find(" #"); mark != std::string::npos)
+      return Error::make(ErrorKind::kInvalid, "a comment would be lost: edit 'copyright' by hand")
+          .at({tree.file, static_cast<int>(i) + 1, static_cast<int>(mark) + 2});
+  if (!block && entry->value.span.line != entry->key_span.line)
+    return Error::make(ErrorKind::kInvalid, "'copyright' is written in a way that cannot be edited")
+        .at(tree.place(entry->key_span));
+  const std::size_t deeper = block && last > first ? indent_of(text[first + 1]) : margin + 2;
+  std::vector<std::string> made = {std::string(margin, ' ') + "copyright:"};
+  for (const std::string& line : lines) made.push_back(std::string(deeper, ' ') + line);
+  text.erase(text.begin() + static_cast<std::ptrdiff_t>(first), text.begin() + static_cast<std::ptrdiff_t>(last) + 1);
+  text.insert(text.begin() + static_cast<std::ptrdiff_t>(first), made.begin(), made.end());
+  return join(text, "\n");
+}
+
+/// --fix: what is recognised becomes what is declared, when both differ and
+/// something was recognised.
+Result<> fix(const std::string& file, const definition::Definition& definition, const std::vector<Found>& found,
+             const std::string& format, Env& env) {
+  const std::vector<std::string> lines = copyright_lines(found, definition, format);
+  if (lines.empty()) {
+    tell(env, "no licence was recognised: the definition stays as it is");
+    return {};
+  }
+  std::string source = TRY(os::read_file(file), "reading the definition");
+  const codec::YamlTree tree = TRY(codec::parse_yaml(std::move(source), file));
+  const std::string text = TRY(with_copyright(tree, lines));
+  TRY(codec::parse_yaml(text, file), "reading what was edited");
+  TRY(os::write_file(file, text));
+  tell(env, fmt::format("'copyright' of {} now says what was recognised", file));
+  return {};
+}
+
 Result<int> run_license_check(const MelangeArguments& arguments, Session& session) {
   const std::string& word = arguments.words[0];
-  if (arguments.on("--fix"))
-    return Error::make(ErrorKind::kInvalid, "--fix is not there: licences are stated by a person")
-        .hint("`melange license-check` lists what was found; edit `copyright:` by hand");
   const std::string type = arguments.text("--scan-type");
   if (type != "shallow" && type != "deep")
     return Error::make(ErrorKind::kInvalid, "--scan-type is shallow or deep, got '{}'", type);
+  const std::string format = arguments.text("--format");
+  if (format != "simple" && format != "flat")
+    return Error::make(ErrorKind::kInvalid, "--format is simple or flat, got '{}'", format);
   std::optional<definition::Definition> definition;
   if (word.ends_with(".yaml") || word.ends_with(".yml"))
     definition = TRY(load_config(word, arguments, session.os_dir, host_arch()));
   std::vector<Found> found = TRY(look(word, arguments, definition ? &*definition : nullptr, session.env));
   session.print(found.empty() ? "no licence files found" : table_of(found));
+  if (!definition && arguments.on("--fix"))
+    return Error::make(ErrorKind::kInvalid, "--fix edits a definition, and '{}' is none", word);
   if (!definition) return 0;
-  const std::set<std::string> declared = declared_of(*definition);
-  std::set<std::string> there;
-  for (const Found& file : found)
-    if (!file.license.empty()) there.insert(family(file.license));
-  std::string text;
-  for (const std::string& license : there)
-    if (!declared.contains(license)) text += fmt::format("found, and not declared: {}\n", license);
-  for (const std::string& license : declared)
-    if (!there.contains(license) && !found.empty())
-      text += fmt::format("declared, and not recognised in a file: {}\n", license);
+  const std::string text = differences(declared_of(*definition), found);
   if (!text.empty()) session.print(text);
+  if (!text.empty() && arguments.on("--fix")) TRY(fix(word, *definition, found, format, session.env));
   return 0;  // differences are for a person to judge, as with the reference
 }
 
@@ -241,17 +353,18 @@ Result<int> run_license_check(const MelangeArguments& arguments, Session& sessio
 
 MelangeCommand melange_license_check() {
   using F = MelangeFlag;
-  MelangeCommand command;
-  command.name = "license-check";
-  command.summary = "look for licence files in sources, a directory or a package, and compare with what is declared";
-  command.usage = "CONFIG|DIR|FILE.apk";
-  command.min_words = command.max_words = 1;
-  command.flags = {{"--fix", 0, F::kSwitch, "", "mend the definition: refused here", ""},
-                   {"--format", 0, F::kText, "flat", "of --fix: simple or flat", "--fix is refused"},
-                   {"--scan-type", 0, F::kText, "shallow", "shallow (top and one level) or deep", ""},
-                   {"--workdir", 0, F::kText, "", "the unpacked sources, instead of fetching them", ""}};
-  command.run = run_license_check;
-  return command;
+  return {.name = "license-check",
+          .summary =
+              "look for licence files in sources, a directory or a package, "
+              "and compare with what is declared",
+          .usage = "CONFIG|DIR|FILE.apk",
+          .flags = {{"--fix", 0, F::kSwitch, "", "write what was recognised into the definition", ""},
+                    {"--format", 0, F::kText, "flat", "of --fix: flat (an entry for each file) or simple (one)", ""},
+                    {"--scan-type", 0, F::kText, "shallow", "shallow (top and one level) or deep", ""},
+                    {"--workdir", 0, F::kText, "", "the unpacked sources, instead of fetching them", ""}},
+          .min_words = 1,
+          .max_words = 1,
+          .run = run_license_check};
 }
 
 }  // namespace nacre::cli

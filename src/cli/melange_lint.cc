@@ -177,38 +177,34 @@ Result<int> run_scan(const MelangeArguments& arguments, Session& session) {
 
 MelangeCommand melange_lint() {
   using F = MelangeFlag;
-  MelangeCommand command;
-  command.name = "lint";
-  command.summary = "look for what is wrong in packages";
-  command.usage = "FILE.apk …";
-  command.min_words = 1;
-  command.max_words = 1u << 20;
-  command.flags = {{"--lint-require", 0, F::kList, kLintRequired, "linters that must pass", ""},
-                   {"--lint-warn", 0, F::kList, kLintWarned, "linters that only warn", ""},
-                   {"--out-dir", 0, F::kText, "packages", "where --persist-lint-results writes", ""},
-                   {"--persist-lint-results", 0, F::kSwitch, "", "write ARCH/lint-NAME-VERSION.json", ""}};
-  command.run = run_lint;
-  return command;
+  return {.name = "lint",
+          .summary = "look for what is wrong in packages",
+          .usage = "FILE.apk …",
+          .flags = {{"--lint-require", 0, F::kList, kLintRequired, "linters that must pass", ""},
+                    {"--lint-warn", 0, F::kList, kLintWarned, "linters that only warn", ""},
+                    {"--out-dir", 0, F::kText, "packages", "where --persist-lint-results writes", ""},
+                    {"--persist-lint-results", 0, F::kSwitch, "", "write ARCH/lint-NAME-VERSION.json", ""}},
+          .min_words = 1,
+          .max_words = 1u << 20,
+          .run = run_lint};
 }
 
 MelangeCommand melange_scan() {
   using F = MelangeFlag;
-  MelangeCommand command;
-  command.name = "scan";
-  command.summary = "scan the published packages of definitions anew, and print .PKGINFO";
-  command.usage = "CONFIG …";
-  command.min_words = 1;
-  command.max_words = 1u << 20;
-  command.flags = {
-      {"--arch", 0, F::kList, "", "architectures; the machine's when there is none", ""},
-      {"--comments", 0, F::kSwitch, "", "compare comments, too", ""},
-      {"--diff", 0, F::kSwitch, "", "print what differs; exit code 1 when something does", ""},
-      {"--keyring-append", 'k', F::kText, "", "key of the repository", "packages are read by name, not by the index"},
-      {"--namespace", 0, F::kText, "", "namespace of package URLs", "no SBOM is made"},
-      {"--package", 'p', F::kText, "", "only this package", ""},
-      {"--repository-append", 'r', F::kText, "./packages", "where the packages are", ""}};
-  command.run = run_scan;
-  return command;
+  return {.name = "scan",
+          .summary = "scan the published packages of definitions anew, and print .PKGINFO",
+          .usage = "CONFIG …",
+          .flags = {{"--arch", 0, F::kList, "", "architectures; the machine's when there is none", ""},
+                    {"--comments", 0, F::kSwitch, "", "compare comments, too", ""},
+                    {"--diff", 0, F::kSwitch, "", "print what differs; exit code 1 when something does", ""},
+                    {"--keyring-append", 'k', F::kText, "", "key of the repository",
+                     "packages are read by name, not by the index"},
+                    {"--namespace", 0, F::kText, "", "namespace of package URLs", "no SBOM is made"},
+                    {"--package", 'p', F::kText, "", "only this package", ""},
+                    {"--repository-append", 'r', F::kText, "./packages", "where the packages are", ""}},
+          .min_words = 1,
+          .max_words = 1u << 20,
+          .run = run_scan};
 }
 
 }  // namespace nacre::cli

@@ -67,74 +67,68 @@ Result<int> run_version(const MelangeArguments& arguments) {
 }  // namespace
 
 MelangeCommand melange_query() {
-  MelangeCommand command;
-  command.name = "query";
-  command.summary = "fill a template with what a definition says";
-  command.usage = "CONFIG TEMPLATE";
-  command.min_words = command.max_words = 2;
-  command.run_alone = run_query;
-  return command;
+  return {.name = "query",
+          .summary = "fill a template with what a definition says",
+          .usage = "CONFIG TEMPLATE",
+          .min_words = 2,
+          .max_words = 2,
+          .run_alone = run_query};
 }
 
 MelangeCommand melange_package_version() {
-  MelangeCommand command;
-  command.name = "package-version";
-  command.summary = "NAME-VERSION-rEPOCH of a definition";
-  command.usage = "CONFIG";
-  command.min_words = command.max_words = 1;
-  command.run_alone = run_package_version;
-  return command;
+  return {.name = "package-version",
+          .summary = "NAME-VERSION-rEPOCH of a definition",
+          .usage = "CONFIG",
+          .min_words = 1,
+          .max_words = 1,
+          .run_alone = run_package_version};
 }
 
 MelangeCommand melange_compile() {
   using F = MelangeFlag;
-  MelangeCommand command;
-  command.name = "compile";
-  command.summary = "print a compiled definition as JSON";
-  command.usage = "[CONFIG]";
-  command.max_words = 1;
   const std::string not_built = "nothing is built";
-  command.flags = {{"--arch", 0, F::kText, "", "architecture; the machine's when there is none", ""},
-                   {"--build-option", 0, F::kList, "", "options of the definition to turn on", ""},
-                   {"--env-file", 0, F::kList, "", "files of NAME=value", ""},
-                   {"--git-commit", 0, F::kText, "", "commit of the definition", ""},
-                   {"--pipeline-dir", 0, F::kText, "", "directory of pipelines, before the built-in ones", ""},
-                   {"--pipeline-dirs", 0, F::kList, "", "more of them", ""},
-                   {"--vars-file", 0, F::kText, "", "variables over those of the definition", ""}};
+  std::vector<F> flags = {{"--arch", 0, F::kText, "", "architecture; the machine's when there is none", ""},
+                          {"--build-option", 0, F::kList, "", "options of the definition to turn on", ""},
+                          {"--env-file", 0, F::kList, "", "files of NAME=value", ""},
+                          {"--git-commit", 0, F::kText, "", "commit of the definition", ""},
+                          {"--pipeline-dir", 0, F::kText, "", "directory of pipelines, before the built-in ones", ""},
+                          {"--pipeline-dirs", 0, F::kList, "", "more of them", ""},
+                          {"--vars-file", 0, F::kText, "", "variables over those of the definition", ""}};
   for (const char* name : {"--apk-cache-dir", "--build-date", "--cache-dir", "--cache-source", "--cpu",
                            "--dependency-log", "--git-repo-url", "--license", "--memory", "--namespace", "--out-dir",
                            "--runner", "--signing-key", "--source-dir", "--timeout", "--workspace-dir"})
-    command.flags.push_back({name, 0, F::kText, "", "of `build`", not_built});
+    flags.push_back({name, 0, F::kText, "", "of `build`", not_built});
   for (const char* name :
        {"--create-build-log", "--debug", "--debug-runner", "--empty-workspace", "--fail-on-lint-warning",
         "--generate-index", "--generate-provenance", "--rm", "--strip-origin-name"})
-    command.flags.push_back({name, 0, F::kSwitch, "", "of `build`", not_built});
-  command.flags.push_back({"--interactive", 'i', F::kSwitch, "", "of `build`", not_built});
-  command.flags.push_back({"--keyring-append", 'k', F::kList, "", "of `build`", not_built});
-  command.flags.push_back({"--log-policy", 0, F::kList, "", "of `build`", not_built});
-  command.flags.push_back({"--package-append", 0, F::kList, "", "of `build`", not_built});
-  command.flags.push_back({"--repository-append", 'r', F::kList, "", "of `build`", not_built});
-  command.run = run_compile;
-  return command;
+    flags.push_back({name, 0, F::kSwitch, "", "of `build`", not_built});
+  flags.push_back({"--interactive", 'i', F::kSwitch, "", "of `build`", not_built});
+  flags.push_back({"--keyring-append", 'k', F::kList, "", "of `build`", not_built});
+  flags.push_back({"--log-policy", 0, F::kList, "", "of `build`", not_built});
+  flags.push_back({"--package-append", 0, F::kList, "", "of `build`", not_built});
+  flags.push_back({"--repository-append", 'r', F::kList, "", "of `build`", not_built});
+  return {.name = "compile",
+          .summary = "print a compiled definition as JSON",
+          .usage = "[CONFIG]",
+          .flags = std::move(flags),
+          .max_words = 1,
+          .run = run_compile};
 }
 
 MelangeCommand melange_completion_command() {
-  MelangeCommand command;
-  command.name = "completion";
-  command.summary = "print a completion script for bash, zsh, fish or powershell";
-  command.usage = "SHELL";
-  command.min_words = command.max_words = 1;
-  command.run_alone = run_completion;
-  return command;
+  return {.name = "completion",
+          .summary = "print a completion script for bash, zsh, fish or powershell",
+          .usage = "SHELL",
+          .min_words = 1,
+          .max_words = 1,
+          .run_alone = run_completion};
 }
 
 MelangeCommand melange_version() {
-  MelangeCommand command;
-  command.name = "version";
-  command.summary = "print the version";
-  command.flags = {{"--json", 0, MelangeFlag::kSwitch, "", "as JSON", ""}};
-  command.run_alone = run_version;
-  return command;
+  return {.name = "version",
+          .summary = "print the version",
+          .flags = {{"--json", 0, MelangeFlag::kSwitch, "", "as JSON", ""}},
+          .run_alone = run_version};
 }
 
 }  // namespace nacre::cli

@@ -95,20 +95,16 @@ Result<int> run_test(const MelangeArguments& arguments, Session& session) {
 
 MelangeCommand melange_test() {
   using F = MelangeFlag;
-  MelangeCommand command;
-  command.name = "test";
-  command.summary = "run the test pipelines of a definition on its packages";
-  command.usage = "[CONFIG [PACKAGE]]";
-  command.max_words = 2;
-  command.flags = guest_flags();
-  const std::vector<MelangeFlag> own = {
-      {"--cache-dir", 0, F::kText, "", "directory of sources", "tests have no sources"},
-      {"--test-option", 0, F::kList, "", "options of the definition to turn on", ""},
-      {"--test-package-append", 0, F::kList, "", "more packages for the roots", ""}};
-  command.flags.insert(command.flags.end(), own.begin(), own.end());
-  std::sort(command.flags.begin(), command.flags.end(), [](const F& a, const F& b) { return a.name < b.name; });
-  command.run = run_test;
-  return command;
+  return {.name = "test",
+          .summary = "run the test pipelines of a definition on its packages",
+          .usage = "[CONFIG [PACKAGE]]",
+          .flags = with_guest_flags({{"--cache-dir", 0, F::kText, "", "directory of sources", "tests have no sources"},
+                                     {"--test-option", 0, F::kList, "", "options of the definition to turn on", ""},
+                                     {"--test-package-append", 0, F::kList, "", "more packages for the roots", ""},
+                                     {"--workspace-dir", 0, F::kText, "", "of `build`",
+                                      "tests work in a directory of the store; --rm=false keeps it"}}),
+          .max_words = 2,
+          .run = run_test};
 }
 
 }  // namespace nacre::cli

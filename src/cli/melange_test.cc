@@ -1,5 +1,7 @@
+#include "base/text.h"
 #include "cli/melange_common.h"
 #include "cli/melange_template.h"
+#include "cli/melange_trace.h"
 #include "codec/yaml.h"
 
 #include <gtest/gtest.h>
@@ -154,6 +156,36 @@ TEST(Durations, AreThoseOfGo) {
   EXPECT_DOUBLE_EQ(*parse_go_duration("1.5s"), 1.5);
   EXPECT_DOUBLE_EQ(*parse_go_duration("250ms"), 0.25);
   for (const char* text : {"", "5", "s", "-1s", "1x"}) EXPECT_FALSE(parse_go_duration(text)) << text;
+}
+
+TEST(Trace, HasASpanForEachTaskThatEnded) {
+  NoEvents none;
+  os::FakeClock clock(1'700'000'000);
+  SpanRecorder spans(none, clock);
+  const auto event = [](EventKind kind, std::uint64_t task, std::uint64_t parent, const char* name) {
+    return Event{.kind = kind, .task = task, .parent = parent, .name = name};
+  };
+  spans.emit(event(EventKind::kStarted, 7, 0, "build"));
+  clock.sleep(1.25);
+  spans.emit(event(EventKind::kStarted, 8, 7, "step"));
+  spans.emit(event(EventKind::kNote, 8, 7, "said"));
+  clock.sleep(0.5);
+  Event failed = event(EventKind::kFinished, 8, 7, "step");
+  failed.failed = true;
+  failed.detail = "exit code 1";
+  spans.emit(failed);
+  spans.emit(event(EventKind::kFinished, 9, 0, "never begun"));
+  const auto row = codec::parse_json(spans.text(), "trace");
+  ASSERT_TRUE(row) << spans.text();
+  EXPECT_EQ((*row)["Name"].as_string(), "step");
+  EXPECT_EQ((*row)["SpanContext"]["SpanID"].as_string(), "0000000000000008");
+  EXPECT_EQ((*row)["SpanContext"]["TraceID"].as_string().size(), 32u);
+  EXPECT_EQ((*row)["Parent"]["SpanID"].as_string(), "0000000000000007");
+  EXPECT_EQ((*row)["StartTime"].as_string(), "2023-11-14T22:13:21.250000Z");
+  EXPECT_EQ((*row)["EndTime"].as_string(), "2023-11-14T22:13:21.750000Z");
+  EXPECT_EQ((*row)["Status"]["Code"].as_string(), "Error");
+  spans.emit(event(EventKind::kFinished, 7, 0, "build"));
+  EXPECT_EQ(split(spans.text(), '\n').size(), 3u);  // two lines, and nothing behind the last
 }
 
 }  // namespace

@@ -1,9 +1,13 @@
 #include "base/events.h"
 #include "cli/melange_common.h"
+#include "cli/melange_trace.h"
 #include "cli/verbs.h"
+#include "net/basic_auth.h"
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
 
 namespace nacre::cli {
 
@@ -54,11 +58,17 @@ Result<int> run(const Arguments& arguments, Session& session) {
   std::transform(level.begin(), level.end(), level.begin(), [](unsigned char c) { return std::tolower(c); });
   WarningsAlone quiet(session.env.events);
   const bool only_warnings = level == "warn" || level == "warning" || level == "error";
+  Events& shown = only_warnings ? static_cast<Events&>(quiet) : session.env.events;
+  SpanRecorder spans(shown, session.env.clock);
+  const std::string trace = call.arguments.text("--trace");
+  const char* said = std::getenv("HTTP_AUTH");
+  const std::optional<net::BasicAuth> auth = TRY(net::parse_http_auth(said != nullptr ? said : ""));
+  net::AuthorizedHttp authorized(session.env.http, auth.value_or(net::BasicAuth()));
   Env env{session.env.processes,
           session.env.clock,
-          session.env.http,
+          auth ? static_cast<net::Http&>(authorized) : session.env.http,
           session.env.store,
-          only_warnings ? quiet : session.env.events,
+          trace.empty() ? shown : spans,
           session.env.stop};
   Session inner{
       env,         session.signer, session.sandbox, session.home, session.os_dir, session.program, session.builder_id,
@@ -66,7 +76,9 @@ Result<int> run(const Arguments& arguments, Session& session) {
   for (const MelangeFlag& flag : call.command->flags)
     if (!flag.no_effect.empty() && call.arguments.has(flag.name))
       tell(env, fmt::format("{} changes nothing: {}", flag.name, flag.no_effect));
-  return call.command->run(call.arguments, inner);
+  auto code = call.command->run(call.arguments, inner);
+  if (!trace.empty()) TRY(os::write_file(trace, spans.text()), "writing the trace");
+  return code;
 }
 
 }  // namespace

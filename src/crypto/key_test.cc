@@ -137,5 +137,29 @@ TEST(PublicKey, RefusesWhatIsNoPublicKey) {
   EXPECT_EQ(PublicKey().verify("a", "b").error().kind(), ErrorKind::kInternal);
 }
 
+TEST(RsaKeys, HaveTheBitsAskedFor) {
+  for (const unsigned bits : {2048u, 3072u}) {
+    const auto key = PrivateKey::generate_rsa(bits);
+    ASSERT_TRUE(key) << key.error().render();
+    const os::TempDir dir = scratch();
+    ASSERT_TRUE(os::write_file(dir.path() / "key", key->pem(), 0600));
+    EXPECT_EQ(shell(dir.path(), "openssl rsa -in key -noout -text 2>/dev/null | head -n 1"),
+              fmt::format("Private-Key: ({} bit, 2 primes)\n", bits));
+    const auto again = PrivateKey::from_pem(key->pem());
+    ASSERT_TRUE(again) << again.error().render();
+    EXPECT_EQ(message_of(key->public_key().verify(kMessage, *again->sign(kMessage))), "no error");
+    const auto other = PrivateKey::generate_rsa(bits);
+    EXPECT_NE(other->public_key().fingerprint(), key->public_key().fingerprint());
+  }
+}
+
+TEST(RsaKeys, AreRefusedWithFewerOrMoreBits) {
+  for (const unsigned bits : {0u, 1024u, 2047u, 8193u, 1u << 31}) {
+    const auto key = PrivateKey::generate_rsa(bits);
+    ASSERT_FALSE(key) << bits;
+    EXPECT_EQ(key.error().render(), fmt::format("expected 2048 to 8192 bits for an RSA key, got {}", bits));
+  }
+}
+
 }  // namespace
 }  // namespace nacre::crypto

@@ -33,27 +33,55 @@ struct Draft {
 /// Which stage0 package holds each Debian package (and each virtual name).
 using Owners = std::map<std::string, std::string>;
 
-/// Entries of the table plus one for each deb of the closure that no entry names, with their debs.
-Result<std::vector<Draft>> draft_packages(const std::vector<Stage0Entry>& entries,
-                                          const std::vector<DebFile>& debs, Owners& owners, Env& env) {
-  std::vector<Draft> out;
-  for (const Stage0Entry& entry : entries) {
-    for (const std::string& deb : entry.debs) owners[deb] = entry.name;
-    out.push_back({entry, {}, {}, {}, {}, {}});
-  }
+/// The debs of one suite into drafts: into the entries that name them, and a draft of its own for each deb of the
+/// closure that nobody owns yet.
+Result<> take_debs(const std::vector<DebFile>& debs, const std::string& suite, std::vector<Draft>& drafts,
+                   Owners& owners, Env& env) {
+  std::map<std::string, std::size_t> takers;
+  for (std::size_t i = 0; i < drafts.size(); ++i)
+    if (drafts[i].entry.suite == suite)
+      for (const std::string& deb : drafts[i].entry.debs) takers[deb] = i;
   for (const DebFile& file : debs) {
     DebControl control = TRY(read_deb_control(file, env));
     const std::string name = control.file.name;
-    if (!owners.contains(name)) {
+    if (const auto taker = takers.find(name); taker != takers.end()) {
+      drafts[taker->second].debs.push_back(control);
+    } else if (!owners.contains(name)) {
       owners[name] = name;
-      Stage0Entry entry;
-      entry.name = name;
-      entry.debs = {name};
-      out.push_back({entry, {}, {}, {}, {}, {}});
+      Draft draft;
+      draft.entry.name = name;
+      draft.entry.debs = {name};
+      draft.debs.push_back(control);
+      drafts.push_back(std::move(draft));
     }
-    for (const std::string& provided : control.provides) owners.try_emplace(provided, owners[name]);
-    for (Draft& draft : out)
-      if (draft.entry.name == owners[name]) draft.debs.push_back(control);
+    if (const auto owner = owners.find(name); owner != owners.end())
+      for (const std::string& provided : control.provides) owners.try_emplace(provided, owner->second);
+  }
+  return {};
+}
+
+/// Entries of the table plus one for each deb of the closure that no entry names, with their debs. What entries of
+/// another suite need besides the debs that they name comes from the table's own suite where that has the name.
+Result<std::vector<Draft>> draft_packages(const std::vector<Stage0Entry>& entries, const std::string& suite,
+                                          Owners& owners, Env& env) {
+  std::vector<Draft> out;
+  std::map<std::string, std::vector<std::string>> names = {{suite, {}}};
+  for (const Stage0Entry& entry : entries) {
+    Draft draft;
+    draft.entry = entry;
+    if (entry.suite.empty()) draft.entry.suite = suite;
+    for (const std::string& deb : entry.debs)
+      if (draft.entry.suite == suite) owners[deb] = entry.name;
+    std::vector<std::string>& list = names[draft.entry.suite];
+    list.insert(list.end(), entry.debs.begin(), entry.debs.end());
+    out.push_back(std::move(draft));
+  }
+  const std::vector<DebFile> own = TRY(download_debs(names[suite], suite, env));
+  TRY(take_debs(own, suite, out, owners, env));
+  names.erase(suite);
+  for (const auto& [other, list] : names) {
+    const std::vector<DebFile> debs = TRY(download_debs(list, other, env));
+    TRY(take_debs(debs, other, out, owners, env));
   }
   for (const Draft& draft : out)
     if (draft.debs.size() < draft.entry.debs.size())
@@ -178,7 +206,8 @@ std::set<std::string> named_dependencies(const Draft& draft, const Owners& owner
     for (const auto& group : deb.depends) {
       for (const std::string& name : group) {
         const auto owner = owners.find(name);
-        if (owner == owners.end()) continue;
+        const bool inside = std::find(draft.entry.debs.begin(), draft.entry.debs.end(), name) != draft.entry.debs.end();
+        if (owner == owners.end() || inside) continue;
         if (owner->second != draft.entry.name) out.insert(owner->second);
         break;
       }
@@ -291,11 +320,8 @@ Result<std::vector<Stage0Package>> make_stage0(const Stage0Request& request, Env
   const codec::YamlTree yaml = TRY(codec::parse_yaml(text, file.string()));
   const Stage0Settings settings = TRY(parse_stage0_settings(yaml));
   const std::vector<Stage0Entry> entries = TRY(parse_stage0(yaml));
-  std::vector<std::string> names;
-  for (const Stage0Entry& entry : entries) names.insert(names.end(), entry.debs.begin(), entry.debs.end());
-  const std::vector<DebFile> debs = TRY(download_debs(names, settings.suite, env));
   Owners owners;
-  std::vector<Draft> drafts = TRY(draft_packages(entries, debs, owners, env));
+  std::vector<Draft> drafts = TRY(draft_packages(entries, settings.suite, owners, env));
 
   std::vector<Stage0Package> out;
   std::uint64_t done = 0;
@@ -320,7 +346,9 @@ Result<std::vector<Stage0Package>> make_stage0(const Stage0Request& request, Env
     }
     out.push_back(std::move(package));
   }
-  task.finish(fmt::format("{} packages from {} debs", out.size(), debs.size()));
+  std::size_t debs = 0;
+  for (const Stage0Package& package : out) debs += package.debs.size();
+  task.finish(fmt::format("{} packages from {} debs", out.size(), debs));
   return out;
 }
 

@@ -10,6 +10,7 @@ constexpr std::string_view kImporterVersion = "2";
 /// One entry of os/stage0.yaml: which Debian packages become which stage0 package.
 struct Stage0Entry {
   std::string name;
+  std::string suite;  ///< Where its debs come from, when it is not the table's suite.
   std::vector<std::string> debs, depends, provides;
   std::vector<std::pair<TreePath, std::string>> links;   ///< path -> target
   std::vector<std::pair<TreePath, std::string>> files;   ///< path -> file below os/

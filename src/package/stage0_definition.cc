@@ -11,7 +11,7 @@ using codec::YamlKind;
 using codec::YamlNode;
 using codec::YamlTree;
 
-const std::vector<std::string> kFields = {"name", "debs", "depends", "provides", "links", "files", "joined"};
+const std::vector<std::string> kFields = {"name", "suite", "debs", "depends", "provides", "links", "files", "joined"};
 const std::vector<std::string> kSettings = {"suite", "provide", "packages"};
 
 Result<std::vector<std::string>> strings_of(const YamlTree& yaml, const YamlNode& node) {
@@ -40,12 +40,22 @@ Result<std::vector<std::pair<TreePath, std::string>>> paths_of(const YamlTree& y
   return out;
 }
 
+Result<std::string> suite_of(const YamlTree& yaml, const YamlNode& node) {
+  const std::string& text = node.text;
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-';
+  });
+  if (!plain) return Error::make(ErrorKind::kInvalid, "expected the name of a suite").at(yaml.place(node.span));
+  return text;
+}
+
 Result<Stage0Entry> entry_of(const YamlTree& yaml, const YamlNode& node) {
   if (node.kind != YamlKind::kMapping)
     return Error::make(ErrorKind::kInvalid, "expected a package with a name").at(yaml.place(node.span));
   Stage0Entry out;
   for (const YamlNode::Entry& field : node.entries) {
     if (field.key == "name") out.name = field.value.text;
+    else if (field.key == "suite") out.suite = TRY(suite_of(yaml, field.value));
     else if (field.key == "debs") out.debs = TRY(strings_of(yaml, field.value));
     else if (field.key == "depends") out.depends = TRY(strings_of(yaml, field.value));
     else if (field.key == "provides") out.provides = TRY(strings_of(yaml, field.value));
@@ -74,12 +84,7 @@ Result<Stage0Settings> parse_stage0_settings(const YamlTree& yaml) {
           .at(yaml.place(field.key_span))
           .hint(nearest_hint(field.key, kSettings));
     if (field.key == "suite") {
-      out.suite = field.value.text;
-      const bool plain = !out.suite.empty() && std::all_of(out.suite.begin(), out.suite.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 || c == '-';
-      });
-      if (!plain)
-        return Error::make(ErrorKind::kInvalid, "expected the name of a suite").at(yaml.place(field.value.span));
+      out.suite = TRY(suite_of(yaml, field.value));
     } else if (field.key == "provide") {
       const std::vector<std::string> kinds = TRY(strings_of(yaml, field.value));
       if (kinds != std::vector<std::string>{"cmd", "pc"})

@@ -33,6 +33,7 @@ TEST(Stage0Table, SaysWhatIsWrongAndWhere) {
        "stage0.yaml:3:5: unknown field 'dbes'\n  hint: did you mean 'debs'?"},
       {"packages:\n  - name: a\n    debs: x\n", "stage0.yaml:3:11: expected a list of names"},
       {"packages:\n  - name: a\n    debs:\n      - {b: c}\n", "stage0.yaml:4:9: expected a name"},
+      {"packages:\n  - name: a\n    suite: a b\n", "stage0.yaml:3:12: expected the name of a suite"},
       {"packages:\n  - name: a\n    links: [x]\n", "stage0.yaml:3:12: expected a mapping of paths"},
       {"packages:\n  - name: a\n    files:\n      etc/x: [y]\n", "stage0.yaml:4:14: expected a path"},
       {"packages:\n  - name: a\n    files:\n      etc/x:\n", "stage0.yaml:4:13: expected a path"},

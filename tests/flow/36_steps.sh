@@ -9,17 +9,8 @@ unset NACRE_STEP_CACHE NACRE_NETWORK NACRE_SECRETS NACRE_NETWORK_ENV NACRE_NETWO
 # definition NAME ANNOTATION <<END: a definition whose steps are the lines of stdin, in a file beside the distribution.
 definition() {
   {
-    cat <<END
-package:
-  name: $1
-  version: "1"
-  epoch: 0
-  description: Made by a test
-  copyright:
-    - license: Apache-2.0
-END
-    [ -z "$2" ] || printf '  annotations:\n    nacre.network: %s\n' "$2"
-    printf 'environment:\n  contents:\n    packages:\n      - build-base\npipeline:\n'
+    head_of "$1" "${2:+nacre.network: $2}"
+    echo pipeline:
     while IFS= read -r line; do printf "  - runs: |\n      %s\n" "$line"; done
   } >"$scratch/$1.yaml"
 }

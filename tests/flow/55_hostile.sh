@@ -13,19 +13,7 @@ x=$NACRE_OS_DIR/packages/x.yaml
 
 # definition <<END: x.yaml of a definition whose lines after the head come from stdin; the first of them is line 12.
 definition() {
-  { cat <<END
-package:
-  name: "${name-x}"
-  version: "${version-1}"
-  epoch: 0
-  description: Made by a test
-  copyright:
-    - license: Apache-2.0
-environment:
-  contents:
-    packages:
-      - build-base
-END
+  { head_of "${name-x}"
     cat
   } >"$x"
 }

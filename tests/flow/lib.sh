@@ -145,26 +145,24 @@ copy_os() {
   done
 }
 
-# define NAME <<END: a definition in NACRE_OS_DIR of one step; stdin is what it runs, in a root with a shell and a compiler.
-define() {
-  {
-    cat <<END
+# head_of NAME [ANNOTATION]: a definition up to its pipeline: a shell and a compiler in the root; $version is its version.
+head_of() {
+  cat <<END
 package:
-  name: $1
-  version: "1"
+  name: "$1"
+  version: "${version-1}"
   epoch: 0
   description: Made by a test
   copyright:
     - license: Apache-2.0
-environment:
-  contents:
-    packages:
-      - build-base
-pipeline:
-  - runs: |
 END
-    sed 's/^/      /'
-  } >"$NACRE_OS_DIR/packages/$1.yaml"
+  [ -z "${2-}" ] || printf '  annotations:\n    %s\n' "$2"
+  printf 'environment:\n  contents:\n    packages:\n      - build-base\n'
+}
+
+# define NAME <<END: a definition in NACRE_OS_DIR of one step; stdin is what it runs.
+define() {
+  { head_of "$1"; printf 'pipeline:\n  - runs: |\n'; sed 's/^/      /'; } >"$NACRE_OS_DIR/packages/$1.yaml"
 }
 
 # flip_byte FILE OFFSET: changes one bit of the byte there; the file gets an inode of its own first.
