@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "codec/digest.h"
 #include "os/clock.h"
+#include "publish/layout.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -121,7 +122,7 @@ Result<std::uint64_t> layer_bytes(const index::SerialImage& entry, const Arch& a
 }  // namespace
 
 std::string repository_of(Edition edition, std::string_view image) {
-  return fmt::format("{}/{}", edition == Edition::kProduction ? "nacre-production" : "nacre", image);
+  return fmt::format("{}/{}", publish::registry_space(edition), image);
 }
 
 Result<std::vector<image::ImageSpec>> load_image_specs(const Path& os_dir, const Arch& arch) {

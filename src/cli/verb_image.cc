@@ -4,6 +4,7 @@
 #include "cli/push.h"
 #include "cli/verbs.h"
 #include "publish/layout.h"
+#include "publish/static_tree.h"
 #include "publish/registry.h"
 #include "store/store.h"
 
@@ -103,9 +104,14 @@ Result<int> run_publish(const Arguments& arguments, Session& session) {
     session.print(fmt::format("{} images written to the OCI layout '{}'", images.size(), folder));
     return 0;
   }
+  if (const std::string folder = arguments.text("--static"); !folder.empty()) {
+    TRY(publish::write_static_tree(folder, serial, images, session.env));
+    session.print(fmt::format("{} images written to '{}'; {}/nginx.conf serves them", images.size(), folder, folder));
+    return 0;
+  }
   const std::string host = arguments.text("--registry");
   if (host.empty())
-    return Error::make(ErrorKind::kInvalid, "where to? neither --registry nor --layout was given")
+    return Error::make(ErrorKind::kInvalid, "where to? none of --registry, --layout, --static was given")
         .hint("`nacre image publish --registry 127.0.0.1:5000`; `nacre serve` needs no publishing");
   const std::vector<publish::Receipt> receipts = TRY(push_images(images, serial, host, session));
   session.print(session.json ? codec::to_pretty_json(cli::to_json(receipts)) : cli::render(receipts));
@@ -158,7 +164,8 @@ Verb verb_image_publish() {
   verb.options = {kEditionOption,
                   kSerialOption,
                   {"--registry", OptionType::kText, "HOST", "", "host[:port][/prefix] to push to", Completion::kNone},
-                  {"--layout", OptionType::kText, "DIR", "", "write an OCI layout instead", Completion::kFolder}};
+                  {"--layout", OptionType::kText, "DIR", "", "write an OCI layout instead", Completion::kFolder},
+                  {"--static", OptionType::kText, "DIR", "", "write files for web servers", Completion::kFolder}};
   verb.run = run_publish;
   return verb;
 }

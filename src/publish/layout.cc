@@ -10,15 +10,6 @@ namespace {
 
 using codec::Json;
 
-/// A hard link to the store's blob, or a copy where that is another file system.
-Result<> place(const store::Store& store, const Sha256& digest, const os::Path& to) {
-  if (os::exists(to)) return {};
-  const os::Path from = store.blob_path(digest);
-  if (::link(from.c_str(), to.c_str()) == 0 || errno == EEXIST) return {};
-  const std::string bytes = TRY(os::read_file(from, std::uint64_t{32} << 30));
-  return os::write_file(to, bytes);
-}
-
 Result<Json> descriptor_of(const Sha256& digest, store::Store& store) {
   const std::string text = TRY(store.read(digest));
   const Json manifest = TRY(codec::parse_json(text, digest.oci()));
@@ -50,13 +41,25 @@ Result<> add_image(Json& manifests, const index::SerialImage& image, bool named,
 
 }  // namespace
 
+std::string_view registry_space(Edition edition) {
+  return edition == Edition::kProduction ? "nacre-production" : "nacre";
+}
+
+Result<> place_blob(const store::Store& store, const Sha256& digest, const os::Path& to) {
+  if (os::exists(to)) return {};
+  const os::Path from = store.blob_path(digest);
+  if (::link(from.c_str(), to.c_str()) == 0 || errno == EEXIST) return {};
+  const std::string bytes = TRY(os::read_file(from, std::uint64_t{32} << 30));
+  return os::write_file(to, bytes);
+}
+
 Result<> write_layout(const os::Path& folder, const std::vector<index::SerialImage>& images, Env& env) {
   Task task(env.events, "layout");
   const os::Path blobs = folder / "blobs/sha256";
   TRY(os::make_dirs(blobs));
   Json manifests = Json::array();
   for (const index::SerialImage& image : images) {
-    for (const Sha256& blob : image.blobs) TRY(place(env.store, blob, blobs / blob.hex()));
+    for (const Sha256& blob : image.blobs) TRY(place_blob(env.store, blob, blobs / blob.hex()));
     TRY(add_image(manifests, image, images.size() > 1, env.store));
   }
   TRY(os::write_file(folder / "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}"));
@@ -74,10 +77,10 @@ Result<> write_repository(const os::Path& folder, const index::Serial& serial, E
   TRY(os::make_dirs(arch));
   for (const index::SerialPackage& package : serial.packages) {
     const std::string name = fmt::format("{}-{}.apk", package.record.name, package.record.version);
-    TRY(place(env.store, package.apk, arch / name));
+    TRY(place_blob(env.store, package.apk, arch / name));
     if (env.store.has(package.provenance))
-      TRY(place(env.store, package.provenance, arch / (name + ".intoto.sigstore.json")));
-    if (env.store.has(package.sbom)) TRY(place(env.store, package.sbom, arch / (name + ".spdx.json")));
+      TRY(place_blob(env.store, package.provenance, arch / (name + ".intoto.sigstore.json")));
+    if (env.store.has(package.sbom)) TRY(place_blob(env.store, package.sbom, arch / (name + ".spdx.json")));
   }
   const std::string provenance = TRY(env.store.read(serial.index_provenance));
   TRY(os::write_file(arch / "APKINDEX.tar.gz.intoto.sigstore.json", provenance));

@@ -7,9 +7,18 @@
 #include "os/file.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
+namespace nacre::store { class Store; }
+
 namespace nacre::publish {
+
+/// The first part of the names under which images of an edition stand in a registry: "nacre", "nacre-production".
+std::string_view registry_space(Edition edition);
+
+/// Makes `to` the store's blob: a hard link, or a copy where that is another file system. What is there stays.
+Result<> place_blob(const store::Store& store, const Sha256& digest, const os::Path& to);
 
 /// Writes images of a serial as an OCI image layout (oci-layout, index.json, blobs/sha256/…): blobs are hard links or
 /// copies of the store's. Tags become `org.opencontainers.image.ref.name`. Referrers and legacy cosign tags are in

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "os/clock.h"
+#include "publish/layout.h"
 
 namespace nacre::publish {
 namespace {
@@ -31,7 +32,7 @@ constexpr std::string_view kHead =
     "</style><h1>nacre</h1><p>Images and packages from this machine's store, each with signature, provenance and SBOM.";
 
 std::string images_table(const index::Serial& serial, const std::string& host) {
-  const std::string space = serial.edition == Edition::kProduction ? "nacre-production" : "nacre";
+  const std::string_view space = registry_space(serial.edition);
   std::string out = "<h3>Images</h3><table><tr><th>image<th>tags<th>digest";
   for (const index::SerialImage& image : serial.images)
     out += fmt::format("<tr><td><code>{}/{}/{}</code><td>{}<td><code>{}…</code>", escape(host), space,

@@ -8,6 +8,7 @@
 #include "codec/json.h"
 #include "index/index.h"
 #include "publish/catalogue.h"
+#include "publish/layout.h"
 #include "publish/page.h"
 #include "store/store.h"
 
@@ -269,8 +270,8 @@ class Answer {
 
 net::Handler make_handler(Env& env, ServeOptions options) {
   auto shops = std::make_shared<std::vector<std::unique_ptr<Shop>>>();
-  shops->emplace_back(new Shop{Edition::kCommunity, "nacre", Catalogue(env, Edition::kCommunity)});
-  shops->emplace_back(new Shop{Edition::kProduction, "nacre-production", Catalogue(env, Edition::kProduction)});
+  for (const Edition edition : {Edition::kCommunity, Edition::kProduction})
+    shops->emplace_back(new Shop{edition, std::string(registry_space(edition)), Catalogue(env, edition)});
   return [&env, options = std::move(options), shops](const ServerRequest& request) {
     return Answer(env, options, *shops, request).make();
   };
