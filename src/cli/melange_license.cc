@@ -3,6 +3,7 @@
 #include "codec/archive.h"
 #include "codec/json.h"
 #include "codec/yaml.h"
+#include "draft/license.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -13,99 +14,6 @@
 namespace nacre::cli {
 namespace {
 
-constexpr std::size_t kMaxLicenseBytes = 1u << 20;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
-
-/// How likely a file of this name holds a licence: 0 for none. The field's weights, for the names that matter.
-double weight_of(const std::string& name) {
-  const std::string text = lower(name), stem = text.substr(0, text.find_last_of('.'));
-  const std::string end = text == stem ? "" : text.substr(stem.size());
-  const bool preferred = end == ".md" || end == ".markdown" || end == ".txt";
-  if (end == ".go" || end == ".py" || end == ".c" || end == ".h" || end == ".js") return 0;
-  const auto whole = [](const std::string& word) {
-    return word == "license" || word == "licence" || word == "unlicense" || word == "unlicence";
-  };
-  const auto copying = [](const std::string& word) { return word == "copying" || word == "copyright"; };
-  if (whole(text)) return 1.0;
-  if (whole(stem)) return preferred ? 0.95 : 0.80;
-  if (copying(text)) return 0.90;
-  if (copying(stem)) return preferred ? 0.85 : 0.75;
-  for (const char* word : {"license", "licence", "copying", "copyright"})
-    if (text.starts_with(fmt::format("{}-", word)) || text.starts_with(fmt::format("{}_", word)) ||
-        text.starts_with(fmt::format("{}.", word)))
-      return 0.70;
-  for (const char* word : {"-license", "_license", "-licence", "-copying", "_copying"})
-    if (stem.find(word) != std::string::npos) return 0.60;
-  if (stem == "ofl") return 0.50;
-  if (stem == "patents") return 0.35;
-  return 0;
-}
-
-/// Blanks of any kind as one, letters in lower case: what the phrases below are looked for in.
-std::string plain(std::string_view text) { return lower(join(split_words(text), " ")); }
-
-struct Phrase {
-  const char* license;
-  std::vector<const char*> all, none;
-};
-
-/// Licences by phrases that their texts have and their neighbours have not. The first that fits is the answer.
-const std::vector<Phrase>& phrases() {
-  static const std::vector<Phrase> kPhrases = {
-      {"Apache-2.0", {"apache license", "version 2.0, january 2004"}, {}},
-      {"MPL-2.0", {"mozilla public license version 2.0"}, {}},
-      {"AGPL-3.0-only", {"gnu affero general public license", "version 3, 19 november 2007"}, {}},
-      {"LGPL-3.0-only", {"gnu lesser general public license", "version 3, 29 june 2007"}, {}},
-      {"LGPL-2.1-only", {"gnu lesser general public license", "version 2.1, february 1999"}, {}},
-      {"LGPL-2.0-only", {"gnu library general public license", "version 2, june 1991"}, {}},
-      {"GPL-3.0-only", {"gnu general public license", "version 3, 29 june 2007"}, {}},
-      {"GPL-2.0-only", {"gnu general public license", "version 2, june 1991"}, {}},
-      {"BSL-1.0", {"boost software license - version 1.0"}, {}},
-      {"Unlicense", {"this is free and unencumbered software released into the public domain"}, {}},
-      {"CC0-1.0", {"cc0 1.0 universal"}, {}},
-      {"OFL-1.1", {"sil open font license version 1.1"}, {}},
-      {"Zlib",
-       {"provided 'as-is', without any express or implied warranty", "altered source versions must be plainly"},
-       {}},
-      {"curl", {"copyright and permission notice", "daniel stenberg"}, {}},
-      {"ISC",
-       {"permission to use, copy, modify, and/or distribute this software for any purpose", "above copyright notice"},
-       {}},
-      {"ISC",
-       {"permission to use, copy, modify, and distribute this software for any purpose", "above copyright notice"},
-       {}},
-      {"0BSD",
-       {"permission to use, copy, modify, and/or distribute this software for any purpose"},
-       {"above copyright notice"}},
-      {"BSD-4-Clause", {"redistribution and use in source and binary forms", "all advertising materials"}, {}},
-      {"BSD-3-Clause", {"redistribution and use in source and binary forms", "endorse or promote products"}, {}},
-      {"BSD-2-Clause",
-       {"redistribution and use in source and binary forms", "provided that the following conditions"},
-       {}},
-      {"MIT-0",
-       {"permission is hereby granted, free of charge", "without restriction"},
-       {"above copyright notice and this permission"}},
-      {"MIT", {"permission is hereby granted, free of charge", "without restriction"}, {}},
-      {"PSF-2.0", {"python software foundation license version 2"}, {}},
-  };
-  return kPhrases;
-}
-
-std::string recognise(std::string_view text) {
-  const std::string words = plain(text.substr(0, kMaxLicenseBytes));
-  const auto has = [&](const char* phrase) { return words.find(phrase) != std::string::npos; };
-  for (const Phrase& phrase : phrases())
-    if (std::all_of(phrase.all.begin(), phrase.all.end(), has) &&
-        std::none_of(phrase.none.begin(), phrase.none.end(), has))
-      return phrase.license;
-  return {};
-}
-
 struct Found {
   std::string path, license;  ///< license: empty when the text is not known.
   double weight = 0;
@@ -115,11 +23,11 @@ struct Found {
 void consider(const std::string& path, std::size_t depth, bool deep, const std::function<Result<std::string>()>& read,
               std::vector<Found>& out) {
   if (!deep && depth > 1) return;
-  double weight = weight_of(Path(path).filename().string());
+  double weight = draft::license_weight(Path(path).filename().string());
   if (weight == 0) return;
   if (depth == 0) weight += 0.5;
   const auto text = read();
-  out.push_back({path, text ? recognise(*text) : "", weight});
+  out.push_back({path, text ? draft::recognise_license(*text) : "", weight});
 }
 
 std::size_t depth_of(const std::string& path) {
@@ -133,7 +41,7 @@ Result<std::vector<Found>> in_folder(const Path& folder, bool deep) {
     if (entry.type == os::FileType::kRegular)
       consider(
           entry.path.str(), depth_of(entry.path.str()), deep,
-          [&] { return os::read_beneath(folder, entry.path, kMaxLicenseBytes); }, out);
+          [&] { return os::read_beneath(folder, entry.path, draft::kMaxLicenseBytes); }, out);
   return out;
 }
 
@@ -159,17 +67,16 @@ Result<std::vector<Found>> in_archive(const Path& file, bool deep, bool package)
     flush();
     path = header.path;
     content.clear();
-    wanted = header.type == '0' && weight_of(Path(path).filename().string()) > 0;
+    wanted = header.type == '0' && draft::license_weight(Path(path).filename().string()) > 0;
     return {};
   };
   visitor.on_data = [&](std::string_view bytes) -> Result<> {
-    if (wanted && content.size() < kMaxLicenseBytes) content += bytes.substr(0, kMaxLicenseBytes - content.size());
+    if (wanted && content.size() < draft::kMaxLicenseBytes)
+      content += bytes.substr(0, draft::kMaxLicenseBytes - content.size());
     return {};
   };
-  if (package)
-    TRY(apk::read_package(file, &visitor));
-  else
-    TRY(codec::read_archive(file, visitor));
+  if (package) TRY(apk::read_package(file, &visitor));
+  else TRY(codec::read_archive(file, visitor));
   flush();
   return out;
 }

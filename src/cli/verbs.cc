@@ -27,6 +27,7 @@ const std::vector<Verb>& all_verbs() {
       verb_serve(),
       verb_signer(),
       verb_doctor(),
+      verb_init(),
       verb_compile(),
       verb_schema(),
       verb_fmt(),

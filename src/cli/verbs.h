@@ -29,6 +29,7 @@ Verb verb_run();
 Verb verb_serve();
 Verb verb_signer();
 Verb verb_doctor();
+Verb verb_init();
 Verb verb_compile();
 Verb verb_schema();
 Verb verb_fmt();

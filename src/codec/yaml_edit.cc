@@ -1,9 +1,11 @@
 #include "base/text.h"
 #include "codec/yaml.h"
+#include "codec/yaml_write.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 namespace nacre::codec {
 namespace {
@@ -91,7 +93,28 @@ std::size_t word_length(std::string_view line, std::size_t at) {
   return std::max<std::size_t>(1, end - at);
 }
 
+/// What readers that give scalars types take for something else than a text.
+bool has_a_type(std::string_view text) {
+  constexpr std::string_view kWords[] = {"true", "false", "yes", "no", "on", "off", "y", "n"};
+  std::string low(text);
+  std::transform(low.begin(), low.end(), low.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (std::find(std::begin(kWords), std::end(kWords), low) != std::end(kWords)) return true;
+  if (low.starts_with("0x") || low.starts_with("0o")) return true;
+  return low.find_first_not_of("0123456789.e+-_:") == std::string::npos && low.find_first_of("0123456789.+-") == 0;
+}
+
+/// As fits_plain, where no flow collection is around.
+bool fits_block(std::string_view text) {
+  std::string bare(text);
+  std::erase_if(bare, [](char c) { return std::string_view(",[]{}").find(c) != std::string_view::npos; });
+  return !text.empty() && std::string_view(",[]{}").find(text[0]) == std::string_view::npos && fits_plain(bare);
+}
+
 }  // namespace
+
+std::string yaml_scalar(std::string_view text) {
+  return fits_block(text) && !has_a_type(text) ? std::string(text) : in_double_quotes(text);
+}
 
 std::string replace_scalar(const YamlTree& tree, const YamlNode& scalar, std::string_view text) {
   const YamlSpan& span = scalar.span;

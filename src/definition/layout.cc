@@ -132,7 +132,10 @@ class Layout {
       // A comment stands with what follows it, or, further in, with what it follows.
       if (behind && indent <= behind->old_base)
         return std::string(behind->indent, ' ').append(std::string_view(line).substr(indent));
-      return before ? std::string(before->new_base(), ' ').append(std::string_view(line).substr(indent)) : line;
+      // At the column of a dash it follows the list, not the item.
+      if (!before) return line;
+      const std::size_t column = indent == 0 ? 0 : indent < before->old_base ? before->indent : before->new_base();
+      return std::string(column, ' ').append(std::string_view(line).substr(indent));
     }
     return before ? moved(line, before->old_base, before->new_base()) : line;
   }
