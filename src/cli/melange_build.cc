@@ -107,7 +107,7 @@ Result<build::BuildRequest> make_request(const MelangeArguments& arguments, cons
   request.source_date_epoch = TRY(date_of(arguments));
   RepositoryShelf shelf(repositories_of(definition.environment, arguments, arch), session.env);
   solve::World world;
-  world.atoms = definition.environment.packages;
+  world.atoms = world_of(definition.environment.packages);
   for (const std::string& name : arguments.list("--package-append")) world.atoms.push_back(name);
   request.root = TRY(shelf.root_for(world), "choosing the build root of '{}'", definition.name);
   request.sources = TRY(fetch_ahead(definition, arguments, session.env));

@@ -1,5 +1,7 @@
 #include "cli/melange_common.h"
 
+#include "apk/dependency.h"
+#include "apk/version.h"
 #include "base/text.h"
 #include "build/guest.h"
 #include "codec/yaml.h"
@@ -127,6 +129,18 @@ RepositorySource repositories_of(const definition::Environment& environment, con
   for (const std::string& line : arguments.list("--repository-append")) out.repositories.push_back(line);
   for (const std::string& key : arguments.list("--keyring-append")) out.keyring.push_back(key);
   if (arguments.on("--ignore-signatures")) out.signatures = RepositorySource::Signatures::kIgnore;
+  return out;
+}
+
+std::vector<std::string> world_of(const std::vector<std::string>& atoms) {
+  std::vector<std::string> out;
+  for (const std::string& atom : atoms) {
+    auto parsed = apk::parse_dependency(atom);
+    const bool bare = parsed && parsed->op != apk::kAny && (parsed->op & apk::kFuzzy) == 0 &&
+                      parsed->name.find(':') == std::string::npos && apk::is_valid_version(parsed->version + "-r0");
+    if (bare) parsed->version += "-r0";
+    out.push_back(bare ? parsed->str() : atom);
+  }
   return out;
 }
 

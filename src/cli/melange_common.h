@@ -36,6 +36,10 @@ Result<definition::Definition> load_config(const std::string& file, const Melang
 RepositorySource repositories_of(const definition::Environment& environment, const MelangeArguments& arguments,
                                  const Arch& arch);
 
+/// Atoms as the field's solver reads them: a version without a revision means revision 0 ("a=1.2" is 1.2-r0, which apk
+/// itself would not say).
+std::vector<std::string> world_of(const std::vector<std::string>& atoms);
+
 /// --cpu, --memory and --timeout.
 Result<sandbox::Limits> limits_of(const MelangeArguments& arguments, const definition::Resources& resources);
 

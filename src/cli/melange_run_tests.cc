@@ -17,6 +17,15 @@ struct TestPlace {
   Session& session;
 };
 
+/// What apk's database in the root says of each package: its own record, as an index would have it.
+Result<> add_records(std::vector<build::RootPackage>& root, Env& env) {
+  for (build::RootPackage& package : root) {
+    const apk::PackageFile file = TRY(apk::read_package_header(env.store.blob_path(package.content)));
+    package.record = apk::write_index({file.record()});
+  }
+  return {};
+}
+
 Result<> run_one(const TestPlace& place, const std::string& package, definition::Test test) {
   const MelangeArguments& arguments = place.arguments;
   Env& env = place.session.env;
@@ -29,10 +38,11 @@ Result<> run_one(const TestPlace& place, const std::string& package, definition:
   RepositorySource source = repositories_of(test.environment, arguments, place.arch);
   RepositoryShelf shelf(std::move(source), env);
   solve::World world;
-  world.atoms = test.environment.packages;
+  world.atoms = world_of(test.environment.packages);
   for (const std::string& name : arguments.list("--test-package-append")) world.atoms.push_back(name);
   if (std::find(world.atoms.begin(), world.atoms.end(), package) == world.atoms.end()) world.atoms.push_back(package);
   request.root = TRY(shelf.root_for(world), "choosing the test root of '{}'", package);
+  TRY(add_records(request.root, env), "reading the packages of the test root");
   request.source_dir = arguments.text("--source-dir");
   request.source_date_epoch = TRY(date_of(arguments));
   request.network = TRY(network_of(place.definition, "test"));

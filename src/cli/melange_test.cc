@@ -151,6 +151,14 @@ TEST(EnvFile, TakesTheUsualForms) {
   EXPECT_EQ(parse_env_file("A=1\nnonsense\n", "e").error().render(), "e:2:1: expected NAME=value, found 'nonsense'");
 }
 
+TEST(World, VersionsWithoutARevisionMeanRevisionZero) {
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"a", "a"},           {"a=1.2", "a=1.2-r0"}, {"a=1.2-r3", "a=1.2-r3"},        {"a>=1.2", "a>=1.2-r0"},
+      {"!a<2", "!a<2-r0"},  {"a~1.2", "a~1.2"},    {"a=1.2_rc1", "a=1.2_rc1-r0"},   {"a@edge=1", "a@edge=1-r0"},
+      {"cmd:a=1", "cmd:a=1"}, {"a=x", "a=x"},      {"a b", "a b"}};
+  for (const auto& [atom, wanted] : rows) EXPECT_EQ(world_of({atom}), Words{wanted}) << atom;
+}
+
 TEST(Durations, AreThoseOfGo) {
   EXPECT_DOUBLE_EQ(*parse_go_duration("1h30m"), 5400);
   EXPECT_DOUBLE_EQ(*parse_go_duration("1.5s"), 1.5);

@@ -19,7 +19,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NEEDS_NETWORK = re.compile(r"uses: *(go/|cargo/|npm/)|\b(go (build|install)|cargo (auditable )?build|npm (ci|install))\b")
-SYSTEMS = (("cargo/build", "cargo"), ("cargo ", "cargo"), ("go/build", "go"), ("ruby/build", "ruby gem"), ("perl/", "perl"),
+SYSTEMS = (("R/build", "R"), ("phpize", "php"), ("cargo/build", "cargo"), ("cargo ", "cargo"), ("go/build", "go"), ("ruby/build", "ruby gem"), ("perl/", "perl"),
            ("py/pip-build-install", "python pip"), ("npm", "npm"), ("meson/", "meson"), ("cmake", "cmake"),
            ("autoconf/configure", "autotools"), ("autogen", "autotools"), ("./configure", "configure"),
            ("autoconf/make", "make"), ("go build", "go"), ("make", "make"))
