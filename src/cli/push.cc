@@ -33,6 +33,7 @@ Json to_json(const std::vector<publish::Receipt>& receipts) {
     row.set("name", receipt.name).set("digest", receipt.digest.oci()).set("tags", Json::strings(receipt.tags));
     row.set("bytesSent", receipt.bytes_sent).set("bytesPresent", receipt.bytes_present);
     row.set("blobsSent", receipt.blobs_sent).set("blobsPresent", receipt.blobs_present);
+    row.set("bytesMounted", receipt.bytes_mounted).set("blobsMounted", receipt.blobs_mounted);
     out.push(row.set("referrersApi", receipt.referrers_api));
   }
   return out;
@@ -41,8 +42,9 @@ Json to_json(const std::vector<publish::Receipt>& receipts) {
 std::string render(const std::vector<publish::Receipt>& receipts) {
   std::string out;
   for (const publish::Receipt& receipt : receipts)
-    out += fmt::format("{}@{}  {} sent in {} blobs, {} there before\n", receipt.name, receipt.digest.oci(),
-                       human_bytes(receipt.bytes_sent), receipt.blobs_sent, human_bytes(receipt.bytes_present));
+    out += fmt::format("{}@{}  {} sent in {} blobs, {} mounted, {} there before\n", receipt.name, receipt.digest.oci(),
+                       human_bytes(receipt.bytes_sent), receipt.blobs_sent, human_bytes(receipt.bytes_mounted),
+                       human_bytes(receipt.bytes_present));
   return out;
 }
 

@@ -1,8 +1,12 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "os/threads.h"
 
 #include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
 
 #include <sched.h>
 #include <sys/mount.h>
@@ -157,6 +161,25 @@ TEST(Processes, NameWhatCannotBeRun) {
 }
 
 TEST(Clock, WritesRfc3339) { EXPECT_EQ(rfc3339(1'700'000'000), "2023-11-14T22:13:20Z"); }
+
+TEST(ForEach, DoesAllAndSaysTheFirstError) {
+  std::array<std::atomic<int>, 100> seen{};
+  ASSERT_TRUE(for_each(seen.size(), 4, [&](std::size_t i) -> Result<> {
+    ++seen[i];
+    return {};
+  }));
+  for (const auto& count : seen) EXPECT_EQ(count, 1);
+  std::atomic<int> begun = 0;
+  const auto failed = for_each(1000, 4, [&](std::size_t i) -> Result<> {
+    ++begun;
+    if (i >= 3) return Error::make(ErrorKind::kInvalid, "number {}", i);
+    return {};
+  });
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().render(), "number 3");
+  EXPECT_LT(begun, 20) << "nothing more begins after an error";
+  EXPECT_TRUE(for_each(0, 4, [](std::size_t) -> Result<> { return Error::make(ErrorKind::kInternal, "called"); }));
+}
 
 }  // namespace
 }  // namespace nacre::os

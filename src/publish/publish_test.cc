@@ -5,6 +5,7 @@
 #include "publish/layout.h"
 #include "publish/registry.h"
 #include "publish/serve.h"
+#include "publish/upload.h"
 
 #include <algorithm>
 #include <set>
@@ -325,8 +326,12 @@ class TinyRegistry final : public net::Http {
   std::string realm = "http://127.0.0.1:5000/token";
   std::map<std::string, int> failures;                  ///< Status to answer for "METHOD PATH".
   std::map<std::string, std::string> lies;              ///< Bytes to answer for a digest.
+  std::string begun;                                    ///< Of the upload in pieces.
+  int drops = 0;                                        ///< So many pieces arrive by half.
+  std::mutex mutex;
 
   Result<net::Response> send(const net::Request& request, std::stop_token) override {
+    const std::lock_guard lock(mutex);   // uploads come in several threads
     const std::size_t host_end = request.url.find('/', 8);
     const std::string host = request.url.substr(0, host_end), path = request.url.substr(host_end);
     log.push_back(request.method + " " + path);
@@ -367,12 +372,35 @@ class TinyRegistry final : public net::Http {
           "Bearer realm=\"" + realm + "\",service=\"tiny\",scope=\"repository:a/b:pull,push\"";
       return out;
     }
+    if (path == "/upload") return piece(request);
+    if (path.starts_with("/v2/c/d/")) return of_second(request, path.substr(8));
     const std::string base = "/v2/a/b/";
     if (!path.starts_with(base)) return status(404);
     return of_repository(request, path.substr(base.size()));
   }
+  /// Another repository: knows what can be mounted, and no blobs of its own.
+  net::Response of_second(const net::Request& request, const std::string& path) {
+    const std::string mount = "blobs/uploads/?mount=";
+    if (path.starts_with(mount)) return status(blobs.contains(path.substr(mount.size(), 71)) ? 201 : 202);
+    if (request.method == "PUT") return put(request, path.substr(path.find('/') + 1));
+    return status(404);
+  }
+  /// PATCH takes a piece of a blob, or half of it; GET says how much there is.
+  net::Response piece(const net::Request& request) {
+    if (request.method == "PATCH") {
+      if (request.body_offset != begun.size()) return status(416);
+      const std::string all = *os::read_file(request.body_file, 1u << 30);
+      const bool drop = drops > 0 && drops-- > 0;
+      begun += all.substr(request.body_offset, drop ? request.body_size / 2 : request.body_size);
+      if (drop) return status(502);
+    }
+    net::Response out = status(request.method == "GET" ? 204 : 202);
+    out.headers["location"] = "/upload";
+    out.headers["range"] = fmt::format("0-{}", begun.empty() ? 0 : begun.size() - 1);
+    return out;
+  }
   net::Response take(const net::Request& request, const std::string& digest) {
-    const std::string bytes = *os::read_file(request.body_file);
+    const std::string bytes = request.body_file.empty() ? begun : *os::read_file(request.body_file);
     if (codec::sha256(bytes).oci() != digest) return status(400);
     blobs[digest] = bytes;
     return status(201);
@@ -461,6 +489,73 @@ TEST_F(RegistryTest, PushesTagsLastAndBlobsOnce) {
   EXPECT_EQ(again->blobs_sent, 0);
   EXPECT_EQ(again->bytes_present, receipt->bytes_sent);
   EXPECT_EQ(parsed(remote.manifests[fallback])["manifests"].items().size(), 1u);  // not listed twice
+}
+
+TEST_F(RegistryTest, MountsWhatAnotherRepositoryHas) {
+  const auto sent = registry.push(entry);
+  ASSERT_TRUE(sent) << sent.error().render();
+  remote.log.clear();
+  const auto mounted = Registry(env, *parse_reference("127.0.0.1:5000/c/d:1")).push(entry);
+  ASSERT_TRUE(mounted) << mounted.error().render();
+  EXPECT_EQ(mounted->blobs_sent, 0);
+  EXPECT_EQ(mounted->blobs_mounted, sent->blobs_sent);
+  EXPECT_EQ(mounted->bytes_mounted, sent->bytes_sent);
+  const std::string layer = web.layers[0].blob.digest.oci();
+  EXPECT_LT(at("POST /v2/c/d/blobs/uploads/?mount=" + layer + "&from=a/b"), remote.log.size());
+}
+
+/// An image whose only layer is large enough to go in pieces.
+struct LargeBlob : RegistryTest {
+  const std::string bytes = [] {
+    std::string out(BlobUpload::kLarge + 5'000'000, '\0');
+    for (std::size_t i = 0; i < out.size(); i += 4096) out[i] = static_cast<char>(i / 4096 * 31);
+    return out;
+  }();
+  const Sha256 digest = *store_->put_bytes(bytes);
+  SharedToken token;
+  const Reference base = *parse_reference("127.0.0.1:5000/a/b:1");
+
+  std::string bring() {
+    const auto how = BlobUpload(env, base, token).bring(digest);
+    return how ? fmt::format("{}", static_cast<int>(*how)) : how.error().render();
+  }
+  std::ptrdiff_t pieces() const { return std::count(remote.log.begin(), remote.log.end(), "PATCH /upload"); }
+};
+
+TEST_F(LargeBlob, GoesInPiecesAndOnAfterADrop) {
+  remote.drops = 2;
+  EXPECT_EQ(bring(), "2");
+  EXPECT_EQ(pieces(), 4) << "16 MiB, half of it, half of the next, the rest";
+  EXPECT_EQ(codec::sha256(remote.blobs[digest.oci()]), digest);
+  EXPECT_EQ(bring(), "0");
+}
+
+TEST_F(LargeBlob, TheNextPushGoesOnWhereOneStopped) {
+  remote.failures["PUT /upload?digest=" + digest.oci()] = 403;
+  EXPECT_NE(bring(), "2");
+  EXPECT_EQ(remote.begun, bytes);
+  remote.failures.clear();
+  remote.log.clear();
+  EXPECT_EQ(bring(), "2");
+  EXPECT_EQ(pieces(), 0) << "all its bytes were there";
+  EXPECT_EQ(std::count(remote.log.begin(), remote.log.end(), "POST /v2/a/b/blobs/uploads/"), 0);
+  EXPECT_EQ(codec::sha256(remote.blobs[digest.oci()]), digest);
+}
+
+TEST_F(LargeBlob, AnUploadThatTheRegistryForgotBeginsAnew) {
+  remote.failures["PUT /upload?digest=" + digest.oci()] = 403;
+  EXPECT_NE(bring(), "2");
+  remote.failures = {{"GET /upload", 404}};
+  remote.begun.clear();
+  EXPECT_EQ(bring(), "2");
+  EXPECT_EQ(codec::sha256(remote.blobs[digest.oci()]), digest);
+}
+
+TEST_F(LargeBlob, ARegistryThatTakesNothingIsGivenUp) {
+  remote.failures["PATCH /upload"] = 503;
+  EXPECT_EQ(bring(), fmt::format("the registry takes no byte after 0 of {}\n  while uploading blob {}\n"
+                                 "  hint: run the same command again: it goes on from there",
+                                 bytes.size(), digest.oci()));
 }
 
 TEST_F(RegistryTest, AFailedPushLeavesTagsAsTheyWere) {

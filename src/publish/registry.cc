@@ -3,7 +3,9 @@
 #include "base/events.h"
 #include "base/text.h"
 #include "codec/digest.h"
+#include "os/threads.h"
 #include "publish/session.h"
+#include "publish/upload.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -15,6 +17,7 @@ using codec::Json;
 
 constexpr std::uint64_t kMaxManifestBytes = 8u << 20;
 constexpr std::uint64_t kMaxBlobBytes = std::uint64_t{16} << 30;
+constexpr unsigned kUploadsAtOnce = 4, kPullsAtOnce = 4;
 constexpr int kMaxDepth = 4;
 constexpr int kMaxManifests = 1'000;  // of one image, in a pull
 constexpr const char* kAccept =
@@ -68,36 +71,7 @@ Result<> collect(Parts& parts, const Sha256& digest, store::Store& store, int de
 
 class Pusher {
  public:
-  Pusher(RegistrySession session, Receipt& receipt) : session_(std::move(session)), receipt_(receipt) {}
-
-  Result<> blob(const Sha256& digest) {
-    store::Store& store = session_.env().store;
-    const std::uint64_t size = TRY(store.size(digest));
-    const bool there = TRY(has("blobs/" + digest.oci()));
-    if (there) {
-      ++receipt_.blobs_present;
-      receipt_.bytes_present += size;
-      return {};
-    }
-    net::Request start;
-    start.method = "POST";
-    start.url = "blobs/uploads/";
-    const net::Response opened = TRY(session_.send(std::move(start)));
-    TRY(net::expect_success(opened, session_.url({})), "opening an upload");
-    net::Request put;
-    put.method = "PUT";
-    put.url = opened.header("location");
-    if (put.url.empty())
-      return Error::make(ErrorKind::kUnavailable, "the registry gave no place for an upload");
-    put.url += fmt::format("{}digest={}", put.url.find('?') == std::string::npos ? '?' : '&', digest.oci());
-    put.headers.emplace_back("Content-Type", "application/octet-stream");
-    put.body_file = store.blob_path(digest);
-    const net::Response done = TRY(session_.send(std::move(put)));
-    TRY(net::expect_success(done, session_.url({})), "uploading blob {}", digest.oci());
-    ++receipt_.blobs_sent;
-    receipt_.bytes_sent += size;
-    return {};
-  }
+  explicit Pusher(RegistrySession session) : session_(std::move(session)) {}
 
   /// Puts a manifest under its digest or a tag; true when the registry took note of its `subject`.
   Result<bool> manifest(const ManifestPut& what, const std::string& text) {
@@ -112,14 +86,6 @@ class Pusher {
     if (!found.empty() && found != codec::sha256(text).oci())
       return Error::make(ErrorKind::kDenied, "the registry says that manifest {} is {}", what.target, found);
     return !done.header("oci-subject").empty();
-  }
-
-  Result<bool> has(const std::string& path) {
-    net::Request head;
-    head.method = "HEAD";
-    head.url = path;
-    const net::Response answer = TRY(session_.send(std::move(head)));
-    return answer.status == 200;
   }
 
   /// The referrers tag of a subject gains `descriptors` (read, change, write): for registries without the referrers
@@ -154,8 +120,15 @@ class Pusher {
 
  private:
   RegistrySession session_;
-  Receipt& receipt_;
 };
+
+void count(Receipt& receipt, Arrival how, std::uint64_t bytes) {
+  switch (how) {
+    case Arrival::kPresent: ++receipt.blobs_present, receipt.bytes_present += bytes; break;
+    case Arrival::kMounted: ++receipt.blobs_mounted, receipt.bytes_mounted += bytes; break;
+    case Arrival::kSent: ++receipt.blobs_sent, receipt.bytes_sent += bytes; break;
+  }
+}
 
 std::vector<std::pair<std::string, std::string>> legacy_tags(const index::SerialImage& image) {
   std::vector<std::pair<std::string, std::string>> out;
@@ -188,13 +161,20 @@ Result<Receipt> Registry::push(const index::SerialImage& image) {
   receipt.name = base_.host + "/" + base_.repository;
   receipt.digest = image.index_digest;
   Task task(env_.events, "push " + receipt.name);
-  Pusher pusher(RegistrySession(env_, base_, token_), receipt);
+  Pusher pusher(RegistrySession(env_, base_, token_));
   const Parts parts = TRY(parts_of(image, env_.store), "reading image '{}'", image.name);
   std::uint64_t done = 0;
-  for (const Sha256& blob : parts.blobs) {
-    TRY(pusher.blob(blob));
+  std::mutex mutex;
+  BlobUpload upload(env_, base_, token_);
+  const auto bring = [&](std::size_t i) -> Result<> {
+    const std::uint64_t size = TRY(env_.store.size(parts.blobs[i]));
+    const Arrival how = TRY(upload.bring(parts.blobs[i]));
+    const std::lock_guard lock(mutex);
+    count(receipt, how, size);
     task.progress(++done, parts.blobs.size() + parts.manifests.size());
-  }
+    return {};
+  };
+  TRY(os::for_each(parts.blobs.size(), kUploadsAtOnce, bring));
   bool noted = false;
   for (const ManifestPut& manifest : parts.manifests) {
     const std::string text = TRY(env_.store.read(manifest.digest, kMaxManifestBytes));
@@ -216,8 +196,8 @@ Result<Receipt> Registry::push(const index::SerialImage& image) {
     (void)ignored;
   }
   receipt.tags = image.tags;
-  task.finish(
-      fmt::format("{} sent, {} there before", human_bytes(receipt.bytes_sent), human_bytes(receipt.bytes_present)));
+  task.finish(fmt::format("{} sent, {} mounted, {} there before", human_bytes(receipt.bytes_sent),
+                          human_bytes(receipt.bytes_mounted), human_bytes(receipt.bytes_present)));
   return receipt;
 }
 
@@ -316,8 +296,8 @@ Result<Sha256> Registry::pull_beneath(const std::string& tag_or_digest, int dept
   }
   std::vector<Json> descriptors = json["layers"].items();
   if (json.find("config") != nullptr) descriptors.push_back(json["config"]);
-  for (const Json& descriptor : descriptors)
-    TRY(pull_blob(descriptor), "reading manifest '{}'", tag_or_digest);
+  const auto take = [&](std::size_t i) { return pull_blob(descriptors[i]); };
+  TRY(os::for_each(descriptors.size(), kPullsAtOnce, take), "reading manifest '{}'", tag_or_digest);
   return env_.store.put_bytes(text);
 }
 

@@ -6,6 +6,7 @@
 #include "codec/json.h"
 #include "index/index.h"
 
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,19 +28,38 @@ struct Receipt {
   std::string name;              ///< "host/repository"
   Sha256 digest;                 ///< Of the index.
   std::vector<std::string> tags;
-  std::uint64_t bytes_sent = 0, bytes_present = 0;  ///< Present: the registry had them (HEAD).
-  int blobs_sent = 0, blobs_present = 0;
+  std::uint64_t bytes_sent = 0, bytes_present = 0;  ///< Present: the repository had them.
+  std::uint64_t bytes_mounted = 0;                  ///< Another repository of the registry had them.
+  int blobs_sent = 0, blobs_present = 0, blobs_mounted = 0;
   bool referrers_api = false;    ///< The registry answered OCI-Subject; else the fallback tag was written.
 };
 
-/// A client of the OCI distribution protocol: anonymous, basic or bearer-token authentication (credentials from
-/// NACRE_REGISTRY_AUTH or the docker configuration file).
+/// What a registry let us have, for all requests of one Registry. Thread-safe.
+class SharedToken {
+ public:
+  std::string get() const {
+    const std::lock_guard lock(mutex_);
+    return value_;
+  }
+  void set(std::string value) {
+    const std::lock_guard lock(mutex_);
+    value_ = std::move(value);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string value_;   ///< Of the Authorization header.
+};
+
+/// A client of the OCI distribution protocol: anonymous, basic or bearer-token authentication (publish/credentials.h).
 class Registry {
  public:
   Registry(Env& env, Reference base) : env_(env), base_(std::move(base)) {}
 
-  /// Pushes blobs (upload, digest checked by the registry), manifests by digest, evidence (referrers, legacy tags),
-  /// and tags last, so that a killed push leaves every tag as it was. Blobs that are there are not sent again.
+  /// Pushes blobs (some at once; digest checked by the registry), manifests by digest, evidence (referrers, legacy
+  /// tags), and tags last, so that a killed push leaves every tag as it was. A blob that is there is not sent again; one
+  /// that an earlier push gave another repository of this registry is mounted from there; a large one goes in pieces,
+  /// and the next push goes on where a killed one stopped.
   Result<Receipt> push(const index::SerialImage& image);
 
   Result<std::string> blob(const Sha256& digest, std::uint64_t max_bytes);
@@ -57,7 +77,7 @@ class Registry {
 
   Env& env_;
   Reference base_;
-  std::string token_;
+  SharedToken token_;
 };
 
 }  // namespace nacre::publish

@@ -4,9 +4,8 @@
 #include "base/text.h"
 #include "codec/json.h"
 #include "net/url.h"
-#include "os/file.h"
+#include "publish/credentials.h"
 
-#include <cstdlib>
 #include <map>
 
 namespace nacre::publish {
@@ -34,31 +33,12 @@ std::map<std::string, std::string> challenge_of(std::string_view header) {
 
 std::string RegistrySession::url(std::string_view path) const {
   if (path.starts_with("http://") || path.starts_with("https://")) return std::string(path);
-  const std::string host =
-      fmt::format("{}://{}", base_.plain_http ? "http" : "https", base_.host);
+  const std::string host = fmt::format("{}://{}", base_.plain_http ? "http" : "https", base_.host);
   if (path.starts_with('/')) return host + std::string(path);
   return fmt::format("{}/v2/{}/{}", host, base_.repository, path);
 }
 
-std::string RegistrySession::credentials() const {
-  if (const char* given = std::getenv("NACRE_REGISTRY_AUTH"); given != nullptr && *given != '\0')
-    return to_base64(given);
-  const char* folder = std::getenv("DOCKER_CONFIG");
-  const char* home = std::getenv("HOME");
-  os::Path file = folder != nullptr ? os::Path(folder) : os::Path(home != nullptr ? home : "/root") / ".docker";
-  const auto text = os::read_file(file / "config.json", 1u << 20);
-  if (!text) return {};
-  const auto json = codec::parse_json(*text, "docker configuration");
-  return json ? (*json)["auths"][base_.host]["auth"].as_string() : std::string();
-}
-
-Result<> RegistrySession::authenticate(const net::Response& answer) {
-  const std::string& header = answer.header("www-authenticate");
-  const std::string basic = credentials();
-  if (header.starts_with("Basic") && !basic.empty()) {
-    token_ = "Basic " + basic;
-    return {};
-  }
+Result<std::string> RegistrySession::bearer_token(const std::string& header, const Credentials& credentials) {
   const std::map<std::string, std::string> challenge = challenge_of(header);
   const auto realm = challenge.find("realm");
   if (!header.starts_with("Bearer") || realm == challenge.end())
@@ -68,23 +48,40 @@ Result<> RegistrySession::authenticate(const net::Response& answer) {
   if (place.scheme != "https" && !(place.scheme == "http" && base_.plain_http))
     return Error::make(ErrorKind::kDenied, "'{}' asks for credentials to be sent to '{}', which is not encrypted",
                        base_.host, place.safe());
+  std::string query;
+  const auto add = [&](std::string_view key, std::string_view value) {
+    query += fmt::format("{}{}={}", query.empty() ? "" : "&", key, percent_encode(value));
+  };
+  for (const char* key : {"service", "scope"})
+    if (const auto value = challenge.find(key); value != challenge.end()) add(key, value->second);
+  if (!also_reads_.empty()) add("scope", fmt::format("repository:{}:pull", also_reads_));
   net::Request request;
   request.url = realm->second;
-  char separator = request.url.find('?') == std::string::npos ? '?' : '&';
-  for (const char* key : {"service", "scope"}) {
-    const auto value = challenge.find(key);
-    if (value == challenge.end()) continue;
-    request.url += fmt::format("{}{}={}", separator, key, percent_encode(value->second));
-    separator = '&';
+  if (!credentials.identity_token.empty()) {
+    add("grant_type", "refresh_token");
+    add("client_id", "nacre");
+    add("refresh_token", credentials.identity_token);
+    request.method = "POST";
+    request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+    request.body = query;
+  } else {
+    if (!query.empty()) request.url += (request.url.find('?') == std::string::npos ? '?' : '&') + query;
+    if (const std::string basic = credentials.basic(); !basic.empty())
+      request.headers.emplace_back("Authorization", "Basic " + basic);
   }
-  if (!basic.empty()) request.headers.emplace_back("Authorization", "Basic " + basic);
   const net::Response response = TRY(net::send_with_retry(env_.http, request, env_.stop));
   TRY(net::expect_success(response, realm->second), "asking '{}' for a token", base_.host);
   const codec::Json json = TRY(codec::parse_json(response.body, "token answer"));
   std::string token = json["token"].as_string();
   if (token.empty()) token = json["access_token"].as_string();
-  token_ = "Bearer " + token;
-  return {};
+  return "Bearer " + token;
+}
+
+Result<std::string> RegistrySession::authorization_for(const net::Response& answer) {
+  const std::string& header = answer.header("www-authenticate");
+  const Credentials known = TRY(credentials_for(base_.host, credential_places(), env_.processes, env_.stop));
+  if (const std::string basic = known.basic(); header.starts_with("Basic") && !basic.empty()) return "Basic " + basic;
+  return bearer_token(header, known);
 }
 
 /// Credentials are for the registry alone: an upload may lead to another host, which gets none.
@@ -94,16 +91,22 @@ bool RegistrySession::is_ours(const std::string& address) const {
          wanted->port == found->port;
 }
 
-Result<net::Response> RegistrySession::send(net::Request request) {
+Result<net::Response> RegistrySession::send(net::Request request, Retry retry) {
   request.url = url(request.url);
-  const bool ours = is_ours(request.url);
-  if (ours && !token_.empty()) request.headers.emplace_back("Authorization", token_);
-  net::Response response = TRY(net::send_with_retry(env_.http, request, env_.stop));
-  if (response.status != 401 || !ours) return response;
-  TRY(authenticate(response));
+  const auto once = [&] {
+    return retry == Retry::kOnce ? env_.http.send(request, env_.stop)
+                                 : net::send_with_retry(env_.http, request, env_.stop);
+  };
+  if (!is_ours(request.url)) return once();
+  const std::string before = token_.get();
+  if (!before.empty()) request.headers.emplace_back("Authorization", before);
+  net::Response response = TRY(once());
+  if (response.status != 401) return response;
+  const std::string authorization = TRY(authorization_for(response));
+  token_.set(authorization);
   std::erase_if(request.headers, [](const auto& header) { return header.first == "Authorization"; });
-  request.headers.emplace_back("Authorization", token_);
-  return net::send_with_retry(env_.http, request, env_.stop);
+  request.headers.emplace_back("Authorization", authorization);
+  return once();
 }
 
 }  // namespace nacre::publish

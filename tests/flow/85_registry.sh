@@ -26,6 +26,11 @@ start_registry
 check "all images pushed" "$NACRE" image publish --quiet --json --registry "$registry"
 sent=$(python3 -c 'import json, sys; print(sum(r["bytesSent"] for r in json.load(sys.stdin)))' <"$out")
 if [ "$sent" -gt 1000000 ]; then passed "  $sent bytes sent"; else fail "the first push sent only $sent bytes"; fi
+if [ "$(python3 -c 'import json, sys; print(sum(r["blobsMounted"] for r in json.load(sys.stdin)))' <"$out")" -gt 0 ]; then
+  passed "  layers that images share are mounted, not sent again"
+else
+  fail "  no layer was mounted from one repository in another"
+fi
 check "pushed again" "$NACRE" image publish --quiet --json --registry "$registry"
 same "  nothing is sent" "0 0" "$(python3 -c '
 import json, sys
@@ -39,6 +44,28 @@ check "skopeo inspects nginx there" skopeo inspect --tls-verify=false "docker://
 check "skopeo copies it back" client copy -q --src-tls-verify=false --multi-arch all \
   "docker://$registry/nacre/nginx:latest" "dir:$scratch/back"
 same "  with the digest that was published" "$nginx" "sha256:$(sha256sum "$scratch/back/manifest.json" | cut -d' ' -f1)"
+
+# ---- a registry that asks who is there; the answer comes from a credential helper
+
+open_registry=$registry
+mkdir "$scratch/helper" "$scratch/docker"
+python3 -W ignore -c 'import crypt; print("me:" + crypt.crypt("secret", "$2b$05$abcdefghijklmnopqrstuu"))' >"$scratch/htpasswd" 2>/dev/null
+if start_registry "auth: {htpasswd: {realm: nacre, path: $scratch/htpasswd}}" && grep -q '2b' "$scratch/htpasswd"; then
+  printf '#!/bin/sh\nread host; [ "$host" = %s ] || { echo "credentials not found in native keychain"; exit 1; }\n%s\n' "$registry" \
+    'echo "{\"Username\":\"me\",\"Secret\":\"secret\"}"' >"$scratch/helper/docker-credential-test"
+  chmod +x "$scratch/helper/docker-credential-test"
+  what="without credentials" expect_error 6 "asks for credentials" -- env DOCKER_CONFIG="$scratch/docker" \
+    "$NACRE" image publish --quiet --registry "$registry" busybox
+  echo '{"credsStore": "test"}' >"$scratch/docker/config.json"
+  check "with a credential helper, it takes the push" env DOCKER_CONFIG="$scratch/docker" PATH="$scratch/helper:$PATH" \
+    "$NACRE" image publish --quiet --registry "$registry" busybox
+  check "  and gives it back to one who logs in" client copy -q --src-tls-verify=false --src-creds me:secret --multi-arch all \
+    "docker://$registry/nacre/busybox:latest" "dir:$scratch/with-login"
+  same "  with the digest that was published" "$busybox" "sha256:$(sha256sum "$scratch/with-login/manifest.json" | cut -d' ' -f1)"
+else
+  absent "a registry with a password: no bcrypt in Python's crypt"
+fi
+registry=$open_registry registry_data=$scratch/registry
 
 # ---- a client with an empty store, and the keys
 

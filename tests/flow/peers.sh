@@ -6,11 +6,12 @@ tools=$source_root/build/tools
 # absent WHAT: a part that cannot be tried here; the others are.
 absent() { printf 'skip  %s\n' "$*"; }
 
-# start_registry: Debian's docker-registry on a free port; $registry becomes its address, $registry_data its directory.
+# start_registry [LINE]: Debian's docker-registry on a free port, with one more line of configuration; $registry becomes its
+# address, $registry_data its directory. With a password it answers 401: it is up then, too.
 start_registry() {
   command -v docker-registry >/dev/null || skip "no docker-registry"
-  local port
-  registry_data=$scratch/registry
+  local port extra=${1:-}
+  registry_data=$scratch/registry${extra:+-with-more}
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   registry=127.0.0.1:$port
   cat >"$scratch/registry.yml" <<END
@@ -18,11 +19,12 @@ version: 0.1
 log: {level: error}
 storage: {filesystem: {rootdirectory: $registry_data}, delete: {enabled: true}}
 http: {addr: $registry}
+$extra
 END
   docker-registry serve "$scratch/registry.yml" >"$scratch/registry.log" 2>&1 </dev/null &
   children+=("$!")
   for _ in $(seq 100); do
-    ! curl -fs -o /dev/null "http://$registry/v2/" || return 0
+    case $(curl -s -o /dev/null -w '%{http_code}' "http://$registry/v2/") in 200 | 401) return 0 ;; esac
     sleep 0.05
   done
   skip "docker-registry does not start: $(tail -n 1 "$scratch/registry.log")"

@@ -1,0 +1,111 @@
+#include "publish/credentials.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+
+#include "base/encoding.h"
+#include "codec/json.h"
+
+namespace nacre::publish {
+namespace {
+
+using codec::Json;
+
+constexpr double kHelperSeconds = 30;
+constexpr std::string_view kNotFound = "credentials not found";  ///< What helpers print when they know none.
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+Credentials from_basic(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  Credentials out;
+  out.user = text.substr(0, colon);
+  if (colon != text.npos) out.password = text.substr(colon + 1);
+  return out;
+}
+
+/// Under which names `auths` may hold a host: older clients wrote addresses.
+std::vector<std::string> names_of(const std::string& host) {
+  return {host, "https://" + host, "https://" + host + "/", "https://" + host + "/v1/", "https://" + host + "/v2/"};
+}
+
+std::optional<Credentials> own_entry(const Json& file, const std::string& host) {
+  for (const std::string& name : names_of(host)) {
+    const Json& entry = file["auths"][name];
+    Credentials out;
+    if (const auto basic = from_base64(entry["auth"].as_string()); basic && !basic->empty()) out = from_basic(*basic);
+    else out = {entry["username"].as_string(), entry["password"].as_string(), {}};
+    out.identity_token = entry["identitytoken"].as_string();
+    if (!out.empty()) return out;
+  }
+  return std::nullopt;
+}
+
+/// The helper's name becomes part of a program's: letters, digits, '-', '_', '.' and no path.
+bool is_helper_name(std::string_view name) {
+  return !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
+  });
+}
+
+Result<std::optional<Credentials>> ask_helper(const std::string& helper, const std::string& host,
+                                              os::Processes& processes, std::stop_token stop) {
+  if (!is_helper_name(helper))
+    return Error::make(ErrorKind::kInvalid, "'{}' is no name of a credential helper", helper);
+  const std::string program = "docker-credential-" + helper;
+  os::Command command;
+  command.argv = {program, "get"};
+  command.inherit_env = true;
+  command.timeout_seconds = kHelperSeconds;
+  command.max_output_bytes = 1u << 20;
+  command.stdin_bytes = host;
+  auto ran = processes.run(command, stop);
+  if (!ran) return std::move(ran).error().while_doing("asking '{}' for credentials of '{}'", program, host);
+  if (!ran->ok() && (ran->out + ran->err).find(kNotFound) != std::string::npos) return std::optional<Credentials>();
+  if (!ran->ok())
+    return Error::make(ErrorKind::kUnavailable, "'{}' failed for '{}' with exit code {}", program, host, ran->code)
+        .hint(fmt::format("try it: echo {} | {} get", host, program));
+  const Json answer = TRY(codec::parse_json(ran->out, program));
+  Credentials out{answer["Username"].as_string(), answer["Secret"].as_string(), {}};
+  if (out.user == "<token>") out = {{}, {}, out.password};
+  return out.empty() ? std::nullopt : std::optional(out);
+}
+
+}  // namespace
+
+std::string Credentials::basic() const { return password.empty() ? std::string() : to_base64(user + ":" + password); }
+
+CredentialPlaces credential_places() {
+  CredentialPlaces out;
+  out.given = variable("NACRE_REGISTRY_AUTH");
+  if (const std::string file = variable("REGISTRY_AUTH_FILE"); !file.empty()) out.files.emplace_back(file);
+  const std::string docker = variable("DOCKER_CONFIG"), home = variable("HOME"), runtime = variable("XDG_RUNTIME_DIR");
+  const os::Path folder = docker.empty() ? os::Path(home.empty() ? "/root" : home) / ".docker" : os::Path(docker);
+  out.files.push_back(folder / "config.json");
+  if (!runtime.empty()) out.files.push_back(os::Path(runtime) / "containers/auth.json");
+  return out;
+}
+
+Result<Credentials> credentials_for(const std::string& host, const CredentialPlaces& places, os::Processes& processes,
+                                    std::stop_token stop) {
+  if (!places.given.empty()) return from_basic(places.given);
+  for (const os::Path& path : places.files) {
+    const auto text = os::read_file(path, 1u << 20);
+    const auto file = text ? codec::parse_json(*text, path.string()) : Result<Json>(Json());
+    if (!file) continue;
+    if (auto own = own_entry(*file, host)) return *std::move(own);
+    std::string helper = (*file)["credHelpers"][host].as_string();
+    if (helper.empty()) helper = (*file)["credsStore"].as_string();
+    if (helper.empty()) continue;
+    std::optional<Credentials> asked = TRY(ask_helper(helper, host, processes, stop));
+    if (asked) return *std::move(asked);
+  }
+  return Credentials();
+}
+
+}  // namespace nacre::publish
