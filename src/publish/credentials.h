@@ -29,8 +29,8 @@ struct CredentialPlaces {
 CredentialPlaces credential_places();
 
 /// Credentials for HOST or HOST:PORT: an entry of its own in `auths`, else its helper, else the helper for all. A
-/// helper is the program docker-credential-NAME, asked as docker asks it; one that knows nothing of the host is no error,
-/// one that cannot be run is kUnavailable. Files that are absent or no JSON count as empty.
+/// helper is the program docker-credential-NAME, asked as docker asks it; one that knows nothing of the host is no
+/// error, one that cannot be run is kUnavailable. Files that are absent or no JSON count as empty.
 Result<Credentials> credentials_for(const std::string& host, const CredentialPlaces& places, os::Processes& processes,
                                     std::stop_token stop = {});
 
