@@ -58,8 +58,8 @@ class Registry {
 
   /// Pushes blobs (some at once; digest checked by the registry), manifests by digest, evidence (referrers, legacy
   /// tags), and tags last, so that a killed push leaves every tag as it was. A blob that is there is not sent again;
-  /// one that an earlier push gave another repository of this registry is mounted from there; a large one goes in pieces,
-  /// and the next push goes on where a killed one stopped.
+  /// one that an earlier push gave another repository of this registry is mounted from there; a large one goes in
+  /// pieces, and the next push goes on where a killed one stopped.
   Result<Receipt> push(const index::SerialImage& image);
 
   Result<std::string> blob(const Sha256& digest, std::uint64_t max_bytes);
