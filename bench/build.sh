@@ -6,6 +6,7 @@
 set -euo pipefail
 : "${NACRE:?the program}" "${NACRE_TEST_HOME:?a NACRE_HOME with a stage 0}"
 rounds=${ROUNDS:-10}
+here=$(dirname "$(readlink -f "$0")")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export NACRE_HOME=$NACRE_TEST_HOME NACRE_PROGRESS=plain
@@ -15,24 +16,7 @@ cd "$scratch"
 "$NACRE" index --quiet --edition stage0 --repository repo >/dev/null
 mkdir src
 echo 'int main(void) { return 0; }' >src/hello.c
-cat >hello.yaml <<'END'
-package:
-  name: trivial-c
-  version: 1.0.0
-  epoch: 0
-  description: the least C package
-  copyright:
-    - license: MIT
-environment:
-  contents:
-    packages:
-      - build-base
-      - stage0-layout
-pipeline:
-  - runs: |
-      cc -O2 -o hello hello.c
-      install -Dm755 hello ${{targets.destdir}}/usr/bin/hello
-END
+cp "$here/trivial-c.yaml" hello.yaml
 ./melange keygen local.rsa 2>/dev/null
 
 # timed NAME COMMAND…: one round to warm up, then the figures.

@@ -19,23 +19,9 @@ cat >src/hello.c <<'END'
 int main(void) { puts(HELLO); return 0; }
 END
 echo '#define HELLO "hello from melange"' >src/hello.h
-cat >hello.yaml <<'END'
-package:
-  name: hello-m # the name
-  version: 1.0.0
-  epoch: 2
-  description: a small C package
-  copyright:
-    - license: MIT
-environment:
-  contents:
-    packages:
-      - build-base
-      - stage0-layout
-pipeline:
-  - runs: |
-      cc -O2 -o hello hello.c
-      install -Dm755 hello ${{targets.destdir}}/usr/bin/hello
+# The definition that bench/build.sh measures, with a header in a subpackage, and tests.
+sed 's/trivial-c/hello-m # the name/; s/epoch: 0/epoch: 2/' "$source_root/bench/trivial-c.yaml" >hello.yaml
+cat >>hello.yaml <<'END'
       install -Dm644 hello.h ${{targets.destdir}}/usr/include/hello.h
 subpackages:
   - name: hello-m-dev

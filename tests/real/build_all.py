@@ -19,8 +19,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NEEDS_NETWORK = re.compile(r"uses: *(go/|cargo/|npm/)|\b(go (build|install)|cargo (auditable )?build|npm (ci|install))\b")
-SYSTEMS = (("R/build", "R"), ("phpize", "php"), ("cargo/build", "cargo"), ("cargo ", "cargo"), ("go/build", "go"), ("ruby/build", "ruby gem"), ("perl/", "perl"),
-           ("py/pip-build-install", "python pip"), ("npm", "npm"), ("meson/", "meson"), ("cmake", "cmake"),
+SYSTEMS = (("R/build", "R"), ("phpize", "php"), ("cargo/build", "cargo"), ("cargo ", "cargo"), ("go/build", "go"),
+           ("ruby/build", "ruby gem"), ("perl/", "perl"), ("py/pip-build-install", "python pip"), ("npm", "npm"), ("meson/", "meson"), ("cmake", "cmake"),
            ("autoconf/configure", "autotools"), ("autogen", "autotools"), ("./configure", "configure"),
            ("autoconf/make", "make"), ("go build", "go"), ("make", "make"))
 
@@ -36,6 +36,21 @@ def seconds(text):
 def system_of(text):
     body = text.split("\ntest:")[0]
     return next((name for mark, name in SYSTEMS if mark in body), "shell")
+
+
+ONCE = re.compile(r"^done +stage0\b.* \((.*?)\)$", re.M)  # the packages of the table, made for whichever definition came first
+
+
+def times_of(name, said):
+    """What the log says of each step, against the time of the build around them."""
+    guest = re.search(rf"^done +build {re.escape(name)}: \d+ steps(?:, states.*?)? \(([^()]*)\)$", said, re.M)
+    if not guest:
+        return {}
+    within = said[:guest.start()]
+    begin = max(within.rfind("done     fetch"), within.rfind("done     stage0"), 0)
+    steps = re.findall(r"^done +(?! |fetch|build |package |stage0|git clone)(.*?): .* \((.*?)\)$", within[begin:], re.M)
+    spent = round(sum(seconds(time) for _, time in steps), 2)
+    return {"steps": len(steps), "step_seconds": spent, "overhead": round(seconds(guest.group(1)) - spent, 2)}
 
 
 def distribution(work):
@@ -77,7 +92,6 @@ def reason(text):
 def build(name, arguments, environment, before=None):
     definition = arguments.definitions / f"{name}.yaml"
     text = definition.read_text()
-    # A whole number of the same steps: what the log says of each step, against the time of the build around them.
     common = [str(definition), "--pipeline-dir", str(arguments.definitions / "pipelines"), "--gates-warn"]
     if NEEDS_NETWORK.search(text.split("\ntest:")[0]):
         common += ["--network", "always"]
@@ -89,14 +103,8 @@ def build(name, arguments, environment, before=None):
     log = arguments.work / "logs" / f"{name}.build"
     code, took, said = run([arguments.nacre, "build", "--again", *common, "--out", str(out)], log, environment, arguments.limit)
     result.update(built=code == 0, seconds=round(took, 1))
-    guest = re.search(rf"^done +build {re.escape(name)}: \d+ steps(?:, states.*?)? \(([^()]*)\)$", said, re.M)
-    if guest:
-        within = said[:guest.start()]
-        begin = max(within.rfind("done     fetch"), 0)
-        steps = re.findall(r"^done +(?!fetch|build |package |stage0|git clone)(.*?): .* \((.*?)\)$", within[begin:], re.M)
-        result["steps"] = len(steps)
-        result["step_seconds"] = round(sum(seconds(time) for _, time in steps), 2)
-        result["overhead"] = round(seconds(guest.group(1)) - result["step_seconds"], 2)
+    result.update(times_of(name, said))
+    result["seconds"] = round(result["seconds"] - sum(seconds(time) for time in ONCE.findall(said)), 1)
     result["findings"] = len(re.findall(r"\[(?:hardening/)?[a-z-]+\]$", said, re.M))
     result["packages"] = len(re.findall(r"^\S+-r\d+\.apk  ", said, re.M))
     if code != 0:
@@ -152,6 +160,9 @@ def main():
         kept = arguments.work / "results" / f"{name}.json"
         known = json.loads(kept.read_text()) if kept.exists() else None
         definition = arguments.definitions / f"{name}.yaml"
+        if known and arguments.table and (arguments.work / "logs" / f"{name}.build").exists():
+            known.update(times_of(name, (arguments.work / "logs" / f"{name}.build").read_text(errors="replace")))
+            known["system"] = system_of(definition.read_text())
         changed = known and known["digest"] != hashlib.sha256(definition.read_bytes()).hexdigest()
         if known is None or (not arguments.table and (arguments.again or changed)):
             if arguments.table:

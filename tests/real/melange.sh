@@ -25,10 +25,15 @@ for word in "$@"; do
   [ -d "$side" ] || side=no-files
   begin=$(date +%s.%N) what=built
   # What stands below first/ and pipelines/ here is ours: the public definitions' own pipelines could hide those it is about.
-  case $file in "$here"/*) dirs=() tests=() ;; *) dirs=(--pipeline-dir "$definitions/pipelines") tests=(--pipeline-dirs "$definitions/pipelines") ;; esac
+  dirs=() tests=()
+  case $file in
+    "$here"/*) ;;
+    *) dirs=(--pipeline-dir "$definitions/pipelines") tests=(--pipeline-dirs "$definitions/pipelines") ;;
+  esac
   if ! melange build "$file" "${root[@]}" "${dirs[@]}" --signing-key local.rsa --source-dir "$side" >"logs/$name.build" 2>&1; then
     what="failed: $(grep -m 1 '^nacre: ' "logs/$name.build")" failed=1
-  elif ! melange test "$file" "${root[@]}" "${tests[@]}" --source-dir "$side" --test-package-append wolfi-base >"logs/$name.test" 2>&1; then
+  elif ! melange test "$file" "${root[@]}" "${tests[@]}" --source-dir "$side" --test-package-append wolfi-base \
+    >"logs/$name.test" 2>&1; then
     what="built; tests: $(grep -m 1 '^nacre: ' "logs/$name.test")" failed=1
   elif grep -q '[0-9] tests passed' "logs/$name.test"; then
     what="built, $(grep -oE '[0-9]+ tests passed' "logs/$name.test" | tail -n 1)"

@@ -3,7 +3,8 @@
 #
 #   reference.sh MELANGE WORK DEFINITIONS MIRRORS NAME …
 #
-# WORK is build_all.py's; WORK/repository holds `nacre stage0 export`'s answer. MIRRORS holds OWNER+NAME/repo.
+# WORK is build_all.py's; WORK/repository holds `nacre stage0 export`'s answer. MIRRORS holds OWNER+NAME/repo. REFERENCE_CA names
+# certificates for steps that fetch something themselves, where a machine has its own.
 set -u
 here=$(dirname "$(readlink -f "$0")") melange=$1 work=$2 definitions=$3 mirrors=$4
 shift 4
@@ -20,7 +21,10 @@ mkdir -p "$cache/git" "$table" "$work/reference/logs"
     done
   done
 } >"$table/gitconfig"
-printf 'packages:\n  - name: reference-gitconfig\n    files: {etc/gitconfig: gitconfig}\n' >"$table/stage0.yaml"
+cp "${REFERENCE_CA:-/dev/null}" "$table/ca.crt"
+printf 'packages:\n  - name: reference-gitconfig\n    files: {etc/gitconfig: gitconfig, etc/reference-ca.crt: ca.crt}\n' >"$table/stage0.yaml"
+printf '%s=/etc/reference-ca.crt\n' SSL_CERT_FILE CARGO_HTTP_CAINFO NODE_EXTRA_CA_CERTS >"$table/env"
+[ -n "${REFERENCE_CA-}" ] || : >"$table/env"
 "${NACRE:-nacre}" stage0 export --quiet --table "$table/stage0.yaml" "$work/reference/repository" || exit 1
 key=$(ls "$work"/repository/keys/*.pub)
 for name in "$@"; do
@@ -38,7 +42,8 @@ for name in "$@"; do
     start=$(date +%s.%N)
     timeout 600 "$melange" build "$definitions/$name.yaml" --arch x86_64 --runner bubblewrap -r "$work/repository" \
       -r "$work/reference/repository" -k "$key" --pipeline-dir "$definitions/pipelines" --cache-dir "$cache" \
-      --package-append reference-gitconfig --source-dir "$side" --generate-index=false --out-dir "$out" >"$work/reference/logs/$name" 2>&1 ||
+      --package-append reference-gitconfig --env-file "$table/env" --source-dir "$side" --generate-index=false --out-dir "$out" \
+      >"$work/reference/logs/$name" 2>&1 ||
       { rm -rf "$out"; echo "== $name: the reference failed: $(grep -iE 'error' "$work/reference/logs/$name" | tail -n 1 | cut -c1-200)"; continue; }
     echo "== $name: reference took $(echo "$(date +%s.%N) - $start" | bc) s"
   else
