@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!yaml) return 0;
   const auto spec = nacre::image::read_image_spec(*yaml);
   if (!spec) return 0;
-  (void)nacre::image::shell_words(spec->entrypoint_command);
+  (void)nacre::image::shell_words(spec->entrypoint.command);
+  (void)nacre::image::spec_to_yaml(*spec);
   (void)nacre::codec::to_canonical_json(nacre::image::spec_to_json(*spec));
   return 0;
 }

@@ -352,7 +352,7 @@ Result<std::vector<ComposedImage>> make_images(Workshop& shop, Edition edition,
   std::vector<ComposedImage> out;
   for (const image::ImageSpec& spec : specs) {
     solve::World world;
-    world.atoms = spec.packages;
+    world.atoms = spec.contents.packages;
     // An image that is published already never goes silently.
     const bool may_wait = incomplete == Incomplete::kSkip && find_image(before, spec.name) == nullptr;
     if (may_wait) {

@@ -3,6 +3,7 @@
 #include "attest/provenance.h"
 #include "attest/sbom.h"
 #include "base/events.h"
+#include "base/field_archs.h"
 #include "base/text.h"
 #include "codec/digest.h"
 #include "os/clock.h"
@@ -140,7 +141,7 @@ Result<std::vector<image::ImageSpec>> load_image_specs(const Path& os_dir, const
     image::ImageSpec spec = TRY(image::read_image_spec(yaml));
     bool wanted = spec.archs.empty();
     for (const std::string& name : spec.archs) {
-      const Arch known = TRY(find_arch(name), "reading archs of '{}'", file.string());
+      const Arch known = TRY(find_field_arch(name), "reading archs of '{}'", file.string());
       wanted = wanted || known == arch;
     }
     if (wanted) out.push_back(std::move(spec));
@@ -155,8 +156,8 @@ Result<ComposedImage> compose(Workshop& shop, const image::ImageSpec& spec, Edit
   request.arch = shop.os.arch;
   request.edition = edition;
   solve::World world;
-  world.atoms = spec.packages;
-  world.places = spec.package_places;
+  world.atoms = spec.contents.packages;
+  world.places = spec.contents.package_places;
   request.packages = TRY(shop.shelf.closure(world, edition), "choosing packages of image '{}'", spec.name);
   const crypto::PublicKey key = TRY(shop.session.signer.public_key(edition, crypto::Purpose::kPackage));
   request.public_key = key.pem();

@@ -136,8 +136,9 @@ int main_of(const std::vector<std::string>& words) {
 
 int main(int argc, char** argv) {
   std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  // By another name it is another tool: `ln -s nacre melange`.
-  if (argc > 0 && nacre::cli::Path(argv[0]).filename() == "melange") words.insert(words.begin(), {"melange", "--"});
+  // By another name it is another tool: `ln -s nacre melange`, `ln -s nacre apko`.
+  const std::string name = argc > 0 ? nacre::cli::Path(argv[0]).filename().string() : std::string();
+  if (name == "melange" || name == "apko") words.insert(words.begin(), {name, "--"});
   const int code = nacre::cli::main_of(words);
   std::fflush(stdout);
   return code;

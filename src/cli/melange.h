@@ -46,6 +46,13 @@ struct MelangeCommand {
 /// All of them, in the order of the help page.
 const std::vector<MelangeCommand>& melange_commands();
 
+/// Whose command line is answered.
+struct ToolName {
+  std::string name = "melange", about = "package definitions into APK packages";
+  std::vector<MelangeFlag> globals;                 ///< Before the command or among its flags, beside --log-level.
+  std::map<std::string, std::string> absent;        ///< Commands of the reference that are not there, and why.
+};
+
 /// What to do with a command line; `command` nullptr: print `message`.
 struct MelangeCall {
   const MelangeCommand* command = nullptr;
@@ -53,12 +60,20 @@ struct MelangeCall {
   std::string message, log_level = "INFO";
 };
 
-/// Words after "melange". kInvalid with a near name for an unknown command or flag.
-Result<MelangeCall> parse_melange(const std::vector<std::string>& words, const std::vector<MelangeCommand>& commands);
+const ToolName& melange_tool();
+
+/// Words after the tool's name. kInvalid with a near name for an unknown command or flag.
+Result<MelangeCall> parse_melange(const std::vector<std::string>& words, const std::vector<MelangeCommand>& commands,
+                                  const ToolName& tool = melange_tool());
 /// Help of one command, or the overview.
-std::string melange_help(const MelangeCommand* command, const std::vector<MelangeCommand>& commands);
+std::string melange_help(const MelangeCommand* command, const std::vector<MelangeCommand>& commands,
+                         const ToolName& tool = melange_tool());
 /// A completion script; shell is bash, zsh, fish or powershell.
-Result<std::string> melange_completion(const std::string& shell, const std::vector<MelangeCommand>& commands);
+Result<std::string> melange_completion(const std::string& shell, const std::vector<MelangeCommand>& commands,
+                                       const ToolName& tool = melange_tool());
+
+/// The verb that answers a tool's command line; both outlive it.
+Verb tool_verb(const ToolName& tool, const std::vector<MelangeCommand>& commands);
 
 // One function for each command (or pair); each lives in melange_NAME.cc.
 MelangeCommand melange_build();

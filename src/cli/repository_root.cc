@@ -162,7 +162,8 @@ Result<std::vector<solve::Candidate>> RepositoryShelf::candidates() {
   for (Repository& repository : repositories_) {
     TRY(parse(repository));
     for (const apk::IndexRecord& record : repository.index->records)
-      out.push_back({&record, repository.name(), Edition::kCommunity, 0});
+      if (!allowed_ || allowed_->contains(record.name + "=" + record.version))
+        out.push_back({&record, repository.name(), Edition::kCommunity, 0});
   }
   return out;
 }
@@ -275,6 +276,61 @@ Result<std::vector<build::RootPackage>> RepositoryShelf::root_for(const solve::W
   TRY(env_.store.state().put(kRootKind, key.hex(), codec::to_json(rows)));
   task.finish();
   return out;
+}
+
+Result<std::vector<RepositoryShelf::Pick>> RepositoryShelf::pick(const solve::World& world) {
+  TRY(open());
+  const std::vector<solve::Candidate> pool = TRY(candidates());
+  solve::Options options;
+  options.mixing = solve::Options::Mixing::kAny;
+  const std::vector<solve::Candidate> chosen = TRY(solve::solve(world, pool, options));
+  std::vector<Pick> out;
+  for (const solve::Candidate& candidate : chosen) {
+    const auto from = std::find_if(repositories_.begin(), repositories_.end(), [&](const Repository& repository) {
+      const std::vector<apk::IndexRecord>& records = repository.index->records;
+      return !records.empty() && candidate.record >= records.data() &&
+             candidate.record < records.data() + records.size();
+    });
+    out.push_back({*candidate.record, from->base, from->tag, from->signer});
+  }
+  return out;
+}
+
+Result<std::set<std::string>> RepositoryShelf::labels() {
+  TRY(open());
+  const std::vector<solve::Candidate> pool = TRY(candidates());
+  std::set<std::string> out;
+  for (const solve::Candidate& candidate : pool) out.insert(candidate.record->name + "=" + candidate.record->version);
+  return out;
+}
+
+Result<Sha256> RepositoryShelf::fetch(const Pick& pick) {
+  Repository from;
+  from.base = pick.base;
+  from.signer = pick.signer;
+  return fetch(pick.record, from);
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> RepositoryShelf::keys() {
+  if (keys_.empty()) TRY(read_keys());
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const Key& key : keys_) out.emplace_back(key.name, key.pem);
+  return out;
+}
+
+Result<std::vector<RepositoryShelf::IndexIdentity>> RepositoryShelf::indexes() {
+  TRY(open());
+  std::vector<IndexIdentity> out;
+  for (Repository& repository : repositories_) {
+    TRY(parse(repository));
+    out.push_back({fmt::format("{}/{}/APKINDEX.tar.gz", safe_name(repository.base), source_.arch.apk),
+                   repository.digest.hex(), repository.index->description, repository.signer});
+  }
+  return out;
+}
+
+std::string RepositoryShelf::place_of(const Pick& pick) const {
+  return fmt::format("{}/{}/{}-{}.apk", pick.base, source_.arch.apk, pick.record.name, pick.record.version);
 }
 
 }  // namespace nacre::cli

@@ -42,6 +42,30 @@ class RepositoryShelf {
   /// repository, with a note.
   Result<std::vector<build::RootPackage>> root_for(const solve::World& world);
 
+  /// One package of an answer, and the repository that it comes from.
+  struct Pick {
+    apk::IndexRecord record;
+    std::string base;        ///< Address or directory of the repository.
+    std::string tag, signer;
+  };
+  /// The same packages without fetching any.
+  Result<std::vector<Pick>> pick(const solve::World& world);
+  /// "NAME=VERSION" of everything that there is to choose from.
+  Result<std::set<std::string>> labels();
+  /// Nothing else may be chosen: architectures are kept in step.
+  void restrict_to(std::set<std::string> labels) { allowed_ = std::move(labels); }
+  /// The .apk of a pick in the store, its control segment checked against the record.
+  Result<Sha256> fetch(const Pick& pick);
+  /// Keys of the keyring: file name and PEM.
+  Result<std::vector<std::pair<std::string, std::string>>> keys();
+  /// What was chosen from.
+  struct IndexIdentity {
+    std::string url, sha256, description, key;   ///< key: fingerprint of the one that signed; "" when not checked.
+  };
+  Result<std::vector<IndexIdentity>> indexes();
+  /// Where the .apk of a pick lies.
+  std::string place_of(const Pick& pick) const;
+
  private:
   struct Repository {
     std::string tag, base;  ///< Address or directory, without a final '/'.
@@ -71,6 +95,7 @@ class RepositoryShelf {
   bool opened_ = false;
   std::vector<Repository> repositories_;
   std::vector<Key> keys_;
+  std::optional<std::set<std::string>> allowed_;
 };
 
 /// Whether `text` is an http or https address.

@@ -35,6 +35,7 @@ const std::vector<Verb>& all_verbs() {
       verb_stage0(),
       verb_gc(),
       verb_melange(),
+      verb_apko(),
       verb_completion(),
   };
   return kVerbs;

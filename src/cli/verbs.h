@@ -37,6 +37,7 @@ Verb verb_lint();
 Verb verb_stage0();
 Verb verb_gc();
 Verb verb_melange();
+Verb verb_apko();
 Verb verb_completion();
 
 }  // namespace nacre::cli

@@ -85,6 +85,7 @@ class Schema {
 
 }  // namespace
 
+Json mapping_schema(const MappingInfo& root, std::string_view title) { return Schema().whole(root, title); }
 Json definition_schema() { return Schema().whole(info_of<WrittenDefinition>(), "definition of a package"); }
 Json pipeline_schema() { return Schema().whole(info_of<WrittenPipeline>(), "pipeline for `uses`"); }
 

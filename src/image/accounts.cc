@@ -91,10 +91,22 @@ std::vector<PasswdEntry> parse_passwd(std::string_view text) {
   return out;
 }
 
-Result<AccountFiles> add_accounts(AccountFiles files, const std::vector<definition::Account>& users,
+Result<AccountFiles> add_accounts(AccountFiles files, const std::vector<SpecUser>& users,
                                   const std::vector<definition::AccountGroup>& groups) {
   for (const definition::AccountGroup& group : groups) TRY(add_group(files.group, group));
   for (const definition::Account& user : users) TRY(add_user(files, user));
+  return files;
+}
+
+AccountFiles append_accounts(AccountFiles files, const std::vector<SpecUser>& users,
+                             const std::vector<definition::AccountGroup>& groups) {
+  for (const definition::AccountGroup& group : groups)
+    append(files.group, fmt::format("{}:x:{}:{}", group.name, group.gid, join(group.members, ",")));
+  for (const SpecUser& user : users) {
+    append(files.passwd, fmt::format("{}:x:{}:{}:Account created by apko:{}:{}", user.name, user.uid, user.gid,
+                                     user.home, user.shell.empty() ? "/bin/sh" : user.shell));
+    append(files.shadow, user.name + ":!:::::::");
+  }
   return files;
 }
 

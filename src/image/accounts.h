@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/result.h"
-#include "definition/definition.h"
+#include "image/spec.h"
 
 #include <map>
 #include <string>
@@ -25,8 +25,12 @@ struct AccountFiles {
 
 /// Appends the image's accounts. An equal account that is there already is not written again; kConflict when
 /// the name is there with other numbers.
-Result<AccountFiles> add_accounts(AccountFiles files, const std::vector<definition::Account>& users,
+Result<AccountFiles> add_accounts(AccountFiles files, const std::vector<SpecUser>& users,
                                   const std::vector<definition::AccountGroup>& groups);
+
+/// The same as apko does it: always another line.
+AccountFiles append_accounts(AccountFiles files, const std::vector<SpecUser>& users,
+                             const std::vector<definition::AccountGroup>& groups);
 
 /// "run-as" as OCI's User has it: digits stay ("65532", "0:0"), a name becomes its uid.
 Result<std::string> resolve_user(std::string_view run_as, std::string_view passwd);

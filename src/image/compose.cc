@@ -2,8 +2,10 @@
 
 #include "apk/dependency.h"
 #include "base/events.h"
+#include "base/field_archs.h"
 #include "codec/digest.h"
 #include "image/accounts.h"
+#include "image/database.h"
 #include "image/layer.h"
 #include "image/oci.h"
 #include "image/top.h"
@@ -17,34 +19,42 @@ namespace {
 using codec::Json;
 
 /// Raised when the composer's output changes for equal input.
-constexpr int kComposer = 1;
+constexpr int kComposer = 2;
 
 Result<> check_request(const ComposeRequest& request) {
   const ImageSpec& spec = *request.spec;
+  if (spec.contents.base)
+    return Error::make(ErrorKind::kInvalid, "image '{}' builds upon a base image, which nacre does not do yet",
+                       spec.name)
+        .at(spec.contents.base->place);
+  if (request.foreign) return {};
   if (request.edition == Edition::kStage0)
     return Error::make(ErrorKind::kDenied,
                        "image '{}' is asked for in edition 'stage0', which builds and never ships",
                        spec.name);
-  if (!spec.repositories.empty())
+  std::vector<std::string> repositories = spec.contents.repositories;
+  for (const auto& more : {spec.contents.build_repositories, spec.contents.runtime_repositories})
+    repositories.insert(repositories.end(), more.begin(), more.end());
+  if (!repositories.empty())
     return Error::make(ErrorKind::kInvalid,
                        "image '{}' names the repository '{}', and its packages come from edition '{}' alone",
-                       spec.name, spec.repositories.front(), name_of(request.edition))
-        .at(spec.repository_places.empty() ? Place{spec.file, 0, 0} : spec.repository_places.front())
+                       spec.name, repositories.front(), name_of(request.edition))
+        .at(spec.contents.repository_places.empty() ? Place{spec.file, 0, 0} : spec.contents.repository_places.front())
         .hint("leave contents.repositories and contents.keyring out");
-  if (!spec.keyring.empty())
+  if (!spec.contents.keyring.empty())
     return Error::make(ErrorKind::kInvalid,
                        "image '{}' names the key '{}', and edition '{}' supplies its own", spec.name,
-                       spec.keyring.front(), name_of(request.edition))
+                       spec.contents.keyring.front(), name_of(request.edition))
         .at(Place{spec.file, 0, 0})
         .hint("leave contents.keyring out");
-  for (std::size_t i = 0; i < spec.packages.size(); ++i) {
-    const apk::Dependency atom = TRY(apk::parse_dependency(spec.packages[i]));
+  for (std::size_t i = 0; i < spec.contents.packages.size(); ++i) {
+    const apk::Dependency atom = TRY(apk::parse_dependency(spec.contents.packages[i]));
     if (!atom.tag.empty())
       return Error::make(
                  ErrorKind::kInvalid,
                  "image '{}' takes '{}' from the repository '@{}', and its packages come from edition '{}' alone",
-                 spec.name, spec.packages[i], atom.tag, name_of(request.edition))
-          .at(i < spec.package_places.size() ? spec.package_places[i] : Place{spec.file, 0, 0})
+                 spec.name, spec.contents.packages[i], atom.tag, name_of(request.edition))
+          .at(i < spec.contents.package_places.size() ? spec.contents.package_places[i] : Place{spec.file, 0, 0})
           .hint("leave '@' and what follows out");
   }
   return {};
@@ -59,7 +69,7 @@ Result<std::vector<PackageContents>> read_packages(const ComposeRequest& request
     out.push_back(std::move(contents));
     task.progress(out.size(), request.packages.size());
   }
-  if (!out.empty()) {
+  if (!out.empty() && !request.foreign) {
     const auto layout = out.begin() + static_cast<std::ptrdiff_t>(layout_position(out));
     std::rotate(out.begin(), layout, layout + 1);
   }
@@ -68,9 +78,11 @@ Result<std::vector<PackageContents>> read_packages(const ComposeRequest& request
 
 Result<std::vector<Layer>> package_layers(const std::vector<PackageContents>& packages, const MergedTree& tree,
                                           const ImageSpec& spec, Env& env) {
-  const int budget = spec.layer_budget > 0 ? spec.layer_budget : kDefaultLayerBudget;
+  const Layering layering = spec.layering.value_or(Layering{});
+  const int budget = layering.budget > 0 ? layering.budget : kDefaultLayerBudget;
   std::vector<Layer> out;
-  for (const std::vector<std::size_t>& group : group_packages(packages, 0, budget)) {
+  for (const std::vector<std::size_t>& group :
+       group_packages(packages, layout_position(packages), budget, layering.strategy)) {
     if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     std::vector<Piece> pieces;
     std::vector<std::string> labels;
@@ -85,8 +97,78 @@ Result<std::vector<Layer>> package_layers(const std::vector<PackageContents>& pa
   return out;
 }
 
-Result<Descriptor> put_json(const Json& json, std::string_view media_type, Env& env) {
-  const std::string text = codec::to_json(json);
+/// What is kept of an image of foreign packages.
+constexpr std::string_view kKind = "foreign-image";
+
+Json record_of(const Image& image) {
+  Json layers = Json::array();
+  for (const Layer& layer : image.layers)
+    layers.push(Json::object({{"blob", to_json(layer.blob)},
+                              {"diff_id", layer.diff_id.hex()},
+                              {"packages", Json::strings(layer.packages)}}));
+  return Json::object({{"layers", std::move(layers)},
+                       {"config", to_json(image.config)},
+                       {"manifest", to_json(image.manifest)},
+                       {"index", to_json(image.index)},
+                       {"packages", Json::strings(image.packages)},
+                       {"created", image.created}});
+}
+
+Result<Descriptor> descriptor_from(const Json& json) {
+  Descriptor out;
+  out.media_type = json["mediaType"].as_string();
+  out.digest = TRY(parse_sha256(json["digest"].as_string()));
+  out.size = static_cast<std::uint64_t>(json["size"].as_int());
+  return out;
+}
+
+/// The image of an equal request, when every blob of it is in the store.
+Result<std::optional<Image>> known_image(const ComposeRequest& request, Env& env) {
+  std::optional<Image> out;
+  const Sha256 inputs = compose_key(request);
+  const auto text = TRY(env.store.state().get(kKind, inputs.hex()));
+  if (!text) return out;
+  const Json json = TRY(codec::parse_json(*text, "a kept image"));
+  Image image;
+  image.name = request.spec->name;
+  image.arch = request.arch;
+  image.inputs = inputs;
+  image.config = TRY(descriptor_from(json["config"]));
+  image.manifest = TRY(descriptor_from(json["manifest"]));
+  image.index = TRY(descriptor_from(json["index"]));
+  image.packages = json["packages"].as_strings();
+  image.created = json["created"].as_int();
+  for (const Json& row : json["layers"].items()) {
+    Layer layer;
+    layer.blob = TRY(descriptor_from(row["blob"]));
+    layer.diff_id = TRY(parse_sha256(row["diff_id"].as_string()));
+    layer.packages = row["packages"].as_strings();
+    if (!env.store.has(layer.blob.digest)) return out;
+    image.layers.push_back(std::move(layer));
+  }
+  for (const Descriptor* part : {&image.config, &image.manifest, &image.index})
+    if (!env.store.has(part->digest)) return out;
+  out = std::move(image);
+  return out;
+}
+
+/// Layers as apko writes them.
+Result<std::vector<Layer>> whole_layers(TopLayer& top, const std::vector<PackageContents>& packages,
+                                        const MergedTree& tree, const ImageSpec& spec, Env& env) {
+  const Layering layering = spec.layering.value_or(Layering{});
+  if (layering.strategy == "single" || (layering.strategy.empty() && layering.budget == 0))
+    return top.write_whole({}, {}, env);
+  const std::vector<std::vector<std::size_t>> groups = reference_groups(packages, layering.budget);
+  const std::vector<std::string> all = reference_database(packages, tree);
+  std::vector<std::string> databases;
+  for (const std::vector<std::size_t>& group : groups) {
+    std::string& text = databases.emplace_back();
+    for (const std::size_t i : group) text += all[i];
+  }
+  return top.write_whole(groups, databases, env);
+}
+
+Result<Descriptor> put_text(const std::string& text, std::string_view media_type, Env& env) {
   Descriptor out;
   out.media_type = media_type;
   out.digest = TRY(env.store.put_bytes(text));
@@ -94,9 +176,20 @@ Result<Descriptor> put_json(const Json& json, std::string_view media_type, Env& 
   return out;
 }
 
+Result<Descriptor> put_json(const Json& json, std::string_view media_type, Env& env) {
+  return put_text(codec::to_json(json), media_type, env);
+}
+
 Result<> write_documents(Image& image, const ComposeRequest& request, std::string_view passwd, Env& env) {
-  auto user = resolve_user(request.spec->run_as, passwd);
+  auto user = resolve_user(request.spec->accounts.run_as, passwd);
   if (!user) return std::move(user).error().at(Place{request.spec->file, 0, 0});
+  if (request.foreign) {
+    const Json config = TRY(foreign_config(request, image, *user));
+    image.config = TRY(put_text(go_json(config), kConfigType, env));
+    image.manifest = TRY(put_text(go_json(foreign_manifest(request, image)), kManifestType, env));
+    image.index = TRY(make_image_index(*request.spec, {image}, env));
+    return {};
+  }
   const Json config = TRY(make_config(request, image, *user));
   image.config = TRY(put_json(config, kConfigType, env));
   image.manifest = TRY(put_json(make_manifest(request, image), kManifestType, env));
@@ -116,11 +209,22 @@ Sha256 compose_key(const ComposeRequest& request) {
       .set("edition", name_of(request.edition))
       .set("packages", std::move(packages));
   key.set("public_key", request.public_key).set("repository", request.repository);
+  if (request.foreign) {
+    Json keys = Json::array();
+    for (const auto& [name, pem] : request.keys) keys.push(Json::strings({name, pem}));
+    key.set("foreign", request.form == LayerForm::kReference ? "reference" : "segments").set("keys", std::move(keys));
+    key.set("repositories", Json::strings(request.repositories)).set("world", Json::strings(request.world));
+    key.set("locked", Json::strings(request.locked)).set("build_date", request.build_date);
+    key.set("source_date", request.source_date.value_or(-1));
+  }
   return codec::sha256(codec::to_canonical_json(key));
 }
 
 Result<Image> compose_image(const ComposeRequest& request, Env& env) {
   TRY(check_request(request));
+  if (request.foreign) {
+    if (auto known = TRY(known_image(request, env))) return *std::move(known);
+  }
   Task task(env.events, "image " + request.spec->name);
   Image image;
   image.name = request.spec->name;
@@ -135,18 +239,40 @@ Result<Image> compose_image(const ComposeRequest& request, Env& env) {
   }
   std::sort(image.packages.begin(), image.packages.end());
 
-  MergedTree tree = TRY(merge(packages), "composing image '{}'", image.name);
-  image.layers = TRY(package_layers(packages, tree, *request.spec, env), "composing image '{}'", image.name);
-  TopLayer top(tree, packages, image.created);
-  std::string locked = locked_spec(*request.spec, request.arch, image.packages);
-  const std::string passwd =
-      TRY(fill_top(top, request, packages, tree, std::move(locked), image.created, env),
-          "composing image '{}'", image.name);
-  Layer layer = TRY(top.write_top(env), "composing image '{}'", image.name);
-  image.layers.push_back(std::move(layer));
+  const bool reference = request.foreign && request.form == LayerForm::kReference;
+  if (request.foreign) image.created = request.source_date.value_or(std::max(image.created, request.build_date));
+  MergedTree tree = TRY(merge(packages, request.form, reference ? foreign_seeds() : std::vector<Seed>()),
+                        "composing image '{}'", image.name);
+  if (!reference)
+    image.layers = TRY(package_layers(packages, tree, *request.spec, env), "composing image '{}'", image.name);
+  TopLayer top(tree, packages, reference ? 0 : image.created, request.form);
+  std::string passwd;
+  if (request.foreign) {
+    passwd = TRY(fill_foreign(top, request, packages, tree, image.created, env), "composing image '{}'", image.name);
+  } else {
+    std::string locked = locked_spec(*request.spec, request.arch, image.packages);
+    passwd = TRY(fill_top(top, request, packages, tree, std::move(locked), image.created, env),
+                 "composing image '{}'", image.name);
+  }
+  if (reference) {
+    image.layers = TRY(whole_layers(top, packages, tree, *request.spec, env), "composing image '{}'", image.name);
+  } else {
+    Layer layer = TRY(top.write_top(env), "composing image '{}'", image.name);
+    image.layers.push_back(std::move(layer));
+  }
   TRY(write_documents(image, request, passwd, env), "composing image '{}'", image.name);
+  if (request.foreign) TRY(env.store.state().put(kKind, image.inputs.hex(), codec::to_json(record_of(image))));
   task.finish(fmt::format("{} packages in {} layers", packages.size(), image.layers.size()));
   return image;
+}
+
+Result<Descriptor> make_image_index(const ImageSpec& spec, const std::vector<Image>& images, Env& env) {
+  std::vector<Image> ordered = images;
+  std::sort(ordered.begin(), ordered.end(),
+            [](const Image& a, const Image& b) { return oci_platform(a.arch) < oci_platform(b.arch); });
+  std::int64_t created = 0;
+  for (const Image& image : ordered) created = std::max(created, image.created);
+  return put_text(go_json(foreign_index(spec, ordered, created)), kIndexType, env);
 }
 
 }  // namespace nacre::image

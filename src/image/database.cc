@@ -84,7 +84,85 @@ std::string file_lines(const PackageContents& package, const std::vector<EntryPl
   return out;
 }
 
+std::string reference_head(const PackageContents& package) {
+  const apk::PackageInfo& info = package.file.info;
+  std::string out;
+  const auto line = [&out](char key, std::string_view value) {
+    fmt::format_to(std::back_inserter(out), "{}:{}\n", key, value);
+  };
+  line('P', info.name);
+  line('V', info.version);
+  line('A', info.arch);
+  line('L', info.licenses.empty() ? "" : info.licenses.front());
+  line('T', info.description);
+  line('o', info.origin);
+  line('m', info.maintainer);
+  line('U', info.url);
+  line('D', join(info.depends, " "));
+  line('p', join(info.provides, " "));
+  if (!info.replaces.empty()) line('r', join(info.replaces, " "));
+  line('c', info.commit);
+  line('i', "[" + join(info.install_if, " ") + "]");
+  line('t', std::to_string(info.build_date));
+  line('S', std::to_string(package.file.file_size));
+  line('I', std::to_string(info.installed_bytes));
+  line('k', std::to_string(info.provider_priority));
+  line('C', package.file.checksum());
+  return out;
+}
+
+/// Files of a folder before its sub-folders, both bytewise.
+struct DatabaseOrder {
+  bool operator()(const ContentEntry* a, const ContentEntry* b) const {
+    const std::vector<std::string> left = split(a->path, '/'), right = split(b->path, '/');
+    std::size_t n = 0;
+    for (; n + 1 < left.size() && n + 1 < right.size(); ++n)
+      if (left[n] != right[n]) return left[n] < right[n];
+    const bool left_folder = n + 1 < left.size() || a->type == '5';
+    const bool right_folder = n + 1 < right.size() || b->type == '5';
+    if (left_folder != right_folder) return right_folder;
+    if (left[n] != right[n]) return left[n] < right[n];
+    return left.size() < right.size();
+  }
+};
+
+std::string reference_files(const PackageContents& package, const std::vector<EntryPlan>& plans) {
+  std::vector<const ContentEntry*> all;
+  std::map<std::string_view, bool> folders;
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const ContentEntry& entry = package.entries[i];
+    if (entry.type == '5') folders[entry.path] = true;
+    if (entry.type == '5' || plans[i].listed) all.push_back(&entry);
+  }
+  std::stable_sort(all.begin(), all.end(), DatabaseOrder());
+  std::string out;
+  bool top_needed = true;
+  const auto add = [&out](std::string_view text) { out += std::string(text) + "\n"; };
+  for (const ContentEntry* entry : all) {
+    bool reachable = true;
+    for (std::string up = parent_of(entry->path); !up.empty(); up = parent_of(up)) reachable &= folders.contains(up);
+    if (!reachable) continue;
+    const bool folder = entry->type == '5';
+    const unsigned usual = folder ? 0755 : 0644;
+    if (!folder && top_needed) add("F:");
+    top_needed = false;
+    add(folder ? "F:" + entry->path : "R:" + name_of_path(entry->path));
+    if (entry->uid != 0 || entry->gid != 0 || entry->mode != usual)
+      add(fmt::format("{}:{}:{}:{:04o}", folder ? 'M' : 'a', entry->uid, entry->gid, entry->mode));
+    const auto raw = from_hex(entry->sha1);
+    if (!folder && !entry->sha1.empty() && raw) add("Z:Q1" + to_base64(*raw));
+  }
+  return out;
+}
+
 }  // namespace
+
+std::vector<std::string> reference_database(const std::vector<PackageContents>& packages, const MergedTree& tree) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < packages.size(); ++i)
+    out.push_back(reference_head(packages[i]) + reference_files(packages[i], tree.plans[i]) + "\n");
+  return out;
+}
 
 std::string installed_database(const std::vector<PackageContents>& packages, const MergedTree& tree) {
   std::string out;

@@ -11,6 +11,10 @@ namespace nacre::image {
 /// packages, files with owner, mode and checksum. A file that another package took over is listed there only.
 std::string installed_database(const std::vector<PackageContents>& packages, const MergedTree& tree);
 
+/// The same as apko writes it, a text for each package: empty fields too, files whose folder the package does not
+/// have left out, and no folders that it does not have.
+std::vector<std::string> reference_database(const std::vector<PackageContents>& packages, const MergedTree& tree);
+
 /// usr/lib/apk/db/scripts.tar: the scripts of all packages, uncompressed. They do not run while an image is
 /// composed.
 Result<std::string> scripts_archive(const std::vector<PackageContents>& packages, std::int64_t mtime);

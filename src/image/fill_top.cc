@@ -23,7 +23,7 @@ Result<std::string> fill_accounts(TopLayer& top, const ImageSpec& spec, Env& env
   old.passwd = TRY(top.read("etc/passwd", env));
   old.group = TRY(top.read("etc/group", env));
   old.shadow = TRY(top.read("etc/shadow", env));
-  auto changed = add_accounts(old, spec.users, spec.groups);
+  auto changed = add_accounts(old, spec.accounts.users, spec.accounts.groups);
   if (!changed) return std::move(changed).error().at(Place{spec.file, 0, 0});
   if (changed->passwd != old.passwd) TRY(top.put_file("etc/passwd", changed->passwd, 0644));
   if (changed->group != old.group) TRY(top.put_file("etc/group", changed->group, 0644));
@@ -48,15 +48,6 @@ Result<> fill_database(TopLayer& top, const std::vector<PackageContents>& packag
   return {};
 }
 
-std::string world_of(const ImageSpec& spec) {
-  std::vector<std::string> names = spec.packages;
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  std::string out;
-  for (const std::string& name : names) out += name + "\n";
-  return out;
-}
-
 }  // namespace
 
 Result<std::string> fill_top(TopLayer& top, const ComposeRequest& request,
@@ -68,10 +59,16 @@ Result<std::string> fill_top(TopLayer& top, const ComposeRequest& request,
   TRY(top.put_file("etc/apk/arch", std::string(request.arch.apk) + "\n", 0644));
   TRY(top.put_file("etc/apk/keys/" + key, request.public_key, 0644));
   TRY(top.put_file("etc/apk/repositories", request.repository.empty() ? "" : request.repository + "\n", 0644));
-  TRY(top.put_file("etc/apk/world", world_of(*request.spec), 0644));
+  std::string world;
+  for (const std::string& name : world_of(*request.spec)) world += name + "\n";
+  TRY(top.put_file("etc/apk/world", std::move(world), 0644));
   TRY(top.put_file("etc/apko.json", std::move(locked), 0444));
   TRY(fill_database(top, packages, tree, created));
   for (const PathChange& change : request.spec->paths) TRY(top.apply(change));
+  TRY(add_certificates(top, *request.spec, packages, created, env));
+  if (request.spec->certificates) TRY(add_bundle_sums(top, created, env));
+  TRY(add_runtime_keys(top, *request.spec, created));
+  TRY(add_services(top, *request.spec));
   return passwd;
 }
 

@@ -6,46 +6,16 @@
 #include "base/result.h"
 #include "base/sha256.h"
 #include "codec/json.h"
-#include "codec/yaml.h"
-#include "definition/definition.h"
+#include "image/spec.h"
 #include "index/index.h"
 #include "os/file.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace nacre::image {
-
-/// One entry of `paths:`.
-struct PathChange {
-  std::string path, type, source;   ///< type: directory, empty-file, hardlink, symlink, permissions.
-  unsigned uid = 0, gid = 0, mode = 0;
-  bool owner_given = false, recursive = false;
-  Place place;
-};
-
-/// An image definition, apko's YAML (spec 5.1), strictly read.
-struct ImageSpec {
-  std::string file, name;                 ///< name: of the file, without ".yaml".
-  std::vector<std::string> packages;      ///< contents.packages: the world.
-  std::vector<Place> package_places;
-  std::vector<std::string> repositories, keyring;  ///< Refused by compose_image: nacre supplies the edition's own.
-  std::vector<Place> repository_places;
-  std::string entrypoint_type, entrypoint_command, shell_fragment, cmd, work_dir, stop_signal, run_as;
-  std::vector<definition::Account> users;
-  std::vector<definition::AccountGroup> groups;
-  definition::Pairs environment, annotations;
-  std::vector<std::string> archs, volumes;
-  std::vector<PathChange> paths;
-  std::string vcs_url;
-  int layer_budget = 0;                   ///< layering.budget; 0: kDefaultLayerBudget.
-};
-constexpr int kDefaultLayerBudget = 64;
-
-/// kInvalid with place and nearest name for unknown fields, wrong types, what apko refuses, and features that nacre
-/// does not have yet.
-Result<ImageSpec> read_image_spec(const codec::YamlTree& yaml);
 
 /// A blob that an image consists of.
 struct Descriptor {
@@ -73,6 +43,12 @@ struct Image {
   Sha256 inputs;                          ///< compose_key().
 };
 
+/// How package files stand in layers.
+enum class LayerForm {
+  kSegments,   ///< The packages' own data segments (design, decision 3): owners as in the package.
+  kReference,  ///< Written anew exactly as apko does: package files are root's; uncompressed bytes equal apko's.
+};
+
 struct ComposeRequest {
   const ImageSpec* spec = nullptr;
   Arch arch = host_arch();
@@ -80,6 +56,17 @@ struct ComposeRequest {
   std::vector<index::SerialPackage> packages;  ///< The solved closure, install order, all of `edition`.
   std::string public_key;                      ///< PEM of the edition's package key, put into etc/apk/keys.
   std::string repository;                      ///< Line for etc/apk/repositories; empty: none.
+
+  /// Of packages from repositories that somebody named, checked against their signed indexes by the caller: no
+  /// edition. `packages` need name, version and checksum in the record, and the blob.
+  bool foreign = false;
+  LayerForm form = LayerForm::kSegments;
+  definition::Pairs keys;                      ///< File name and PEM, for etc/apk/keys.
+  std::vector<std::string> repositories;       ///< Lines for etc/apk/repositories.
+  std::vector<std::string> world;              ///< Lines for etc/apk/world; empty: the packages chosen.
+  std::vector<std::string> locked;             ///< contents.packages of etc/apko.json; empty: the packages chosen.
+  std::int64_t build_date = 0;                 ///< The image is at least this new.
+  std::optional<std::int64_t> source_date;     ///< The image is exactly this old (SOURCE_DATE_EPOCH).
 };
 
 /// Digest of everything that decides the image's bytes. Equal key: the image is the same.
@@ -93,7 +80,12 @@ Sha256 compose_key(const ComposeRequest& request);
 /// rewritten once and kept by digest. Layers are kept in the state by key, never recompressed. kConflict names both
 /// packages and the path when two give one path with different content and neither replaces the other. kDenied when a
 /// package is signed by another edition's key than `edition` (stage0 included), naming it.
+///
+/// An image of foreign packages gets all that apko itself writes into a root (spec 5.2) instead.
 Result<Image> compose_image(const ComposeRequest& request, Env& env);
+
+/// The OCI index over images of several architectures: manifests ordered by OCI platform. `created`: of the newest.
+Result<Descriptor> make_image_index(const ImageSpec& spec, const std::vector<Image>& images, Env& env);
 
 /// Files of an image after all layers, for `nacre image files` and `nacre why`: path -> package, as the image's own
 /// installed database says ("" when no package has it).

@@ -1,5 +1,6 @@
 #include "image/layer.h"
 
+#include "apk/dependency.h"
 #include "codec/digest.h"
 #include "os/file.h"
 #include "store/store.h"
@@ -129,6 +130,34 @@ Result<Layer> write_layer(const std::vector<Piece>& pieces, Env& env) {
   return layer;
 }
 
+/// Packages by origin, in the order of the first of each; origins whose packages replace each other are one.
+std::vector<std::vector<std::size_t>> origin_units(const std::vector<PackageContents>& packages) {
+  std::vector<std::size_t> unit(packages.size());
+  std::map<std::string, std::size_t> by_origin, by_name;
+  for (std::size_t i = 0; i < packages.size(); ++i) {
+    unit[i] = by_origin.try_emplace(packages[i].file.info.origin, i).first->second;
+    by_name[packages[i].file.info.name] = i;
+  }
+  for (std::size_t i = 0; i < packages.size(); ++i) {
+    for (const std::string& text : packages[i].file.info.replaces) {
+      const auto atom = apk::parse_dependency(text);
+      const auto other = by_name.find(atom ? atom->name : text);
+      if (!atom || other == by_name.end() || !atom->accepts(packages[other->second].file.info.version)) continue;
+      const std::size_t from = unit[other->second], to = unit[i];
+      for (std::size_t& of : unit)
+        if (of == from) of = to;
+    }
+  }
+  std::map<std::size_t, std::size_t> place;
+  std::vector<std::vector<std::size_t>> out;
+  for (std::size_t i = 0; i < packages.size(); ++i) {
+    const auto [at, fresh] = place.try_emplace(unit[i], out.size());
+    if (fresh) out.emplace_back();
+    out[at->second].push_back(i);
+  }
+  return out;
+}
+
 int magnitude(std::uint64_t size) {
   int bits = 0;
   for (; size > 0; size >>= 1) ++bits;
@@ -152,18 +181,32 @@ Result<> read_tar_gzip(const os::Path& file, const apk::Segment& range, codec::T
 }
 
 std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageContents>& packages,
-                                                     std::size_t first, int budget) {
-  std::vector<std::size_t> with_files;
-  for (std::size_t i = 0; i < packages.size(); ++i)
-    if (!packages[i].entries.empty()) with_files.push_back(i);
+                                                     std::size_t first, int budget, std::string_view strategy) {
+  std::vector<std::vector<std::size_t>> units;   // what stays together
+  std::size_t first_unit = 0;
+  if (strategy == "origin") units = origin_units(packages);
+  else if (strategy == "single") units.resize(packages.empty() ? 0 : 1);
+  for (std::size_t i = 0; i < packages.size(); ++i) {
+    if (strategy == "single") units[0].push_back(i);
+    else if (strategy != "origin") units.push_back({i});
+  }
+  for (std::vector<std::size_t>& unit : units)
+    std::erase_if(unit, [&](std::size_t i) { return packages[i].entries.empty(); });
+  std::erase_if(units, [](const std::vector<std::size_t>& unit) { return unit.empty(); });
+  for (std::size_t u = 0; u < units.size(); ++u)
+    if (std::find(units[u].begin(), units[u].end(), first) != units[u].end()) first_unit = u;
+  const auto name_of_unit = [&](std::size_t u) { return packages[units[u].front()].file.info.name; };
+
   const auto room = static_cast<std::size_t>(std::max(budget, 1));
-  std::set<std::size_t> alone(with_files.begin(), with_files.end());
-  const std::size_t groups = with_files.size() <= room ? 0 : std::max<std::size_t>(1, room / 4);
+  std::set<std::size_t> alone;
+  for (std::size_t u = 0; u < units.size(); ++u) alone.insert(u);
+  const std::size_t groups = units.size() <= room ? 0 : std::max<std::size_t>(1, room / 4);
   if (groups > 0) {
-    std::vector<std::size_t> by_size = with_files;
-    const auto rank = [&](std::size_t i) {
-      return std::tuple(i != first, -magnitude(packages[i].file.info.installed_bytes),
-                        packages[i].file.info.name);
+    std::vector<std::size_t> by_size(alone.begin(), alone.end());
+    const auto rank = [&](std::size_t u) {
+      std::uint64_t bytes = 0;
+      for (const std::size_t i : units[u]) bytes += packages[i].file.info.installed_bytes;
+      return std::tuple(u != first_unit, -magnitude(bytes), name_of_unit(u));
     };
     std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
     alone =
@@ -171,17 +214,55 @@ std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageCo
   }
   std::vector<std::vector<std::size_t>> out;
   std::map<std::size_t, std::vector<std::size_t>> grouped;
-  if (alone.contains(first)) out.push_back({first});
-  for (const std::size_t i : with_files) {
-    const unsigned char pick = static_cast<unsigned char>(codec::sha256(packages[i].file.info.name).view()[0]);
-    if (!alone.contains(i)) grouped[groups < 2 ? 0 : pick % groups].push_back(i);
-    else if (i != first) out.push_back({i});
+  if (alone.contains(first_unit)) out.push_back(units[first_unit]);
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    const unsigned char pick = static_cast<unsigned char>(codec::sha256(name_of_unit(u)).view()[0]);
+    std::vector<std::size_t>& group = grouped[groups < 2 ? 0 : pick % groups];
+    if (!alone.contains(u)) group.insert(group.end(), units[u].begin(), units[u].end());
+    else if (u != first_unit) out.push_back(units[u]);
   }
   for (auto& [number, members] : grouped) {
+    if (members.empty()) continue;
     std::sort(members.begin(), members.end(), [&](std::size_t a, std::size_t b) {
       return packages[a].file.info.name < packages[b].file.info.name;
     });
     out.push_back(std::move(members));
+  }
+  return out;
+}
+
+std::vector<std::vector<std::size_t>> reference_groups(const std::vector<PackageContents>& packages, int budget) {
+  struct Group {
+    std::vector<std::size_t> members;
+    std::uint64_t bytes = 0;
+    std::string last;   ///< The largest name: decides between equal sizes.
+  };
+  std::vector<Group> groups;
+  for (std::vector<std::size_t>& unit : origin_units(packages)) {
+    Group group;
+    for (const std::size_t i : unit) {
+      group.bytes += packages[i].file.info.installed_bytes;
+      group.last = std::max(group.last, packages[i].file.info.name);
+    }
+    group.members = std::move(unit);
+    groups.push_back(std::move(group));
+  }
+  std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
+    return a.bytes != b.bytes ? a.bytes > b.bytes : a.last < b.last;
+  });
+  const auto room = static_cast<std::size_t>(std::max(budget, 0));
+  if (groups.size() > room) {
+    const std::size_t cut = room == 0 ? 0 : room - 1;
+    for (std::size_t i = cut + 1; i < groups.size(); ++i)
+      groups[cut].members.insert(groups[cut].members.end(), groups[i].members.begin(), groups[i].members.end());
+    groups.resize(cut + 1);
+  }
+  std::vector<std::vector<std::size_t>> out;
+  for (Group& group : groups) {
+    std::sort(group.members.begin(), group.members.end(), [&](std::size_t a, std::size_t b) {
+      return packages[a].file.info.name < packages[b].file.info.name;
+    });
+    out.push_back(std::move(group.members));
   }
   return out;
 }

@@ -20,8 +20,15 @@ struct Piece {
 /// the given order, the rest in groups chosen by name. Which packages stand alone depends on their size's
 /// magnitude, so that an update rarely moves a package from one layer to another. Packages without files are
 /// in none.
+///
+/// `strategy`: "package" (or ""); "origin" keeps packages of one origin together, and origins whose packages replace
+/// each other; "single" puts all in one.
 std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageContents>& packages,
-                                                     std::size_t first, int budget);
+                                                     std::size_t first, int budget,
+                                                     std::string_view strategy = "package");
+
+/// Groups exactly as apko's strategy "origin" makes them: by size, the rest in one.
+std::vector<std::vector<std::size_t>> reference_groups(const std::vector<PackageContents>& packages, int budget);
 
 /// The segment of a package as its layer needs it: the .apk's own bytes where they can stand, else rewritten
 /// once and kept.

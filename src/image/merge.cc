@@ -28,9 +28,16 @@ Result<bool> replaces(const apk::PackageInfo& package, const apk::PackageInfo& o
 
 class Merger {
  public:
-  explicit Merger(const std::vector<PackageContents>& packages) : packages_(packages) {}
+  Merger(const std::vector<PackageContents>& packages, LayerForm form) : packages_(packages), form_(form) {}
 
-  Result<MergedTree> run() {
+  Result<MergedTree> run(const std::vector<Seed>& seeds) {
+    for (const Seed& seed : seeds) {
+      Node node;
+      node.type = '5';
+      node.mode = seed.mode;
+      node.seeded = node.top = true;
+      tree_.nodes.emplace(seed.path, std::move(node));
+    }
     TRY(gather_links());
     for (std::size_t i = 0; i < packages_.size(); ++i) {
       tree_.plans.emplace_back(packages_[i].entries.size());
@@ -46,11 +53,18 @@ class Merger {
   Result<Winner> winner(std::size_t old_package, std::size_t new_package) const {
     const apk::PackageInfo& a = packages_[old_package].file.info;
     const apk::PackageInfo& b = packages_[new_package].file.info;
+    const auto names = [](const apk::PackageInfo& one, const apk::PackageInfo& other) {
+      return std::find(one.replaces.begin(), one.replaces.end(), other.name) != one.replaces.end();
+    };
+    const bool one_origin = a.origin == b.origin && (!a.origin.empty() || form_ == LayerForm::kReference);
+    if (form_ == LayerForm::kReference)
+      return names(a, b) ? Winner::kOld : one_origin || names(b, a) ? Winner::kNew : Winner::kNeither;
     const bool new_replaces = TRY(replaces(b, a));
     const bool old_replaces = TRY(replaces(a, b));
     if (new_replaces && old_replaces)
       return a.replaces_priority > b.replaces_priority ? Winner::kOld : Winner::kNew;
-    return new_replaces ? Winner::kNew : old_replaces ? Winner::kOld : Winner::kNeither;
+    if (new_replaces || old_replaces) return new_replaces ? Winner::kNew : Winner::kOld;
+    return one_origin ? Winner::kNew : Winner::kNeither;
   }
 
   /// Every symlink of every package by the path where it will stand; links in linked folders need several
@@ -118,12 +132,26 @@ class Merger {
     node.pax = e.pax;
     node.package = static_cast<int>(package);
     node.entry = entry;
+    if (form_ == LayerForm::kReference) as_reference(node);
     return node;
+  }
+
+  /// As apko keeps a package's entry: root's, extended attributes of files and directories alone, directories without
+  /// their special bits.
+  static void as_reference(Node& node) {
+    node.uid = node.gid = 0;
+    if (node.type == '5') node.mode &= 0777;
+    std::erase_if(node.pax, [&](const auto& record) {
+      return (node.type != '0' && node.type != '5') || !record.first.starts_with("SCHILY.xattr.");
+    });
   }
 
   Result<> add_entry(std::size_t package, std::size_t entry) {
     const ContentEntry& e = packages_[package].entries[entry];
     EntryPlan& plan = tree_.plans[package][entry];
+    if (form_ == LayerForm::kReference && (e.type < '0' || e.type > '5' || e.type == '3' || e.type == '4'))
+      return Error::make(ErrorKind::kInvalid, "'{}' is a device or a pipe, which packages of images may not hold",
+                         e.path);
     plan.path = TRY(resolve(e.path, e.type == '5' ? Last::kFollow : Last::kKeep, lookup(links_)));
     if (plan.path.empty()) {
       plan.keep = false;  // a directory whose link leads to the root
@@ -145,6 +173,11 @@ class Merger {
 
   /// A directory that is there already.
   void add_again(Node& old, const Node& node, const ContentEntry& entry, EntryPlan& plan) const {
+    if (form_ == LayerForm::kReference && (old.package >= 0 || old.seeded)) {
+      old.mtime = node.mtime;
+      for (const auto& [key, value] : node.pax) old.pax[key] = value;
+      return;
+    }
     if (old.package < 0) {
       old = node;  // only implied so far
       return;
@@ -167,7 +200,7 @@ class Merger {
       return Error::make(ErrorKind::kInvalid, "the package has '{}' twice", plan.path);
     const auto first = static_cast<std::size_t>(old.package), second = static_cast<std::size_t>(node.package);
     if (old.package >= 0 && same(old, node)) {
-      plan.listed = false;
+      plan.listed = form_ == LayerForm::kReference && node.type == '2';
       plan.keep = old.mode == node.mode && old.uid == node.uid && old.gid == node.gid && old.pax == node.pax;
       return {};
     }
@@ -250,6 +283,7 @@ class Merger {
   }
 
   const std::vector<PackageContents>& packages_;
+  LayerForm form_;
   Links links_;
   MergedTree tree_;
 };
@@ -285,8 +319,8 @@ std::size_t layout_position(const std::vector<PackageContents>& packages) {
   return 0;
 }
 
-Result<MergedTree> merge(const std::vector<PackageContents>& packages) {
-  return Merger(packages).run();
+Result<MergedTree> merge(const std::vector<PackageContents>& packages, LayerForm form, const std::vector<Seed>& seeds) {
+  return Merger(packages, form).run(seeds);
 }
 
 }  // namespace nacre::image

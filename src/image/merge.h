@@ -23,6 +23,9 @@ struct Node {
   bool top = false;                ///< Goes into the top layer.
   std::optional<std::string> content;  ///< Of files that the composer writes itself.
   std::string same_as;             ///< Hard link: path of the file whose content this shares.
+  unsigned dev_major = 0, dev_minor = 0;
+  bool seeded = false;             ///< A directory that stood before any package.
+  bool copy = false;               ///< A hard link that is written as a file of its own.
 };
 
 /// What becomes of one entry of a package: in its layer under `path`, or not there at all.
@@ -51,6 +54,15 @@ std::size_t layout_position(const std::vector<PackageContents>& packages);
 /// A path through another package's symlink moves to where the link leads. Two packages with different
 /// content at one path: the one that replaces the other (by name and version; by priority when both do) keeps
 /// its file, the other loses it; kConflict when neither does.
-Result<MergedTree> merge(const std::vector<PackageContents>& packages);
+/// Packages of one origin may overwrite each other: the later one keeps its file.
+///
+/// With LayerForm::kReference as apko merges: directories of `seeds` are there first and keep their mode, the last
+/// package decides a directory's date, `replaces` is compared by bare name, and everything is root's.
+struct Seed {
+  std::string_view path;
+  unsigned mode = 0755;
+};
+Result<MergedTree> merge(const std::vector<PackageContents>& packages, LayerForm form = LayerForm::kSegments,
+                         const std::vector<Seed>& seeds = {});
 
 }  // namespace nacre::image

@@ -1,10 +1,13 @@
 #include "image/oci.h"
 
+#include "base/field_archs.h"
 #include "base/text.h"
+#include "definition/fields.h"
 #include "os/clock.h"
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace nacre::image {
 namespace {
@@ -13,6 +16,8 @@ using codec::Json;
 using definition::Pairs;
 
 constexpr std::string_view kAuthor = "nacre";
+constexpr std::string_view kReferenceAuthor = "github.com/chainguard-dev/apko", kReferencePath =
+    "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin";
 constexpr std::string_view kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::string_view kDefaultCertificates = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -26,42 +31,6 @@ Json object_of(const Pairs& pairs) {
   return out;
 }
 
-Json accounts_json(const ImageSpec& spec) {
-  Json out = Json::object();
-  set_if(out, "run-as", spec.run_as);
-  Json users = Json::array(), groups = Json::array();
-  for (const definition::Account& user : spec.users) {
-    Json json = Json::object();
-    json.set("username", user.name).set("uid", static_cast<std::int64_t>(user.uid));
-    json.set("gid", static_cast<std::int64_t>(user.gid)).set("shell", user.shell).set("homedir", user.home);
-    users.push(std::move(json));
-  }
-  for (const definition::AccountGroup& group : spec.groups) {
-    Json json = Json::object();
-    json.set("groupname", group.name).set("gid", static_cast<std::int64_t>(group.gid));
-    json.set("members", Json::strings(group.members));
-    groups.push(std::move(json));
-  }
-  out.set("users", std::move(users)).set("groups", std::move(groups));
-  return out;
-}
-
-Json paths_json(const ImageSpec& spec) {
-  Json out = Json::array();
-  for (const PathChange& change : spec.paths) {
-    Json json = Json::object();
-    json.set("path", change.path).set("type", change.type);
-    if (change.owner_given) {
-      json.set("uid", static_cast<std::int64_t>(change.uid)).set("gid", static_cast<std::int64_t>(change.gid));
-    }
-    json.set("permissions", static_cast<std::int64_t>(change.mode));
-    set_if(json, "source", change.source);
-    if (change.recursive) json.set("recursive", true);
-    out.push(std::move(json));
-  }
-  return out;
-}
-
 Json platform_json(const Arch& arch) {
   Json out = Json::object();
   out.set("architecture", arch.oci).set("os", "linux");
@@ -70,8 +39,8 @@ Json platform_json(const Arch& arch) {
 }
 
 /// "K=V", sorted, with the defaults that the definition does not set.
-std::vector<std::string> environment_of(const ImageSpec& spec) {
-  std::map<std::string, std::string> values = {{"PATH", std::string(kDefaultPath)},
+std::vector<std::string> environment_of(const ImageSpec& spec, std::string_view path) {
+  std::map<std::string, std::string> values = {{"PATH", std::string(path)},
                                                {"SSL_CERT_FILE", std::string(kDefaultCertificates)}};
   for (const auto& [key, value] : spec.environment) values[key] = value;
   std::vector<std::string> out;
@@ -95,28 +64,63 @@ Json history_json(const Image& image) {
   return out;
 }
 
+/// Words of the entrypoint and of the arguments; empty for none.
+struct Process {
+  std::vector<std::string> entrypoint, arguments;
+};
+Result<Process> process_of(const ImageSpec& spec) {
+  Process out;
+  const bool services = spec.entrypoint.type == kServiceBundle;
+  const std::string command = services ? std::string(kServiceCommand) : spec.entrypoint.command;
+  if (!spec.entrypoint.shell_fragment.empty()) out.entrypoint = {"/bin/sh", "-c", spec.entrypoint.shell_fragment};
+  else out.entrypoint = TRY(shell_words(command), "reading entrypoint.command");
+  out.arguments = TRY(shell_words(spec.cmd), "reading cmd");
+  return out;
+}
+
+void set_if(Json& object, const char* key, const std::vector<std::string>& values) {
+  if (!values.empty()) object.set(key, Json::strings(values));
+}
+
+void set_volumes(Json& out, const ImageSpec& spec) {
+  if (spec.volumes.empty()) return;
+  Json volumes = Json::object();
+  for (const std::string& volume : std::set<std::string>(spec.volumes.begin(), spec.volumes.end()))
+    volumes.set(volume, Json::object());
+  out.set("Volumes", std::move(volumes));
+}
+
 Result<Json> process_json(const ImageSpec& spec, const Pairs& annotations, std::string_view user) {
+  const Process process = TRY(process_of(spec));
   Json out = Json::object();
   if (!user.empty()) out.set("User", user);
-  out.set("Env", Json::strings(environment_of(spec)));
-  if (!spec.shell_fragment.empty()) {
-    out.set("Entrypoint", Json::strings({"/bin/sh", "-c", spec.shell_fragment}));
-  } else if (!spec.entrypoint_command.empty()) {
-    const auto words = TRY(shell_words(spec.entrypoint_command), "reading entrypoint.command");
-    out.set("Entrypoint", Json::strings(words));
-  }
-  if (!spec.cmd.empty()) {
-    const auto words = TRY(shell_words(spec.cmd), "reading cmd");
-    out.set("Cmd", Json::strings(words));
-  }
-  if (!spec.volumes.empty()) {
-    Json volumes = Json::object();
-    for (const std::string& volume : spec.volumes) volumes.set(volume, Json::object());
-    out.set("Volumes", std::move(volumes));
-  }
+  out.set("Env", Json::strings(environment_of(spec, kDefaultPath)));
+  set_if(out, "Entrypoint", process.entrypoint);
+  set_if(out, "Cmd", process.arguments);
+  set_volumes(out, spec);
   set_if(out, "WorkingDir", spec.work_dir);
   out.set("Labels", object_of(annotations));
   set_if(out, "StopSignal", spec.stop_signal);
+  return out;
+}
+
+/// Annotations of the definition and the date, by key.
+Pairs foreign_annotations(const ImageSpec& spec, std::int64_t created) {
+  std::map<std::string, std::string> out(spec.annotations.begin(), spec.annotations.end());
+  out["org.opencontainers.image.created"] = os::rfc3339(created);
+  return {out.begin(), out.end()};
+}
+
+std::string reference_comment(const ImageSpec& spec, std::size_t layers) {
+  const std::string* title = definition::find_pair(spec.annotations, "org.opencontainers.image.title");
+  const std::string* vendor = definition::find_pair(spec.annotations, "org.opencontainers.image.vendor");
+  if (title != nullptr && vendor != nullptr) return *title + " by " + *vendor;
+  return layers > 1 ? "" : "This is an apko single-layer image";
+}
+
+Json reference_descriptor(const Descriptor& descriptor) {
+  Json out = Json::object();
+  out.set("mediaType", descriptor.media_type).set("size", descriptor.size).set("digest", descriptor.digest.oci());
   return out;
 }
 
@@ -159,33 +163,26 @@ Result<std::vector<std::string>> shell_words(std::string_view text) {
   return out;
 }
 
-Json spec_to_json(const ImageSpec& spec) {
-  Json out = Json::object(), contents = Json::object(), entrypoint = Json::object();
-  contents.set("repositories", Json::strings(spec.repositories)).set("keyring", Json::strings(spec.keyring));
-  contents.set("packages", Json::strings(spec.packages));
-  set_if(entrypoint, "type", spec.entrypoint_type);
-  set_if(entrypoint, "command", spec.entrypoint_command);
-  set_if(entrypoint, "shell-fragment", spec.shell_fragment);
-  out.set("contents", std::move(contents)).set("entrypoint", std::move(entrypoint));
-  set_if(out, "cmd", spec.cmd);
-  set_if(out, "stop-signal", spec.stop_signal);
-  set_if(out, "work-dir", spec.work_dir);
-  out.set("accounts", accounts_json(spec)).set("archs", Json::strings(spec.archs));
-  out.set("environment", object_of(spec.environment)).set("paths", paths_json(spec));
-  set_if(out, "vcs-url", spec.vcs_url);
-  out.set("annotations", object_of(spec.annotations)).set("volumes", Json::strings(spec.volumes));
-  Json layering = Json::object();
-  layering.set("strategy", "origin")
-      .set("budget", spec.layer_budget == 0 ? kDefaultLayerBudget : spec.layer_budget);
-  out.set("layering", std::move(layering));
-  return out;
-}
-
 std::string locked_spec(const ImageSpec& spec, const Arch& arch, const std::vector<std::string>& packages) {
   ImageSpec locked = spec;
-  locked.packages = packages;
+  locked.contents.packages = packages;
   locked.archs = {std::string(arch.apk)};
   return codec::to_json(spec_to_json(locked)) + "\n";
+}
+
+std::string foreign_locked_spec(const ImageSpec& spec, const Arch& arch, const std::vector<std::string>& packages,
+                                const std::string& user) {
+  ImageSpec locked = spec;
+  locked.contents.packages = packages;
+  if (spec.entrypoint.type == kServiceBundle) {
+    locked.contents.packages.emplace_back("s6");
+    locked.entrypoint.command = kServiceCommand;
+  }
+  if (!locked.accounts.run_as.empty()) locked.accounts.run_as = user;
+  locked.archs = {std::string(arch.apk)};
+  locked.vcs_url.clear();
+  locked.include.clear();
+  return go_json(spec_to_json(locked)) + "\n";
 }
 
 Pairs all_annotations(const ComposeRequest& request, std::int64_t created) {
@@ -234,6 +231,65 @@ Json make_index(const ComposeRequest& request, const Image& image) {
   Json out = Json::object();
   out.set("schemaVersion", 2).set("mediaType", kIndexType).set("manifests", Json::array({std::move(manifest)}));
   out.set("annotations", object_of(all_annotations(request, image.created)));
+  return out;
+}
+
+Result<Json> foreign_config(const ComposeRequest& request, const Image& image, std::string_view user) {
+  const ImageSpec& spec = *request.spec;
+  auto process = process_of(spec);
+  if (!process) return std::move(process).error().at(Place{spec.file, 0, 0});
+  const std::string date = os::rfc3339(image.created);
+  Json history = Json::array(), diff_ids = Json::array();
+  for (const Layer& layer : image.layers) {
+    diff_ids.push(layer.diff_id.oci());
+    Json entry = Json::object({{"author", "apko"}, {"created", date}, {"created_by", "apko"}});
+    set_if(entry, "comment", reference_comment(spec, image.layers.size()));
+    history.push(std::move(entry));
+  }
+  Json out = Json::object();
+  out.set("architecture", request.arch.oci).set("author", kReferenceAuthor).set("created", date);
+  out.set("history", std::move(history)).set("os", "linux");
+  out.set("rootfs", Json::object({{"type", "layers"}, {"diff_ids", std::move(diff_ids)}}));
+  Json config = Json::object();
+  set_if(config, "Cmd", process->arguments);
+  set_if(config, "Entrypoint", process->entrypoint);
+  config.set("Env", Json::strings(environment_of(spec, kReferencePath)));
+  config.set("Labels", object_of(foreign_annotations(spec, image.created)));
+  set_if(config, "User", std::string(user));
+  set_volumes(config, spec);
+  set_if(config, "WorkingDir", spec.work_dir);
+  set_if(config, "StopSignal", spec.stop_signal);
+  out.set("config", std::move(config));
+  if (!request.arch.oci_variant.empty()) out.set("variant", request.arch.oci_variant);
+  return out;
+}
+
+Json foreign_manifest(const ComposeRequest& request, const Image& image) {
+  Json layers = Json::array();
+  for (const Layer& layer : image.layers) layers.push(reference_descriptor(layer.blob));
+  Json out = Json::object();
+  out.set("schemaVersion", 2).set("mediaType", kManifestType).set("config", reference_descriptor(image.config));
+  out.set("layers", std::move(layers));
+  out.set("annotations", object_of(foreign_annotations(*request.spec, image.created)));
+  return out;
+}
+
+Json foreign_index(const ImageSpec& spec, const std::vector<Image>& images, std::int64_t created) {
+  Json manifests = Json::array();
+  for (const Image& image : images) {
+    Json row = reference_descriptor(image.manifest);
+    row.set("platform", platform_json(image.arch)).set("artifactType", kConfigType);
+    manifests.push(std::move(row));
+  }
+  const Pairs base = foreign_annotations(spec, created);
+  std::map<std::string, std::string> annotations(base.begin(), base.end());
+  if (const std::size_t at = spec.vcs_url.find('@'); at != std::string::npos) {
+    annotations["org.opencontainers.image.source"] = spec.vcs_url.substr(0, at);
+    annotations["org.opencontainers.image.revision"] = spec.vcs_url.substr(at + 1);
+  }
+  Json out = Json::object();
+  out.set("schemaVersion", 2).set("mediaType", kIndexType).set("manifests", std::move(manifests));
+  out.set("annotations", object_of({annotations.begin(), annotations.end()}));
   return out;
 }
 

@@ -1,0 +1,202 @@
+#include "attest/image_spdx.h"
+#include "base/text.h"
+#include "cli/apko.h"
+#include "cli/melange_common.h"
+#include "image/export.h"
+#include "publish/archive.h"
+#include "publish/registry.h"
+#include "store/store.h"
+
+#include <algorithm>
+
+namespace nacre::cli {
+namespace {
+
+using F = MelangeFlag;
+
+Result<> write_sboms(const MelangeArguments& arguments, const ImageJob& job, const ComposedImages& images,
+                     const std::string& tag, Env& env) {
+  if (!arguments.on("--sbom")) return {};
+  const std::string folder = arguments.text("--sbom-path");
+  for (const std::string& format : arguments.list("--sbom-formats"))
+    if (format != "spdx")
+      return Error::make(ErrorKind::kInvalid, "there is no SBOM format '{}'", format).hint("known is: spdx");
+  for (const image::Image& image : images.images) {
+    const std::string text = TRY(attest::reference_image_spdx(job.spec(), image, tag, env));
+    TRY(os::write_file(Path(folder) / fmt::format("sbom-{}.spdx.json", image.arch.apk), text));
+  }
+  const std::string index = attest::reference_index_spdx(job.spec(), images.images, images.index, tag);
+  return os::write_file(Path(folder) / "sbom-index.spdx.json", index);
+}
+
+Result<int> run_build(const MelangeArguments& arguments, Session& session) {
+  Env& env = session.env;
+  const ImageJob job = TRY(load_job(arguments, env));
+  const std::string tag = arguments.words[1];
+  TRY(publish::parse_reference(tag), "reading the tag");
+  const ComposedImages images = TRY(compose_job(job, env));
+  const Path output = arguments.words[2];
+  std::error_code error;
+  if (std::filesystem::is_directory(output, error)) TRY(publish::write_index_layout(output, images.index.digest, env));
+  else TRY(publish::write_docker_archive(output, images.index.digest, {tag}, env));
+  TRY(write_sboms(arguments, job, images, tag, env));
+  return 0;
+}
+
+/// What Registry::push() takes: every blob of the index under a tag.
+index::SerialImage entry_of(const ComposedImages& images, const std::string& name, const std::string& tag) {
+  index::SerialImage out;
+  out.name = name;
+  out.index_digest = images.index.digest;
+  out.tags = {tag.empty() ? "latest" : tag};
+  for (const image::Image& image : images.images) {
+    out.blobs.push_back(image.manifest.digest);
+    out.blobs.push_back(image.config.digest);
+    for (const image::Layer& layer : image.layers) out.blobs.push_back(layer.blob.digest);
+  }
+  out.blobs.push_back(images.index.digest);
+  out.referrers = codec::Json::object();
+  return out;
+}
+
+Result<int> run_publish(const MelangeArguments& arguments, Session& session) {
+  Env& env = session.env;
+  const ImageJob job = TRY(load_job(arguments, env));
+  std::vector<publish::Reference> references;
+  for (std::size_t i = 1; i < arguments.words.size(); ++i) {
+    publish::Reference reference = TRY(publish::parse_reference(arguments.words[i]));
+    if (reference.host.empty())
+      return Error::make(ErrorKind::kInvalid, "'{}' names no registry", arguments.words[i])
+          .hint("write HOST/NAME:TAG");
+    references.push_back(std::move(reference));
+  }
+  const ComposedImages images = TRY(compose_job(job, env));
+  std::vector<std::string> lines;
+  for (const publish::Reference& reference : references) {
+    publish::Registry registry(env, reference);
+    const publish::Receipt receipt =
+        TRY(registry.push(entry_of(images, reference.repository, reference.tag)), "pushing '{}'", reference.str());
+    const std::string name = reference.host + "/" + reference.repository + "@";
+    if (lines.empty())
+      for (const image::Image& image : images.images) lines.push_back(name + image.manifest.digest.oci());
+    lines.push_back(name + receipt.digest.oci());
+  }
+  TRY(write_sboms(arguments, job, images, arguments.words[1], env));
+  if (const std::string file = arguments.text("--image-refs"); !file.empty())
+    TRY(os::write_file(file, join(lines, "\n") + "\n"));
+  session.print(lines.back());
+  return 0;
+}
+
+/// One architecture, whatever the definition says of architectures and layers.
+Result<int> run_root(const MelangeArguments& arguments, Session& session, image::RootFormat format) {
+  ImageJob job = TRY(load_job(arguments, session.env));
+  image::ImageSpec& spec = job.loaded.spec;
+  if (spec.layering && (!spec.layering->strategy.empty() || spec.layering->budget != 0))
+    tell(session.env, "layering is of no account here: a root file system is one piece");
+  spec.layering.reset();
+  const ComposedImages images = TRY(compose_job(job, session.env));
+  TRY(image::export_root(images.images.front().manifest.digest, format, arguments.words[1], session.env));
+  return 0;
+}
+
+Result<int> run_cpio(const MelangeArguments& arguments, Session& session) {
+  return run_root(arguments, session, image::RootFormat::kCpio);
+}
+Result<int> run_minirootfs(const MelangeArguments& arguments, Session& session) {
+  return run_root(arguments, session, image::RootFormat::kTar);
+}
+
+std::vector<MelangeFlag> limits() {
+  const std::string own = "nacre's readers have limits of their own";
+  return {{"--max-apk-control-size", 0, F::kText, "", "largest control segment, in bytes", own},
+          {"--max-apk-data-size", 0, F::kText, "", "largest data segment, in bytes", own},
+          {"--max-apkindex-decompressed-size", 0, F::kText, "", "largest index, in bytes", own},
+          {"--max-http-response-size", 0, F::kText, "", "largest answer of a server, in bytes", own}};
+}
+
+std::vector<MelangeFlag> plus(std::vector<MelangeFlag> flags, const std::vector<MelangeFlag>& more) {
+  flags.insert(flags.end(), more.begin(), more.end());
+  return flags;
+}
+
+MelangeCommand root_command(std::string name, std::string summary) {
+  MelangeCommand command;
+  command.name = std::move(name);
+  command.summary = std::move(summary);
+  command.usage = "CONFIG FILE";
+  command.min_words = command.max_words = 2;
+  command.flags = plus(apko_source_flags(), limits());
+  std::erase_if(command.flags, [](const MelangeFlag& flag) { return flag.name == "--arch"; });
+  command.flags.push_back({"--build-arch", 0, F::kText, "host", "architecture", ""});
+  command.flags.push_back({"--build-date", 0, F::kText, "", "date of what is in the image, RFC 3339", ""});
+  command.flags.push_back(
+      {"--sbom-path", 0, F::kText, "", "directory for SBOMs", "none is made of a root file system"});
+  return command;
+}
+
+}  // namespace
+
+std::vector<MelangeFlag> apko_source_flags() {
+  return {{"--arch", 0, F::kList, "", "architectures; those of the definition, else all", ""},
+          {"--build-repository-append", 'b', F::kList, "", "repositories to choose from", ""},
+          {"--repository-append", 'r', F::kList, "", "repositories to choose from, kept in the image", ""},
+          {"--keyring-append", 'k', F::kList, "", "files or addresses of public keys", ""},
+          {"--package-append", 'p', F::kList, "", "further packages", ""},
+          {"--include-paths", 0, F::kList, "", "directories where included files are looked for", ""},
+          {"--ignore-signatures", 0, F::kSwitch, "", "take indexes without looking at their signatures", ""},
+          {"--cache-dir", 0, F::kText, "", "directory for fetched files", "they are kept in nacre's store"},
+          {"--offline", 0, F::kSwitch, "", "open no connection: all is in the store or in files", ""}};
+}
+
+std::vector<MelangeFlag> apko_image_flags() {
+  return plus(apko_source_flags(),
+              {{"--annotations", 0, F::kList, "", "KEY:VALUE, of manifest and index", ""},
+               {"--build-date", 0, F::kText, "", "date of what is in the image, RFC 3339", ""},
+               {"--lockfile", 0, F::kText, "", "take exactly the packages of this lock", ""},
+               {"--locked", 0, F::kSwitch, "", "with --lockfile: ask for nothing but packages", ""},
+               {"--sbom", 0, F::kSwitch, "true", "write SBOMs", ""},
+               {"--sbom-path", 0, F::kText, "", "directory for SBOMs; this one when absent", ""},
+               {"--sbom-formats", 0, F::kList, "spdx", "formats of SBOMs", ""},
+               {"--vcs", 0, F::kSwitch, "true", "say which git commit the definition is of", ""}});
+}
+
+MelangeCommand apko_build() {
+  MelangeCommand command;
+  command.name = "build";
+  command.summary = "build an image: an archive for `docker load`, or an OCI layout when OUTPUT is a directory";
+  command.usage = "CONFIG TAG OUTPUT";
+  command.min_words = command.max_words = 3;
+  command.flags = plus(apko_image_flags(), limits());
+  command.run = run_build;
+  return command;
+}
+
+MelangeCommand apko_publish() {
+  MelangeCommand command;
+  command.name = "publish";
+  command.summary = "build an image and push it";
+  command.usage = "CONFIG TAG…";
+  command.min_words = 2;
+  command.max_words = 64;
+  command.flags = plus(apko_image_flags(),
+                       {{"--image-refs", 0, F::kText, "", "file that gets a line for each image, the index last", ""},
+                        {"--local", 0, F::kSwitch, "", "give the image to the local Docker",
+                         "build an archive and load it"}});
+  command.run = run_publish;
+  return command;
+}
+
+MelangeCommand apko_build_cpio() {
+  MelangeCommand command = root_command("build-cpio", "build an initramfs (cpio, newc)");
+  command.run = run_cpio;
+  return command;
+}
+
+MelangeCommand apko_build_minirootfs() {
+  MelangeCommand command = root_command("build-minirootfs", "build a root file system (tar)");
+  command.run = run_minirootfs;
+  return command;
+}
+
+}  // namespace nacre::cli
