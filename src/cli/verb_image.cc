@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "cli/flow.h"
+#include "cli/image_foreign.h"
 #include "cli/lookup.h"
 #include "cli/push.h"
 #include "cli/verbs.h"
@@ -57,6 +58,12 @@ Json to_json(const ComposedImage& image, const std::vector<image::Descriptor>& l
 }
 
 Result<int> run_build(const Arguments& arguments, Session& session) {
+  const std::string image_name = arguments.text("IMAGE");
+  if (image_name.ends_with(".yaml")) {
+    const image::LoadedSpec loaded = TRY(image::load_image_spec(image_name, {}));
+    if (names_repositories(loaded.spec.contents) || !arguments.list("--repository").empty())
+      return build_foreign_image(arguments, session);
+  }
   const Arch arch = TRY(arch_of(arguments));
   const Edition edition = TRY(edition_of(arguments));
   const index::Serial serial = TRY(serial_of(arguments, session));
@@ -151,6 +158,15 @@ Verb verb_image_build() {
                   kEditionOption,
                   kSerialOption,
                   {"--layout", OptionType::kText, "DIR", "", "also write an OCI layout here", Completion::kFolder},
+                  {"--repository", OptionType::kList, "PLACE", "", "take packages from here (a foreign image)",
+                   Completion::kFolder},
+                  {"--key", OptionType::kList, "FILE", "", "public key of such a repository", Completion::kFile},
+                  {"--lockfile", OptionType::kText, "FILE", "",
+                   "take exactly the packages of this lock (a foreign image)", Completion::kFile},
+                  {"--locked", OptionType::kFlag, "", "", "with --lockfile: ask for nothing but packages",
+                   Completion::kNone},
+                  {"--layers", OptionType::kText, "FORM", "segments", "of a foreign image: segments or reference",
+                   Completion::kNone},
                   {"--skip-tests", OptionType::kFlag, "", "", "do not run the image's test", Completion::kNone}};
   verb.run = run_build;
   return verb;

@@ -13,6 +13,8 @@ const std::vector<Verb>& all_verbs() {
       verb_image_build(),
       verb_image_publish(),
       verb_image_files(),
+      verb_image_diff(),
+      verb_image_export(),
       verb_index(),
       verb_key(),
       verb_promote(),

@@ -15,6 +15,8 @@ Verb verb_log();
 Verb verb_image_build();
 Verb verb_image_publish();
 Verb verb_image_files();
+Verb verb_image_diff();
+Verb verb_image_export();
 Verb verb_index();
 Verb verb_key();
 Verb verb_promote();

@@ -222,9 +222,9 @@ Sha256 compose_key(const ComposeRequest& request) {
 
 Result<Image> compose_image(const ComposeRequest& request, Env& env) {
   TRY(check_request(request));
-  if (request.foreign) {
-    if (auto known = TRY(known_image(request, env))) return *std::move(known);
-  }
+  std::optional<Image> known;
+  if (request.foreign) known = TRY(known_image(request, env));
+  if (known) return *std::move(known);
   Task task(env.events, "image " + request.spec->name);
   Image image;
   image.name = request.spec->name;

@@ -2,6 +2,7 @@
 
 #include "apk/dependency.h"
 #include "codec/digest.h"
+#include "codec/gzip_cut.h"
 #include "os/file.h"
 #include "store/store.h"
 
@@ -100,6 +101,98 @@ Result<Piece> rewritten(const PackageContents& package, const std::vector<EntryP
   piece.size = TRY(env.store.size(piece.blob));
   TRY(env.store.state().put("segment", key, piece.blob.hex()));
   return piece;
+}
+
+/// Finds where a tar stream's end blocks begin.
+class TarEnd {
+ public:
+  void push(std::string_view bytes) {
+    while (!bytes.empty() && !end_) {
+      if (skip_ > 0) {
+        const std::uint64_t take = std::min<std::uint64_t>(skip_, bytes.size());
+        skip_ -= take;
+        at_ += take;
+        bytes.remove_prefix(static_cast<std::size_t>(take));
+        continue;
+      }
+      const std::size_t take = std::min(kBlock - block_.size(), bytes.size());
+      block_ += bytes.substr(0, take);
+      bytes.remove_prefix(take);
+      if (block_.size() == kBlock) read_block();
+    }
+  }
+  /// Up to here all is entries: the beginning of the next header.
+  std::uint64_t safe() const { return end_ ? *end_ : at_; }
+  /// Nothing when the stream has no end blocks, or sizes that this does not read.
+  std::optional<std::uint64_t> end() const { return odd_ ? std::nullopt : end_; }
+
+ private:
+  static constexpr std::size_t kBlock = 512, kSizeField = 124, kSizeBytes = 12, kTypeField = 156;
+
+  void read_block() {
+    const std::string block = std::exchange(block_, {});
+    if (block.find_first_not_of('\0') == std::string::npos) {
+      end_ = at_;
+      return;
+    }
+    at_ += kBlock;
+    const char type = block[kTypeField];
+    std::uint64_t size = 0;
+    for (std::size_t i = kSizeField; i < kSizeField + kSizeBytes; ++i) {
+      const char c = block[i];
+      if (c >= '0' && c <= '7') size = size * 8 + static_cast<std::uint64_t>(c - '0');
+      else if (c != ' ' && c != '\0') odd_ = true;
+    }
+    if (type >= '1' && type <= '6') size = 0;
+    if (size > kMaxUncompressed) odd_ = true;
+    skip_ = odd_ ? 0 : size + codec::tar_padding(size);
+  }
+
+  std::string block_;
+  std::uint64_t at_ = 0, skip_ = 0;
+  std::optional<std::uint64_t> end_;
+  bool odd_ = false;
+};
+
+/// A foreign segment without its end blocks, so that others can follow it in a layer: its compressed bytes stay up to
+/// the last block of deflate that ends before them. Nothing when it cannot be cut.
+Result<std::optional<Piece>> stripped(const PackageContents& package, Env& env) {
+  std::optional<Piece> out;
+  const std::string key = fmt::format("stripped {} {}", kFormat, package.apk.hex());
+  const std::optional<std::string> kept = TRY(env.store.state().get("segment", key));
+  if (kept) {
+    Piece piece;
+    piece.blob = TRY(parse_sha256(*kept));
+    if (env.store.has(piece.blob)) {
+      piece.size = TRY(env.store.size(piece.blob));
+      out = piece;
+      return out;
+    }
+  }
+  const os::Path apk = env.store.blob_path(package.apk);
+  const apk::Segment data = package.data();
+  TarEnd tar;
+  codec::GzipCutter cutter(
+      [&](std::string_view bytes) {
+        tar.push(bytes);
+        return Result<>{};
+      },
+      [&] { return tar.safe(); }, kMaxUncompressed);
+  TRY(read_range(apk, data.offset, data.size, [&](std::string_view bytes) { return cutter.push(bytes); }));
+  if (!tar.end()) return out;
+  const std::optional<codec::GzipCut> cut = TRY(cutter.finish(*tar.end()));
+  if (!cut) return out;
+  const os::TempDir folder = TRY(scratch(env));
+  os::AtomicFile file = TRY(os::AtomicFile::create(folder.path() / "segment"));
+  TRY(read_range(apk, data.offset, cut->offset, [&](std::string_view bytes) { return file.write(bytes); }));
+  TRY(file.write(cut->ending));
+  TRY(file.commit());
+  Piece piece;
+  piece.blob = TRY(env.store.put_file(folder.path() / "segment", store::Store::Take::kMove));
+  piece.size = TRY(env.store.size(piece.blob));
+  TRY(env.store.state().put("segment", key, piece.blob.hex()));
+  out = piece;
+  return out;
 }
 
 /// Copies pieces into a layer file and hashes what they inflate to.
@@ -270,7 +363,12 @@ std::vector<std::vector<std::size_t>> reference_groups(const std::vector<Package
 Result<Piece> piece_of(std::size_t package, const std::vector<PackageContents>& packages,
                        const MergedTree& tree, bool alone, Env& env) {
   const PackageContents& contents = packages[package];
-  if (tree.needs_rewrite(package, packages) || (contents.ends_with_zeros && !alone)) {
+  const bool rewrite = tree.needs_rewrite(package, packages);
+  if (!rewrite && contents.ends_with_zeros && !alone) {
+    const std::optional<Piece> piece = TRY(stripped(contents, env));
+    if (piece) return *piece;
+  }
+  if (rewrite || (contents.ends_with_zeros && !alone)) {
     Piece piece = TRY(rewritten(contents, tree.plans[package], env));
     return piece;
   }

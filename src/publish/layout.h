@@ -26,9 +26,6 @@ Result<> place_blob(const store::Store& store, const Sha256& digest, const os::P
 /// new one.
 Result<> write_layout(const os::Path& folder, const std::vector<index::SerialImage>& images, Env& env);
 
-/// A blob of the store at `to`: a hard link, or a copy where that is another file system. What is there stays.
-Result<> place_blob(const store::Store& store, const Sha256& digest, const os::Path& to);
-
 /// Writes a repository as a plain directory that any web server can serve: ARCH/APKINDEX.tar.gz, ARCH/*.apk, with
 /// *.spdx.json and *.intoto.sigstore.json beside each. Public keys are the caller's to add. APKINDEX is replaced last,
 /// by rename.

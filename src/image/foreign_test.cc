@@ -1,0 +1,281 @@
+#include "base/encoding.h"
+#include "base/text.h"
+#include "codec/digest.h"
+#include "codec/gzip.h"
+#include "image/diff.h"
+#include "image/export.h"
+#include "image/java_truststore.h"
+#include "image/kitchen_test.h"
+#include "image/layer.h"
+#include "image/lock_file.h"
+
+namespace nacre::image {
+namespace {
+
+/// Images of packages from anybody.
+struct ForeignImage : Kitchen {
+  ComposeRequest foreign(const ImageSpec& of, std::vector<index::SerialPackage> packages,
+                         LayerForm form = LayerForm::kSegments) {
+    ComposeRequest out = request(of, std::move(packages));
+    out.foreign = true;
+    out.form = form;
+    out.keys = {{"theirs.rsa.pub", "PEM\n"}};
+    out.repositories = {"https://example.org/os"};
+    return out;
+  }
+  Image made(const ComposeRequest& of) {
+    auto image = compose_image(of, env_);
+    EXPECT_TRUE(image) << image.error().render();
+    return image ? *std::move(image) : Image{};
+  }
+  std::map<std::string, ImageFile> files_of(const Image& image) {
+    std::map<std::string, ImageFile> out;
+    const auto files = list_files(image.manifest.digest, env_);
+    EXPECT_TRUE(files) << files.error().render();
+    if (files)
+      for (const ImageFile& found : *files) out[found.path] = found;
+    return out;
+  }
+  std::string content(const Image& image, const std::string& path) {
+    const auto found = read_files(image.manifest.digest, {path}, env_);
+    return found && found->contains(path) ? found->at(path) : "(none)";
+  }
+  index::SerialPackage owned() {
+    apk::DataEntry program = file("usr/bin/tool", "tool", 04755);
+    program.header.uid = 12;
+    program.header.gid = 34;
+    return package(info("tool"), {folder("usr"), folder("usr/bin", 02775), program,
+                                  link("usr/bin/same", "usr/bin/tool", '1')});
+  }
+  const ImageSpec plain_ = spec("contents: {packages: [tool]}\n");
+};
+
+TEST_F(ForeignImage, NeitherEditionNorSignatureIsAskedOf) {
+  const auto unsigned_package =
+      package(info("tool"), {folder("usr"), file("usr/x", "x")}, Edition::kCommunity, Signed::kNo);
+  const Image image = made(foreign(plain_, {unsigned_package}));
+  EXPECT_EQ(content(image, "usr/x"), "x");
+  EXPECT_EQ(content(image, "etc/apk/repositories"), "https://example.org/os\n");
+  EXPECT_EQ(content(image, "etc/apk/keys/theirs.rsa.pub"), "PEM\n");
+  EXPECT_EQ(content(image, "etc/apk/world"), "tool=1-r0\n");
+  EXPECT_EQ(files_of(image).at("dev/null").type, '3');
+}
+
+TEST_F(ForeignImage, APackageThatIsNotTheIndexsIsRefused) {
+  index::SerialPackage other = owned();
+  other.record.checksum = "Q1" + std::string(27, 'A') + "=";
+  const auto image = compose_image(foreign(plain_, {other}), env_);
+  ASSERT_FALSE(image);
+  EXPECT_EQ(image.error().kind(), ErrorKind::kDenied);
+}
+
+TEST_F(ForeignImage, OwnersStandInSegmentsAndFallInTheReferencesForm) {
+  const auto segments = files_of(made(foreign(plain_, {owned()})));
+  EXPECT_EQ(segments.at("usr/bin/tool").uid, 12u);
+  EXPECT_EQ(segments.at("usr/bin").mode, 02775u);
+  const Image image = made(foreign(plain_, {owned()}, LayerForm::kReference));
+  const auto reference = files_of(image);
+  EXPECT_EQ(image.layers.size(), 1u);
+  EXPECT_EQ(reference.at("usr/bin/tool").uid, 0u);
+  EXPECT_EQ(reference.at("usr/bin/tool").mode, 04755u) << "files keep setuid";
+  EXPECT_EQ(reference.at("usr/bin").mode, 0775u) << "directories lose setgid";
+  EXPECT_NE(content(image, "usr/lib/apk/db/installed").find("a:12:34:4755"), std::string::npos)
+      << "the database says what the package says";
+}
+
+TEST_F(ForeignImage, PackagesOfOneOriginMayOverwriteEachOther) {
+  const auto first = package(info("first"), {folder("usr"), file("usr/x", "old")});
+  apk::PackageInfo of_origin = info("second");
+  of_origin.origin = "first";
+  const auto second = package(of_origin, {folder("usr"), file("usr/x", "new")});
+  for (const LayerForm form : {LayerForm::kSegments, LayerForm::kReference})
+    EXPECT_EQ(content(made(foreign(plain_, {first, second}, form)), "usr/x"), "new");
+  const auto stranger = package(info("third"), {folder("usr"), file("usr/x", "newer")});
+  const auto image = compose_image(foreign(plain_, {first, stranger}, LayerForm::kReference), env_);
+  ASSERT_FALSE(image);
+  const std::string message = image.error().render();
+  EXPECT_NE(message.find("first=1-r0"), std::string::npos) << message;
+  EXPECT_NE(message.find("third=1-r0"), std::string::npos) << message;
+}
+
+TEST_F(ForeignImage, AnEqualRequestIsKnownAndAnotherIsNot) {
+  const ComposeRequest one = foreign(plain_, {owned()});
+  const Image first = made(one), again = made(one);
+  EXPECT_EQ(first.manifest.digest, again.manifest.digest);
+  EXPECT_EQ(again.packages, first.packages);
+  ComposeRequest other = one;
+  other.keys = {{"other.rsa.pub", "PEM\n"}};
+  EXPECT_NE(made(other).manifest.digest, first.manifest.digest);
+}
+
+TEST_F(ForeignImage, WritesCertificatesServicesAndSidecars) {
+  const ImageSpec of = spec(R"(contents: {packages: [tool]}
+entrypoint: {type: service-bundle, services: {web: /usr/bin/web -f}}
+paths: [{path: /etc/ssl/certs, type: directory, permissions: 0o755}]
+)");
+  const auto bundle = package(info("ca"), {folder("etc"), folder("etc/ssl"), folder("etc/ssl/certs"),
+                                           file("etc/ssl/certs/ca-certificates.crt", "certificates\n")});
+  const Image image = made(foreign(of, {owned(), bundle}));
+  EXPECT_EQ(content(image, "sv/web/run"), "#!/bin/execlineb\n/usr/bin/web -f\n");
+  EXPECT_EQ(content(image, "etc/ssl/certs/.ca-certificates.crt.sha256"),
+            codec::sha256("certificates\n").hex() + "  ca-certificates.crt\n");
+  EXPECT_EQ(content(image, "etc/apk/world"), "ca=1-r0\ns6\ntool=1-r0\n");
+}
+
+/// Packages with an origin each and a size; `versions` lets one change.
+TEST_F(ForeignImage, AVersionMovesOneGroupAlone) {
+  const auto all = [&](const std::string& changed) {
+    std::vector<index::SerialPackage> out;
+    for (int i = 0; i < 30; ++i) {
+      const std::string name = fmt::format("p{}", i);
+      apk::PackageInfo about = info(name, name == changed ? "2-r0" : "1-r0");
+      about.origin = fmt::format("o{}", i / 2);
+      about.installed_bytes = 1000u + static_cast<unsigned>(i) * 3000u + (name == changed ? 100u : 0u);
+      out.push_back(package(about, {folder("usr"), file("usr/" + name, name + about.version)}));
+    }
+    return out;
+  };
+  for (const char* strategy : {"package", "origin"}) {
+    const ImageSpec of =
+        spec(fmt::format("contents: {{packages: [p0]}}\nlayering: {{strategy: {}, budget: 8}}\n", strategy));
+    const Image before = made(foreign(of, all(""))), after = made(foreign(of, all("p7")));
+    ASSERT_EQ(before.layers.size(), after.layers.size()) << strategy;
+    EXPECT_LE(before.layers.size(), 9u);
+    int moved = 0;
+    for (std::size_t i = 0; i + 1 < before.layers.size(); ++i)
+      moved += before.layers[i].blob.digest == after.layers[i].blob.digest ? 0 : 1;
+    EXPECT_EQ(moved, 1) << strategy << ": one group, and the top layer with the database";
+  }
+}
+
+TEST_F(ForeignImage, ExportsAreDeterministicAndReadable) {
+  const Image image = made(foreign(plain_, {owned()}));
+  const os::Path tar = dir_.path() / "root.tar", cpio = dir_.path() / "root.cpio";
+  ASSERT_TRUE(export_root(image.manifest.digest, RootFormat::kTar, tar, env_));
+  ASSERT_TRUE(export_root(image.manifest.digest, RootFormat::kCpio, cpio, env_));
+  const std::string first = *os::read_file(cpio);
+  ASSERT_TRUE(export_root(image.manifest.digest, RootFormat::kCpio, cpio, env_));
+  EXPECT_EQ(*os::read_file(cpio), first);
+  os::Command command;
+  command.inherit_env = true;
+  command.argv = {"tar", "tvf", tar.string(), "usr/bin/tool"};
+  const auto listed = processes_.run(command);
+  ASSERT_TRUE(listed);
+  EXPECT_NE(listed->out.find("usr/bin/tool link to usr/bin/same"), std::string::npos) << listed->out << listed->err;
+}
+
+TEST_F(ForeignImage, DiffNamesWhatMatters) {
+  const Image before = made(foreign(plain_, {package(info("tool"), {folder("usr"), file("usr/tool", "1")})}));
+  const Image after =
+      made(foreign(plain_, {package(info("tool", "2-r0"), {folder("usr"), file("usr/tool", "2", 04755)})}));
+  const codec::Json diff =
+      diff_images(*view_image(before.manifest.digest, env_), *view_image(after.manifest.digest, env_));
+  EXPECT_EQ(diff["packages"]["changed"]["tool"]["after"].as_string(), "2-r0");
+  EXPECT_EQ(diff["special"]["added"]["usr/tool"].as_string(), "4755 0:0");
+  EXPECT_NE(diff["files"]["changed"].find("usr/tool"), nullptr);
+  EXPECT_NE(render_diff(diff).find("~ tool 1-r0 => 2-r0"), std::string::npos);
+  EXPECT_TRUE(diff_images(*view_image(after.manifest.digest, env_), *view_image(after.manifest.digest, env_))
+                  .members()
+                  .empty());
+}
+
+constexpr std::string_view kLock = R"({
+  "version": "v1",
+  "config": {
+    "name": "web.yaml",
+    "checksum": "sha256-eal7+HCFuOLz/8m3vNO5cYyNK0Zw7AphCcsc76TbTXg="
+  },
+  "contents": {
+    "keyring": [
+      {
+        "name": "k.rsa.pub",
+        "url": "https://k.rsa.pub",
+        "content": "PEM\n"
+      }
+    ],
+    "build_repositories": [],
+    "runtime_repositories": [],
+    "repositories": [
+      {
+        "name": "r/x86_64",
+        "url": "https://r/x86_64/APKINDEX.tar.gz",
+        "architecture": "x86_64"
+      }
+    ],
+    "packages": [
+      {
+        "name": "a",
+        "url": "https://r/x86_64/a-1-r0.apk",
+        "version": "1-r0",
+        "architecture": "x86_64",
+        "signature": {
+          "range": "bytes=0-646",
+          "checksum": "sha1-S+THz+JYZxcNzNCw2jI9YlnDnE4="
+        },
+        "control": {
+          "range": "bytes=647-1628",
+          "checksum": "sha1-m6wB0UFePGN8Drz82pC8y2uAiu8="
+        },
+        "data": {
+          "range": "bytes=1629-2929",
+          "checksum": "sha256-ckBapsaMu5EOb/e4Ei1s2l/+dZMEamHhUmaoJ8yeZwg="
+        },
+        "checksum": "Q1m6wB0UFePGN8Drz82pC8y2uAiu8="
+      }
+    ]
+  }
+}
+)";
+
+TEST(LockFile, IsWrittenAsItWasRead) {
+  auto lock = parse_lock_file(kLock, "web.lock.json");
+  ASSERT_TRUE(lock) << lock.error().render();
+  EXPECT_EQ(lock->packages.at(0).size(), 2930u);
+  EXPECT_FALSE(lock->closed());
+  EXPECT_EQ(write_lock_file(*lock), kLock);
+  lock->tool = "nacre 1";
+  lock->packages[0].sha256 = std::string(64, 'a');
+  lock->indexes = {{"https://r/x86_64/APKINDEX.tar.gz", std::string(64, 'b'), "d", "f"}};
+  const auto again = parse_lock_file(write_lock_file(*lock), "web.lock.json");
+  ASSERT_TRUE(again) << again.error().render();
+  EXPECT_TRUE(again->closed());
+  EXPECT_EQ(again->packages[0].sha256, lock->packages[0].sha256);
+  EXPECT_EQ(again->indexes.at(0).key, "f");
+}
+
+TEST(LockFile, FaultsAreNamed) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"\"v1\"", "\"v2\""},
+      {"bytes=647-1628", "bytes=600-1628"},
+      {"bytes=0-646", "bytes=0-18446744073709551616"},
+      {"bytes=1629-2929", "bytes=1629-10"},
+      {"\"Q1m6wB0UFePGN8Drz82pC8y2uAiu8=\"", "\"\""},
+      {"\"Q1m6wB0UFePGN8Drz82pC8y2uAiu8=\"", "\"Q1S+THz+JYZxcNzNCw2jI9YlnDnE4=\""},
+      {"sha256-ckBapsaMu5EOb", "sha256-ck"}};
+  for (const auto& [from, to] : cases) {
+    const auto lock = parse_lock_file(replace_all(std::string(kLock), from, to), "web.lock.json");
+    EXPECT_FALSE(lock) << from << " -> " << to;
+  }
+}
+
+TEST(JavaTruststore, IsReadAndWritten) {
+  // An empty store; its digest was computed by another program.
+  const std::string empty = *from_hex("feedfeed0000000200000000e2686e45fb43dfa4d992dd41ceb6b21c6330d792");
+  auto store = JavaTruststore::parse(empty);
+  ASSERT_TRUE(store) << store.error().render();
+  EXPECT_EQ(store->write(), empty);
+  store->add("Zwei", "DER", 5);
+  store->add("eins", "OTHER", 6);
+  const std::string written = store->write();
+  const auto again = JavaTruststore::parse(written);
+  ASSERT_TRUE(again) << again.error().render();
+  EXPECT_EQ(again->write(), written);
+  EXPECT_LT(written.find("eins"), written.find("zwei")) << "by alias, in small letters";
+  std::string broken = written;
+  broken[20] ^= 1;
+  EXPECT_FALSE(JavaTruststore::parse(broken));
+  EXPECT_FALSE(JavaTruststore::parse("PK12"));
+}
+
+}  // namespace
+}  // namespace nacre::image
