@@ -74,7 +74,8 @@ Json build_provenance(const build::BuildRequest& request, const build::BuiltTree
     std::vector<std::string> files;
     for (const build::HostFile& file : request.grant.files) files.push_back("/" + file.inside.str());
     internal.set("networkEnvironment", Json::strings(request.grant.environment));
-    internal.set("networkFiles", Json::strings(files)).set("networkCaches", !request.grant.caches.empty());
+    internal.set("networkFiles", Json::strings(files)).set(
+        "networkCaches", !request.grant.caches.empty() && request.grant.earlier_caches);
   }
   if (!built.secrets.empty()) internal.set("secrets", Json::strings(built.secrets));
   if (built.kept_state) {

@@ -201,6 +201,7 @@ Result<BuiltTree> run_build(const BuildRequest& request, sandbox::Sandbox& sandb
   const Guest& guest = build.guest();
   built.workspace = guest.workspace;
   built.output = guest.workspace / "melange-out";
+  if (sandbox::has_one_owner()) built.sole_owner = {guest.base.uid, guest.base.gid};
   auto ran = build.run_until(build.size());
   for (const StepList::Part& part : build.list().parts) built.packages.push_back(part.name);
   for (const std::string& package : built.packages)

@@ -76,6 +76,11 @@ struct BuiltTree {
   std::size_t kept_steps = 0;         ///< So many, the first, were run by an earlier build, whose state was kept.
   std::optional<Sha256> kept_state;   ///< Key of that state: digest of all that it depends on.
   std::int64_t started = 0, finished = 0;
+  /// Whose the files are where a sandbox has one owner alone (sandbox::has_one_owner): on disk they are all ours.
+  struct Owner {
+    unsigned uid = 0, gid = 0;
+  };
+  std::optional<Owner> sole_owner;
 };
 
 /// Digest of what can change a build's output (design, decision 5): compiled steps, source digests,

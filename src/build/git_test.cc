@@ -3,6 +3,7 @@
 
 #include "base/events.h"
 #include "base/text.h"
+#include "build/git_testing.h"
 #include "codec/archive.h"
 #include "net/http.h"
 #include "os/clock.h"
@@ -36,37 +37,21 @@ class GitTest : public testing::Test {
   FetchPlaces places{{dir.path() / "mirrors"}, {}, false};
   Path work = dir.path() / "work";
 
-  std::string git(const Path& folder, std::vector<std::string> arguments) {
-    os::Command command;
-    command.argv = {"git", "-C", folder.string(), "-c", "user.name=A", "-c", "user.email=a@example.org",
-                    "-c", "init.defaultBranch=main", "-c", "protocol.file.allow=always", "-c", "safe.directory=*"};
-    command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
-    command.inherit_env = true;
-    command.env = {"GIT_AUTHOR_DATE=@1700000000 +0000", "GIT_COMMITTER_DATE=@1700000000 +0000"};
-    const auto out = os::run_or_fail(processes, command);
-    EXPECT_TRUE(out) << (out ? "" : out.error().render());
-    return out ? std::string(trim(*out)) : "";
-  }
-  std::string commit(const std::string& file, const std::string& text) {
-    EXPECT_TRUE(os::write_file(work / file, text));
-    git(work, {"add", "-A"});
-    git(work, {"commit", "-q", "-m", file});
-    return git(work, {"rev-parse", "HEAD"});
-  }
   /// A repository with three commits, tags on the second, and its bare clone among the mirrors.
   void SetUp() override {
     ASSERT_TRUE(os::make_dirs(work));
-    git(work, {"init", "-q"});
-    first = commit("a", "1");
-    second = commit("b", "2");
-    git(work, {"tag", "v1"});
-    git(work, {"tag", "-a", "-m", "release", "v2"});
-    third = commit("c", "3");
+    git_in(work, {"init", "-q"});
+    first = commit_file(work, "a", "1");
+    second = commit_file(work, "b", "2");
+    git_in(work, {"tag", "v1"});
+    git_in(work, {"tag", "-a", "-m", "release", "v2"});
+    third = commit_file(work, "c", "3");
     mirror("https://host.example/owner/tool.git", "owner+tool");
   }
   void mirror(const std::string&, const std::string& name) {
     ASSERT_TRUE(os::make_dirs(dir.path() / "mirrors"));
-    git(dir.path(), {"clone", "-q", "--bare", "--no-local", work.string(), (dir.path() / "mirrors" / name).string()});
+    const Path bare = dir.path() / "mirrors" / name;
+    git_in(dir.path(), {"clone", "-q", "--bare", "--no-local", work.string(), bare.string()});
   }
   definition::Source source(std::string tag, std::string branch, std::string commit) {
     definition::Source out;
@@ -92,7 +77,7 @@ class GitTest : public testing::Test {
     os::Command command;
     command.argv = {"tar", "-C", place.path().string(), "-xf", store->blob_path(got->sha256).string()};
     EXPECT_TRUE(os::run_or_fail(processes, command));
-    return git(place.path() / "repository.git", {"rev-list", "--count", revision});
+    return git_in(place.path() / "repository.git", {"rev-list", "--count", revision});
   }
   std::string first, second, third;
 };
@@ -101,7 +86,7 @@ TEST_F(GitTest, BringsTagsBranchesAndCommits) {
   EXPECT_EQ(fetch(source("v1", "", second)), "directory " + second);
   EXPECT_EQ(fetch(source("v1", "", second)), "store " + second);
   EXPECT_EQ(fetch(source("v2", "", second)), "directory " + second);
-  EXPECT_EQ(fetch(source("v2", "", git(work, {"rev-parse", "refs/tags/v2"}))), "directory " + second);
+  EXPECT_EQ(fetch(source("v2", "", git_in(work, {"rev-parse", "refs/tags/v2"}))), "directory " + second);
   EXPECT_EQ(fetch(source("", "main", third)), "directory " + third);
   EXPECT_EQ(fetch(source("", "main", first)), "directory " + first);
   EXPECT_EQ(fetch(source("", "", third)), "directory " + third);
@@ -146,16 +131,16 @@ TEST_F(GitTest, RefusesWhatIsNotExpected) {
 TEST_F(GitTest, BringsSubmodules) {
   const Path inner = dir.path() / "inner";
   ASSERT_TRUE(os::make_dirs(inner));
-  git(inner, {"init", "-q"});
+  git_in(inner, {"init", "-q"});
   ASSERT_TRUE(os::write_file(inner / "x", "x"));
-  git(inner, {"add", "-A"});
-  git(inner, {"commit", "-q", "-m", "x"});
-  git(dir.path(), {"clone", "-q", "--bare", inner.string(), (dir.path() / "mirrors/owner+inner").string()});
-  git(work, {"submodule", "--quiet", "add", inner.string(), "sub"});
-  git(work, {"config", "-f", ".gitmodules", "submodule.sub.url", "../inner.git"});
-  git(work, {"commit", "-q", "-am", "module"});
-  git(work, {"push", "-q", "--force", (dir.path() / "mirrors/owner+tool").string(), "main"});
-  definition::Source wanted = source("", "main", git(work, {"rev-parse", "HEAD"}));
+  git_in(inner, {"add", "-A"});
+  git_in(inner, {"commit", "-q", "-m", "x"});
+  git_in(dir.path(), {"clone", "-q", "--bare", inner.string(), (dir.path() / "mirrors/owner+inner").string()});
+  git_in(work, {"submodule", "--quiet", "add", inner.string(), "sub"});
+  git_in(work, {"config", "-f", ".gitmodules", "submodule.sub.url", "../inner.git"});
+  git_in(work, {"commit", "-q", "-am", "module"});
+  git_in(work, {"push", "-q", "--force", (dir.path() / "mirrors/owner+tool").string(), "main"});
+  definition::Source wanted = source("", "main", git_in(work, {"rev-parse", "HEAD"}));
   wanted.submodules = true;
   const auto got = fetch_git(wanted, places, env);
   ASSERT_TRUE(got) << got.error().render();

@@ -47,23 +47,32 @@ Result<std::vector<std::string>> ignore_patterns(const Path& folder) {
   return out;
 }
 
+/// In a workspace that nobody reads yet, so without the detour of os::write_file.
 Result<> write_dated(const Path& target, std::string_view bytes, unsigned mode, std::int64_t mtime) {
-  TRY(os::make_dirs(target.parent_path()));
-  TRY(os::write_file(target, bytes, mode));
+  const os::Fd out(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
+  if (!out || ::fchmod(out.get(), mode) != 0)
+    return os::system_error(errno, fmt::format("create '{}'", target.string()));
+  TRY(write_whole(out.get(), bytes, target));
   const timespec times[2] = {{mtime, 0}, {mtime, 0}};
-  if (::utimensat(AT_FDCWD, target.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+  if (::futimens(out.get(), times) != 0)
     return os::system_error(errno, fmt::format("set the time of '{}'", target.string()));
   return {};
 }
 
 /// The compilers' files first: a side file of that name takes their place.
 Result<> fill_workspace(const GuestSpec& spec, const Path& workspace) {
-  for (const CompilerFile& file : spec.compiler_files)
-    TRY(write_dated(workspace / file.path, file.text, 0644, spec.source_date_epoch));
+  Path made;
+  for (const CompilerFile& file : spec.compiler_files) {
+    const Path target = workspace / file.path;
+    if (target.parent_path() != made) TRY(os::make_dirs(made = target.parent_path()));
+    TRY(write_dated(target, file.text, 0644, spec.source_date_epoch));
+  }
   const std::vector<os::TreeEntry> files = TRY(side_files(spec.source_dir));
   for (const os::TreeEntry& file : files) {
     const std::string bytes = TRY(os::read_beneath(spec.source_dir, file.path));
-    TRY(write_dated(workspace / file.path.str(), bytes, file.mode & 0777, spec.source_date_epoch));
+    const Path target = workspace / file.path.str();
+    TRY(os::make_dirs(target.parent_path()));
+    TRY(write_dated(target, bytes, file.mode & 0777, spec.source_date_epoch));
   }
   return {};
 }
@@ -110,6 +119,11 @@ Result<> set_limits(Guest& guest, const GuestSpec& spec) {
     const double cpus = TRY(parse_quantity(wanted.cpu), "reading resources.cpu");
     limits.cpus = stricter(limits.cpus, cpus);
   }
+  if (!wanted.disk.empty()) {
+    const double bytes = TRY(parse_quantity(wanted.disk), "reading resources.disk");
+    limits.disk_bytes = stricter(limits.disk_bytes, static_cast<std::uint64_t>(bytes));
+  }
+  guest.base.measured = {guest.workspace, guest.base.root.upper, guest.work / "tmp"};
   limits.cpus = stricter(limits.cpus, static_cast<double>(spec.jobs));
   if (const std::int64_t timeout = spec.definition->timeout_nanoseconds; timeout > 0)
     limits.timeout_seconds = stricter(limits.timeout_seconds, static_cast<double>(timeout) / 1e9);
@@ -147,6 +161,16 @@ Result<> bind_caches(Guest& guest, const Path& folder) {
 }
 
 }  // namespace
+
+Result<> write_whole(int fd, std::string_view bytes, const Path& path) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(fd, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return os::system_error(errno, fmt::format("write '{}'", path.string()));
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return {};
+}
 
 Result<> add_network(Guest& guest, const NetworkGrant& grant) {
   guest.base.network = true;

@@ -47,6 +47,9 @@ Result<std::vector<os::TreeEntry>> side_files(const os::Path& source_dir);
 /// "NAME=value", ordered by name.
 std::vector<std::string> env_list(const std::map<std::string, std::string>& env);
 
+/// All of it into an open file; `path` is for messages.
+Result<> write_whole(int fd, std::string_view bytes, const os::Path& path);
+
 /// Gives the steps network, and what the grant shows to them.
 Result<> add_network(Guest& guest, const NetworkGrant& grant);
 

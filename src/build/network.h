@@ -40,6 +40,7 @@ struct NetworkGrant {
   std::vector<std::string> environment;  ///< Names of our own variables that are passed on.
   std::vector<HostFile> files;
   std::string asked_by = "caller";  ///< "definition" when its annotation does: for provenance.
+  bool earlier_caches = true;       ///< false: `caches` began empty.
   os::Path caches;  ///< Directory whose subdirectories steps may write below /var/cache/melange; empty: none.
 };
 

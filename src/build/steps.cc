@@ -41,6 +41,14 @@ std::string printable(std::string_view line) {
   return out;
 }
 
+/// What programs say that cannot give a file to another user.
+bool wants_owners(std::string_view line) {
+  constexpr std::string_view kSigns[] = {"chown", "changing ownership", "change ownership", "cannot change owner",
+                                         "setgroups", "initgroups"};
+  return std::any_of(std::begin(kSigns), std::end(kSigns),
+                     [&](std::string_view sign) { return line.find(sign) != std::string_view::npos; });
+}
+
 /// What programs say without a network.
 bool wants_network(std::string_view line) {
   constexpr std::string_view kSigns[] = {"Could not resolve", "Temporary failure in name resolution",
@@ -75,13 +83,7 @@ Result<> Log::add(std::string_view line) {
   std::string text =
       size_ > kMaxBytes ? "nacre: the log ends here: it is too long" : std::string(line);
   text += '\n';
-  for (std::string_view rest = text; !rest.empty();) {
-    const ssize_t count = ::write(fd_.get(), rest.data(), rest.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return os::system_error(errno, fmt::format("write '{}'", file_.string()));
-    rest.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return {};
+  return write_whole(fd_.get(), text, file_);
 }
 
 /// Runs a command whose lines go to the task and the log.
@@ -94,9 +96,12 @@ Result<os::Exit> StepRunner::enter(sandbox::SandboxCommand& command, const Task&
     if (!added && !trouble) trouble = std::move(added).error();
   };
   command.on_note = [&](std::string_view note) { task.note(note); };
+  exceeded_.clear();
+  command.on_exceeded = [this](std::string_view limit) { exceeded_ = limit; };
   auto exit = sandbox_.run(command, env_.stop);
   command.on_line = nullptr;
   command.on_note = nullptr;
+  command.on_exceeded = nullptr;
   if (exit && trouble) return *std::move(trouble);
   return exit;
 }
@@ -230,6 +235,7 @@ Result<> StepRunner::judge(const StepRun& step, const sandbox::SandboxCommand& c
   if (exit.signal != 0) how = fmt::format("signal {}", exit.signal);
   if (exit.timed_out)
     how = fmt::format("{} passed", human_duration(command.limits.timeout_seconds));
+  if (!exceeded_.empty()) how = "over " + exceeded_;
   TRY(log_.add("== failed: " + how));
   TRY(remember_failure(guest_, command, step.script, step.label, env_));
   std::string lines;
@@ -239,12 +245,16 @@ Result<> StepRunner::judge(const StepRun& step, const sandbox::SandboxCommand& c
     lines += "\n    " + line;
   }
   const bool cut_off = !command.network && std::any_of(tail.begin(), tail.end(), wants_network);
-  const ErrorKind kind = full || exit.timed_out ? ErrorKind::kUnavailable : ErrorKind::kInvalid;
+  const bool owners = sandbox::has_one_owner() && std::any_of(tail.begin(), tail.end(), wants_owners);
+  const bool limited = exit.timed_out || !exceeded_.empty();
+  const ErrorKind kind = full || limited ? ErrorKind::kUnavailable : ErrorKind::kInvalid;
   return Error::make(kind, "step '{}' of '{}' stopped: {}{}{}", step.label, step.part, how,
                      full ? ", no space left" : "", lines.empty() ? "; it printed nothing" : lines)
       .at(step.place)
       .hint(fmt::format(
-          "{}`nacre shell --failed {}` opens a shell where it stopped",
+          "{}{}{}`nacre shell --failed {}` opens a shell where it stopped",
+          owners ? "nacre was not started as root, so all files of a build have one owner; " : "",
+          limited ? "`resources:` and `timeout:` of the definition, or options, set limits; " : "",
           cut_off ? "it had no network (`--network always`, or the annotation nacre.network); " : "",
           guest_.name.find(' ') == std::string::npos ? guest_.name : shell_quote(guest_.name)));
 }

@@ -92,6 +92,7 @@ class StepRunner {
   Log log_;
   std::vector<StepRecord> records_;
   std::vector<std::string> secrets_seen_;
+  std::string exceeded_;  ///< The limit that the step running or just run came up against.
 };
 
 // failed.cc

@@ -178,6 +178,10 @@ Result<sandbox::Limits> limits_of(const MelangeArguments& arguments, const defin
     const double bytes = TRY(quantity("--memory"), "reading --memory");
     out.memory_bytes = static_cast<std::uint64_t>(bytes);
   }
+  if (resources.disk.empty()) {
+    const double bytes = TRY(quantity("--disk"), "reading --disk");
+    out.disk_bytes = static_cast<std::uint64_t>(bytes);
+  }
   if (const std::string text = arguments.text("--timeout"); !text.empty())
     out.timeout_seconds = TRY(parse_go_duration(text), "reading --timeout");
   return out;
@@ -254,7 +258,7 @@ std::vector<MelangeFlag> with_guest_flags(std::vector<MelangeFlag> own) {
       {"--cpumodel", 0, F::kText, "", "default CPU model", "it is the machine's own"},
       {"--debug", 0, F::kSwitch, "", "steps say what they run (set -x)", ""},
       {"--debug-runner", 0, F::kSwitch, "", "keep the place of the run, for a look", ""},
-      {"--disk", 0, F::kText, "", "disk limit", "builds write to the disk of the store, without a quota"},
+      {"--disk", 0, F::kText, "", "disk limit", ""},
       {"--env-file", 0, F::kList, "", "files of NAME=value for the steps", ""},
       {"--ignore-signatures", 0, F::kSwitch, "", "take indexes without a look at their signatures", ""},
       {"--interactive", 'i', F::kSwitch, "", "open a shell where a step failed", ""},

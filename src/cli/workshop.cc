@@ -420,6 +420,7 @@ Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildR
   os::TempDir place = TRY(os::TempDir::create(env.store.work_dir(), "second-build-of-"));
   request.work = place.path() / "work";
   request.grant.caches = place.path() / "cache";  // nothing that the first build left
+  request.grant.earlier_caches = false;
   const build::BuiltTree built = TRY(build::run_build(request, shop.session.sandbox, env));
   const Assembled assembled = TRY(assemble(shop, request, built, edition, place.path() / "apk"));
   std::vector<std::string> differences;
@@ -440,7 +441,10 @@ Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildR
   }
   if (!differences.empty())
     return Error::make(ErrorKind::kConflict, "a second build of '{}' gave other bytes:\n  {}",
-                       record.definition, join(differences, "\n  "));
+                       record.definition, join(differences, "\n  "))
+        .hint(request.network ? "it has network, and what it fetches there may change: name its sources by digest, or "
+                                "pin what package managers bring"
+                              : "`nacre log` of both builds may say what depends on time or place");
   std::vector<index::SerialPackage> out =
       TRY(attest_packages(shop, request, built, assembled, key, edition));
   task.finish("the same bytes");

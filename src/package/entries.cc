@@ -123,8 +123,10 @@ class Packer {
   }
 
   void set_owner(const TreeEntry& entry, codec::TarHeader& header) const {
-    header.uid = entry.uid == build_uid_ ? 0 : entry.uid;
-    header.gid = entry.gid == build_gid_ ? 0 : entry.gid;
+    const auto& sole = request_.built->sole_owner;
+    const unsigned uid = sole ? sole->uid : entry.uid, gid = sole ? sole->gid : entry.gid;
+    header.uid = uid == build_uid_ ? 0 : uid;
+    header.gid = gid == build_gid_ ? 0 : gid;
     const auto user = request_.accounts.users.find(header.uid);
     const auto group = request_.accounts.groups.find(header.gid);
     if (user != request_.accounts.users.end()) header.uname = user->second;

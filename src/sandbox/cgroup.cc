@@ -183,15 +183,22 @@ std::vector<int> Cgroup::joins() const {
   return out;
 }
 
-bool Cgroup::ran_out_of_memory() const {
-  for (const Path& folder : folders_)
-    for (const char* file : {"memory.oom_control", "memory.events"}) {
-      const std::string text = os::read_file(folder / file).value_or("");
-      for (const std::string& line : split(text, '\n'))
-        if (line.starts_with("oom_kill ") && line != "oom_kill 0") return true;
+bool Cgroup::counted(std::string_view file, std::string_view key) const {
+  for (const Path& folder : folders_) {
+    const std::string text = os::read_file(folder / file).value_or("");
+    for (const std::string& line : split(text, '\n')) {
+      const std::vector<std::string> words = split_words(line);
+      if (words.size() == 2 && words[0] == key && words[1] != "0") return true;
     }
+  }
   return false;
 }
+
+bool Cgroup::ran_out_of_memory() const {
+  return counted("memory.oom_control", "oom_kill") || counted("memory.events", "oom_kill");
+}
+
+bool Cgroup::ran_out_of_pids() const { return counted("pids.events", "max"); }
 
 Cgroup::~Cgroup() {
   procs_.clear();

@@ -35,9 +35,12 @@ class Cgroup {
   std::vector<int> joins() const;  ///< Descriptors of cgroup.procs: writing "0" moves the writer.
   bool limits_pids() const { return limits_pids_; }
   bool ran_out_of_memory() const;     ///< The kernel killed something for want of memory.
+  bool ran_out_of_pids() const;       ///< The kernel refused to start a process or thread.
 
  private:
   Cgroup() = default;
+  /// Whether a line "KEY N" of one of these files has an N other than 0.
+  bool counted(std::string_view file, std::string_view key) const;
   Result<> add(const ControllerPlace& place, const Limits& limits, std::string_view name);
 
   std::vector<Path> folders_;

@@ -200,6 +200,10 @@ void become_command(const Launch& launch) {
     const rlimit limit = {launch.max_pids_rlimit, launch.max_pids_rlimit};
     ::setrlimit(RLIMIT_NPROC, &limit);
   }
+  if (launch.max_file_bytes > 0) {
+    const rlimit limit = {launch.max_file_bytes, launch.max_file_bytes};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
   if (!drop_power(launch)) fail(launch, Step::kCapabilities);
   if (::chdir(launch.working_dir.c_str()) != 0) fail(launch, Step::kWorkingDir);
   if (launch.scope_sockets && !scope_sockets()) fail(launch, Step::kScope);

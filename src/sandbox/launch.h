@@ -71,6 +71,7 @@ struct Launch {
   unsigned uid = 0, gid = 0;
   std::uint64_t bounding = 0, capabilities = 0;  ///< Bit per capability.
   std::uint64_t max_pids_rlimit = 0;   ///< Where no cgroup limits processes; 0: not set.
+  std::uint64_t max_file_bytes = 0;    ///< Of one file; 0: not set.
   bool own_network = true, interactive = false, scope_sockets = false;
   std::vector<sock_filter> filter;
   std::vector<int> cgroups;            ///< Descriptors of cgroup.procs.

@@ -2,6 +2,7 @@
 #include "os/file.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/copied_root.h"
+#include "sandbox/disk_watch.h"
 #include "sandbox/launch.h"
 #include "sandbox/watch.h"
 
@@ -220,7 +221,21 @@ class Run {
     if (group.ran_out_of_memory())
       note(fmt::format("a process was killed: over the memory limit of {}",
                        human_bytes(command_.limits.memory_bytes)));
+    exceeded_ = exceeded(ending, group);
     return ending;
+  }
+
+  std::string disk_text() const { return fmt::format("the disk limit of {}", human_bytes(command_.limits.disk_bytes)); }
+
+  /// The limit that made a command fail, as far as can be told. A build that goes on without the process that was
+  /// killed, or could not be started, does not fail.
+  std::string exceeded(const Ending& ending, const Cgroup& group) const {
+    const Limits& limits = command_.limits;
+    if (ending.disk_full) return disk_text();
+    if (ending.failure || ending.exit.timed_out || ending.exit.ok()) return {};
+    if (group.ran_out_of_memory()) return fmt::format("the memory limit of {}", human_bytes(limits.memory_bytes));
+    if (group.ran_out_of_pids()) return fmt::format("the limit of {} processes", limits.max_pids);
+    return {};
   }
 
   Result<os::Exit> in_copy() {
@@ -228,10 +243,19 @@ class Run {
     Launch launch = TRY(prepare_somehow(root.path()));
     Ending ending = TRY(attempt(launch));
     TRY(root.keep_changes(), "moving what changed into '{}'", command_.root.upper.string());
+    // What the command wrote into its root is in a measured directory only now.
+    if (const std::uint64_t limit = command_.limits.disk_bytes; limit > 0 && !command_.measured.empty()) {
+      ending.disk_full = ending.disk_full || disk_usage(command_.measured, limit).value_or(limit + 1) > limit;
+      if (ending.disk_full) exceeded_ = disk_text();
+    }
     return answer(launch, std::move(ending));
   }
 
   Result<os::Exit> answer(const Launch& launch, Ending ending) const {
+    if (!exceeded_.empty()) {
+      if (ending.exit.ok()) ending.exit.code = 1;
+      if (command_.on_exceeded) command_.on_exceeded(exceeded_);
+    }
     if (ending.failure) return error_of(launch, *ending.failure);
     if (ending.interrupted) return Error::make(ErrorKind::kUnavailable, "interrupted");
     if (ending.too_much)
@@ -253,6 +277,7 @@ class Run {
   const SandboxCommand& command_;
   RootMaking making_;
   std::stop_token stop_;
+  std::string exceeded_;
 };
 
 }  // namespace

@@ -52,10 +52,13 @@ Result<Source> make_source(const Launch& launch, const Path& path, std::string t
   if (::stat(path.c_str(), &status) != 0)
     return os::system_error(errno, fmt::format("find '{}'", path.string()));
   Source source;
-  // Without links: those of /proc mean something else to the child.
-  std::error_code failure;
-  source.path = std::filesystem::canonical(path, failure).string();
-  if (failure) return os::system_error(failure.value(), fmt::format("find '{}'", path.string()));
+  source.path = std::filesystem::absolute(path).string();
+  if (launch.ids.kind == IdMap::Kind::kSingle) {
+    // The child opens it. Without links: those of /proc mean something else to it.
+    std::error_code failure;
+    source.path = std::filesystem::canonical(path, failure).string();
+    if (failure) return os::system_error(failure.value(), fmt::format("find '{}'", path.string()));
+  }
   source.target = std::move(target);
   source.attributes = attributes;
   source.type = S_ISDIR(status.st_mode) ? NodeType::kDirectory : NodeType::kFile;
@@ -216,6 +219,7 @@ Result<Launch> prepare(const SandboxCommand& command, const IdMap& ids, const Pa
   launch.own_network = !command.network;
   launch.interactive = command.interactive;
   launch.scope_sockets = command.network && ::syscall(444, nullptr, 0, 1 /* version */) >= 6;
+  launch.max_file_bytes = command.limits.disk_bytes;
   launch.parent_pid = ::getpid();
   return launch;
 }

@@ -36,6 +36,7 @@ struct Limits {
   std::uint64_t max_pids = 4096;
   double cpus = 0;                   ///< 0: all.
   double timeout_seconds = 0;
+  std::uint64_t disk_bytes = 0;      ///< Of all that is below SandboxCommand::measured; 0: no limit. Also of one file.
   std::uint64_t tmp_bytes = 4ull << 30;    ///< Size of /tmp, which is memory.
   std::uint64_t shm_bytes = 256ull << 20;  ///< Size of /dev/shm.
 };
@@ -57,6 +58,7 @@ struct SandboxCommand {
   bool network = false;              ///< false: a new network namespace with loopback only.
   std::string hostname = "nacre-build";
   Limits limits;
+  std::vector<Path> measured;        ///< Directories of the host that count for `limits.disk_bytes`.
   /// "CAP_NET_BIND_SERVICE". Uid 0 has, besides, what builds need: chown, dac_override, fowner,
   /// fsetid, kill, setgid, setuid, setfcap. All others are dropped, from the bounding set too.
   std::vector<std::string> keep_capabilities;
@@ -64,6 +66,8 @@ struct SandboxCommand {
   bool interactive = false;          ///< Connects the caller's terminal (nacre shell).
   /// What the machine could not give ("no memory limit: …"); without it such notes go to on_line.
   std::function<void(std::string_view note)> on_note;
+  /// "the memory limit of 64 MiB": what the command came up against, and failed by.
+  std::function<void(std::string_view limit)> on_exceeded;
 };
 
 /// Runs one command in a sandbox: new user (65,536 ids mapped when started by root: lower trees by
@@ -110,6 +114,10 @@ class FakeSandbox final : public Sandbox {
     return answer ? answer(command) : Result<os::Exit>(os::Exit{});
   }
 };
+
+/// Whether all files of a sandbox have one owner, and on disk are the caller's: nacre was not started as root, or
+/// without root's powers. Commands cannot give files to others then.
+bool has_one_owner();
 
 /// One line for each thing that the sandbox needs, whether the machine has it, and what mends it.
 struct Finding {

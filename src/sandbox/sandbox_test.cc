@@ -2,11 +2,14 @@
 
 #include "base/text.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/disk_watch.h"
 
 #include <fcntl.h>
 #include <grp.h>
 #include <gtest/gtest.h>
 #include <pty.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -51,23 +54,31 @@ class Run : public testing::TestWithParam<RootMaking> {
     return command;
   }
   /// Standard output, or what went wrong.
-  std::string run(const SandboxCommand& command) {
+  std::string run(SandboxCommand command) {
+    std::string exceeded;
+    command.on_exceeded = [&](std::string_view limit) { exceeded = limit; };
     auto exit = LinuxSandbox(GetParam()).run(command);
     if (!exit) return exit.error().render();
+    if (!exceeded.empty()) return fmt::format("over {}", exceeded);
     if (!exit->ok()) return fmt::format("exit {}: {}{}", exit->code, exit->out, exit->err);
     return exit->out;
   }
   std::string run(const std::string& script) { return run(shell(script)); }
   /// run(), in a process of the user nobody.
-  std::string as_nobody(SandboxCommand command) {
+  std::string as_nobody(const SandboxCommand& command) {
+    return in_process(command, [] {
+      return ::setgroups(0, nullptr) == 0 && ::setgid(65534) == 0 && ::setuid(65534) == 0 &&
+             ::prctl(PR_SET_DUMPABLE, 1) == 0;  // as after exec
+    });
+  }
+  /// run(), in a process that first made itself ready.
+  std::string in_process(SandboxCommand command, const std::function<bool()>& ready) {
     command.on_note = nullptr;
     int answer[2];
     EXPECT_EQ(::pipe(answer), 0);
     const int child = ::fork();
     if (child == 0) {
-      const bool ok = ::setgroups(0, nullptr) == 0 && ::setgid(65534) == 0 &&
-                      ::setuid(65534) == 0 && ::prctl(PR_SET_DUMPABLE, 1) == 0;  // as after exec
-      const std::string text = ok ? run(command) : "no other user";
+      const std::string text = ready() ? run(command) : "the process could not be made ready";
       (void)!::write(answer[1], text.data(), text.size());
       ::_exit(0);
     }
@@ -289,6 +300,95 @@ TEST_P(Run, LimitsProcessesWithoutControlGroupsToo) {
   command.limits.max_pids = 8;
   command.on_note = nullptr;
   EXPECT_EQ(as_nobody(command), "exit 2: sh: 0: Cannot fork\n");
+}
+
+/// Whether this machine lets us limit what the controller governs: whichever version of control groups it has.
+bool can_limit(std::string_view controller) {
+  const std::vector<ControllerPlace> places = find_controllers();
+  return ::geteuid() == 0 && std::any_of(places.begin(), places.end(),
+                                         [&](const ControllerPlace& place) { return place.controller == controller; });
+}
+
+TEST_P(Run, LimitsMemory) {
+  if (!can_limit("memory")) GTEST_SKIP() << "no control group for memory, or not root";
+  SandboxCommand command = shell("head -c 200m /dev/zero | tail > /dev/null");
+  command.limits.memory_bytes = 64u << 20;
+  EXPECT_EQ(run(command), "over the memory limit of 64.0 MiB");
+  EXPECT_EQ(notes_, std::vector<std::string>{"a process was killed: over the memory limit of 64.0 MiB"});
+  // Who goes on without the process that was killed has not failed.
+  command = shell("(head -c 200m /dev/zero | tail > /dev/null) || true; echo on");
+  command.limits.memory_bytes = 64u << 20;
+  EXPECT_EQ(run(command), "on\n");
+}
+
+TEST_P(Run, LimitsProcesses) {
+  if (!can_limit("pids")) GTEST_SKIP() << "no control group for processes, or not root";
+  SandboxCommand command = shell("for i in 1 2 3 4 5 6 7 8 9 a b c d e f; do sleep 9 & done");
+  command.limits.max_pids = 8;
+  EXPECT_EQ(run(command), "over the limit of 8 processes");
+}
+
+TEST_P(Run, LimitsProcessors) {
+  if (!can_limit("cpu")) GTEST_SKIP() << "no control group for processors, or not root";
+  SandboxCommand command =
+      shell("for n in 1 2; do (i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done) & done; wait; times");
+  command.limits.cpus = 0.25;
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string text = run(command);
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
+  unsigned minutes = 0;
+  double seconds = 0;  // of processor, of the children: the second line
+  const std::size_t line = text.find('\n') + 1;
+  ASSERT_EQ(std::sscanf(text.c_str() + line, "%um%lfs", &minutes, &seconds), 2) << text;
+  EXPECT_GT(wall.count(), 3 * seconds) << text;
+}
+
+TEST_P(Run, LimitsTheDisk) {
+  ASSERT_TRUE(os::make_dirs(path("out")));
+  const auto limited = [&](const std::string& script) {
+    for (const char* name : {"out", "upper"}) EXPECT_TRUE(os::remove_tree(path(name)));
+    for (const char* name : {"out", "upper"}) EXPECT_TRUE(os::make_dirs(path(name)));
+    SandboxCommand command = shell(script);
+    command.binds.push_back({path("out"), TreePath::literal("out"), true});
+    command.limits.disk_bytes = 8u << 20;
+    command.measured = {path("out"), path("upper")};
+    return run(command);
+  };
+  const std::string over = "over the disk limit of 8.0 MiB";
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(limited("for i in 1 2 3 4; do head -c 3m /dev/zero > /out/$i; done; sleep 60"), over);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  EXPECT_EQ(limited("for i in 1 2 3 4; do head -c 3m /dev/zero > /out/$i; done"), over);  // at its end
+  EXPECT_EQ(limited("head -c 5m /dev/zero > /out/a; head -c 5m /dev/zero > /opt"), over);
+  EXPECT_EQ(limited("head -c 20m /dev/zero > /out/a"), over);  // a file of its own
+  EXPECT_LE(std::filesystem::file_size(path("out/a")), 8u << 20);
+  EXPECT_EQ(limited("mkdir /out/d; cd /out/d; i=0; while [ $i -lt 300 ]; do mkdir d; cd d; i=$((i+1)); done"), over);
+  EXPECT_EQ(limited("head -c 6m /dev/zero > /out/a; ln /out/a /out/b; ln /out/a /out/c; echo fits"), "fits\n");
+  EXPECT_EQ(limited("head -c 6m /dev/zero > /out/a; rm /out/a; head -c 6m /dev/zero > /out/a; echo fits"), "fits\n");
+}
+
+TEST_P(Run, SaysWhatItCannotLimitWithoutControlGroups) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can take the control groups away";
+  int said[2];
+  ASSERT_EQ(::pipe(said), 0);
+  SandboxCommand command = shell("echo runs");
+  command.limits.memory_bytes = 64u << 20;
+  command.limits.cpus = 1;
+  command.on_line = [&](std::string_view line) {
+    const std::string text = std::string(line) + "\n";
+    (void)!::write(said[1], text.data(), text.size());
+  };
+  const std::string failed = in_process(command, [] {
+    return ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           ::umount2("/sys/fs/cgroup", MNT_DETACH) == 0 && find_controllers().empty();
+  });
+  EXPECT_EQ(failed, "");
+  ::close(said[1]);
+  std::string text(4096, 0);
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(::read(said[0], text.data(), text.size()), 0)));
+  ::close(said[0]);
+  EXPECT_EQ(text, "note: no memory limit: this machine mounts no memory control group\n"
+                  "note: no cpu limit: this machine mounts no cpu control group\nruns\n");
 }
 
 TEST_P(Run, FallsBackWhereOwnersCannotBeMapped) {

@@ -75,6 +75,8 @@ bool is_privileged() {
          holds_capability(CAP_SETGID);
 }
 
+bool has_one_owner() { return !is_privileged(); }
+
 std::vector<IdMap> possible_id_maps(unsigned uid, unsigned gid) {
   std::vector<IdMap> maps;
   if (is_privileged()) {

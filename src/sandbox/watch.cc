@@ -1,5 +1,7 @@
 #include "sandbox/watch.h"
 
+#include "sandbox/disk_watch.h"
+
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -66,7 +68,10 @@ class Watch {
         stop_(std::move(stop)),
         out_(line_.out, command, ending_.exit.out),
         err_(line_.err, command, ending_.exit.err),
-        gone_(static_cast<int>(::syscall(SYS_pidfd_open, line_.pid, 0))) {}
+        gone_(static_cast<int>(::syscall(SYS_pidfd_open, line_.pid, 0))) {
+    if (command.limits.disk_bytes > 0 && !command.measured.empty())
+      disk_.emplace(command.measured, command.limits.disk_bytes);
+  }
 
   Ending run() {
     while (!reaped_ || line_.out || line_.err || line_.report || line_.status) {
@@ -74,6 +79,7 @@ class Watch {
       if (command_.limits.timeout_seconds > 0 &&
           seconds_since(start_) > command_.limits.timeout_seconds)
         end(ending_.exit.timed_out);
+      if (disk_ && disk_->over()) end(ending_.disk_full);
       // Process 1 ends by itself when `life` closes; if it cannot, its death follows that of its
       // parent.
       if (ended_at_ && seconds_since(*ended_at_) > kPatienceSeconds) ::kill(line_.pid, SIGKILL);
@@ -83,6 +89,7 @@ class Watch {
       out_.flush();
       err_.flush();
     }
+    if (disk_ && !ending_.disk_full) ending_.disk_full = disk_->over_at_end();
     finish();
     return std::move(ending_);
   }
@@ -138,6 +145,7 @@ class Watch {
   Ending ending_;
   Stream out_, err_;
   os::Fd gone_;
+  std::optional<DiskWatch> disk_;
   Steady::time_point start_ = Steady::now();
   std::optional<Steady::time_point> ended_at_;
   std::optional<int> status_;

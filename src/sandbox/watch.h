@@ -18,6 +18,7 @@ struct Line {
 struct Ending {
   os::Exit exit;
   bool interrupted = false;
+  bool disk_full = false;           ///< Over limits.disk_bytes.
   bool too_much = false;            ///< Captured output went over the bound.
   std::optional<Report> failure;    ///< A step before the command failed.
 };

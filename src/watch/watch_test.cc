@@ -5,6 +5,7 @@
 
 #include "base/events.h"
 #include "base/text.h"
+#include "build/git_testing.h"
 #include "codec/digest.h"
 #include "net/http.h"
 #include "os/clock.h"
@@ -433,15 +434,7 @@ TEST_F(WatchTest, MovesATagAndItsCommit) {
   Env here{real, clock, http, *store, events, {}};
   const os::Path work = dir.path() / "mirrors/h.example/a/tool";
   ASSERT_TRUE(os::make_dirs(work));
-  const auto git = [&](std::vector<std::string> arguments) {
-    os::Command command;
-    command.argv = {"git", "-C", work.string(), "-c", "user.name=A", "-c", "user.email=a@example.org"};
-    command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
-    command.inherit_env = true;
-    const auto out = os::run_or_fail(real, command);
-    EXPECT_TRUE(out) << (out ? "" : out.error().render());
-    return out ? std::string(trim(*out)) : std::string();
-  };
+  const auto git = [&](const std::vector<std::string>& arguments) { return build::git_in(work, arguments); };
   std::vector<std::string> commits;
   git({"init", "-q"});
   for (const char* version : {"1.3.1", "1.4"}) {

@@ -157,6 +157,39 @@ same "  provenance says it, by name" "True ['OWNER_SAYS'] ['/etc/owner.conf']" \
   "$(python3 -c 'import json,sys; p=json.load(open(sys.argv[1]))["predicate"]["buildDefinition"]["internalParameters"]
 print(p["network"], p["networkEnvironment"], p["networkFiles"])' "$out")"
 
+cat >"$scratch/listen.py" <<'END'
+import socket
+server = socket.create_server(("127.0.0.1", 0)); print(server.getsockname()[1], flush=True)
+while True: server.accept()[0].sendall(b"the machine\n")
+END
+python3 "$scratch/listen.py" >"$scratch/port" &
+children+=($!)
+for _ in $(seq 100); do [ ! -s "$scratch/port" ] || break; sleep 0.05; done
+reach="bash -c 'read -t 5 said </dev/tcp/127.0.0.1/$(cat "$scratch/port") && echo \"reached \$said\"' 2>/dev/null || echo alone; mkdir -p \"\${{targets.destdir}}/usr\"; echo x >\"\${{targets.destdir}}/usr/x\""
+definition reach build <<<"$reach"
+check "with network" build reach
+"$NACRE" log reach --step 1 >"$out"
+same "  the machine's own loopback is in reach (decision 0010)" "reached the machine" "$(cat "$out")"
+definition reach "" <<<"$reach"
+check "without it" build reach
+"$NACRE" log reach --step 1 >"$out"
+same "  it is not" alone "$(cat "$out")"
+
+# A build that had network may be promoted: equal bytes, and provenance says so.
+cp -a "$NACRE_OS_DIR" "$scratch/netted"
+rm -rf "$scratch"/netted/packages/*
+definition netted build <<'END'
+mkdir -p "${{targets.destdir}}/usr/share/netted"; echo x >"${{targets.destdir}}/usr/share/netted/x"
+END
+cp "$scratch/netted.yaml" "$scratch/netted/packages/"
+check "a build with network is published" env NACRE_OS_DIR="$scratch/netted" "$NACRE" up
+check "  and promoted" env NACRE_OS_DIR="$scratch/netted" "$NACRE" promote
+check "  why says it" "$NACRE" why netted --edition production
+same "  of the second build" "  built   with the machine's network, asked for by the definition" "$(grep '  built ' "$out")"
+sed -i 's/echo x/date +%N/' "$scratch/netted/packages/netted.yaml"
+check "one whose bytes change is published too" env NACRE_OS_DIR="$scratch/netted" "$NACRE" up
+what="  and not promoted" expect_error 4 "gave other bytes" "it has network" -- env NACRE_OS_DIR="$scratch/netted" "$NACRE" promote
+
 # Several at once.
 for name in par-one par-two par-three; do
   definition $name "" <<END

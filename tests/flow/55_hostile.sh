@@ -167,7 +167,7 @@ definition <<<"$harmless"
 mkdir -p "$NACRE_OS_DIR/packages/x"
 ln -s "$secret" "$NACRE_OS_DIR/packages/x/stolen"
 ln -s / "$NACRE_OS_DIR/packages/x/root"
-sed -i 's|echo 1 >|ls /home/build; cat /home/build/stolen /home/build/root'"$secret"' || true; echo 1 >|' "$x"
+sed -i 's%echo 1 >%ls /home/build; cat /home/build/stolen /home/build/root'"$secret"' || true; echo 1 >%' "$x"
 check "side files that are links" build
 "$NACRE" log x >"$out" 2>&1
 if grep -q 'secret of the host' "$out"; then fail 'a link among the side files gave a file of the host'
@@ -244,14 +244,90 @@ pipeline:
       ulimit -u 2>/dev/null; (while :; do sleep 300 & done) 2>/dev/null || true
       echo "too many processes: survived"; exit 7
 END
-what='processes without end' expect_error 2 'exit code' -- timeout 300 "$NACRE" build --quiet "$x"
+what='processes without end' expect_error 5 'over the limit of 4096 processes' -- timeout 300 "$NACRE" build --quiet "$x"
 [ "$(pgrep -cf 'sleep 300' || true)" -lt 100 ] && passed 'none of them is left' || fail 'processes of the guest are left'
+# limited RESOURCE QUANTITY SCRIPT: a definition with that limit.
+limited() {
+  definition <<END
+pipeline:
+  - runs: $3
+END
+  sed -i "s|^  epoch: 0|&\n  resources:\n    $1: $2|" "$x"
+}
+limited memory 64Mi 'head -c 300m /dev/zero | tail >/dev/null'
+what='memory without end' expect_error 5 'over the memory limit of 64.0 MiB' '`resources:`' -- timeout 300 "$NACRE" build --quiet "$x"
+limited disk 64Mi 'i=0; while :; do i=$((i+1)); head -c 4m /dev/zero >/tmp/$i; done'
+what='files without end in /tmp' expect_error 5 'over the disk limit of 64.0 MiB' -- timeout 300 "$NACRE" build --quiet "$x"
+limited disk 64Mi 'head -c 300m /dev/zero >/root/large'
+what='a large file in the root' expect_error 5 'over the disk limit of 64.0 MiB' -- timeout 300 "$NACRE" build --quiet "$x"
+limited disk 64Mi 'head -c 300m /dev/zero >"${{targets.destdir}}/large"'
+what='a large file in the output' expect_error 5 'over the disk limit of 64.0 MiB' -- timeout 300 "$NACRE" build --quiet "$x"
+limited disk lots 'true'
+what='a quantity that is none' expect_error 2 'resources.disk' "'lots'" -- build
+
+echo "-- what a step leaves in place of its output"
 definition <<'END'
 pipeline:
-  - runs: |
-      dd if=/dev/zero of=/tmp/full bs=1M count=6000 2>&1 || echo "no more room in /tmp"
-      rm -f /tmp/full; exit 8
+  - runs: cd /home/build/melange-out; rmdir x; ln -s / x
 END
-what='a /tmp without end' expect_error 2 'exit code 8' -- timeout 300 "$NACRE" build --quiet "$x"
+what='a link to the root' expect_error 2 "removed the output directory of 'x'" -- build
+definition <<END
+subpackages:
+  - name: y
+    pipeline:
+      - runs: mkdir "\${{targets.subpkgdir}}/z"; cd /home/build/melange-out; rm -r y; ln -s $scratch y
+$harmless
+END
+what='a link to a directory of the host' expect_error 2 "removed the output directory of 'y'" -- build
+
+echo "-- packages and repositories of others"
+# forged FILE SCRIPT: a package of Python's making: `info` is its .PKGINFO, `entries` (name, type, link, content) its data.
+forged() {
+  python3 - "$@" <<'END'
+import gzip, io, sys, tarfile, hashlib
+info, entries = 'pkgname = forged\npkgver = 1-r0\narch = x86_64\nsize = 1\n', []
+exec(sys.argv[2])
+def archive(rows):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode='w', format=tarfile.PAX_FORMAT) as tar:
+        for name, kind, link, content in rows:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname, entry.size, entry.mode = kind, link, len(content), 0o644
+            if kind == tarfile.REGTYPE: entry.pax_headers = {'APK-TOOLS.checksum.SHA1': hashlib.sha1(content).hexdigest()}
+            tar.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+data = gzip.compress(archive(entries), 1)
+info += 'datahash = ' + hashlib.sha256(data).hexdigest() + '\n'
+control = archive([('.PKGINFO', tarfile.REGTYPE, '', info.encode())]).rstrip(b'\0')
+control += b'\0' * (-len(control) % 512)
+open(sys.argv[1], 'wb').write(gzip.compress(control, 1) + data)
+END
+}
+ln -s "$NACRE" "$scratch/melange"
+mkdir "$scratch/lint"
+lint() { (cd "$scratch/lint" && timeout 60 "$scratch/melange" lint --persist-lint-results "$scratch/forged.apk"); }
+forged "$scratch/forged.apk" 'entries = [("usr/x", b"0", "", b"1")]'
+check 'a forged package that is right' lint
+forged "$scratch/forged.apk" 'info = info.replace("forged", "../../pwned")'
+what='a name that leads elsewhere' expect_error 2 "'../../pwned' is no name" -- lint
+forged "$scratch/forged.apk" 'info = info.replace("1-r0", "1/../../pwned-r0")'
+what='a version that leads elsewhere' refused 2 lint && passed 'a version that leads elsewhere'
+forged "$scratch/forged.apk" "entries = [('a', b'2', '$scratch', b''), ('a/pwned', b'0', '', b'1')]"
+what='a file through a link' expect_error 2 "'a'" -- lint
+forged "$scratch/forged.apk" "entries = [('../../pwned', b'0', '', b'1')]"
+what='a file above the root' expect_error 2 "'..'" -- lint
+forged "$scratch/forged.apk" 'info += "#" * (1 << 30)'
+what='a GiB of .PKGINFO' expect_error 2 'inflates to more than' -- lint
+"$NACRE" index --quiet --edition stage0 --repository "$scratch/repo" >/dev/null
+definition <<<"$harmless"
+other() {
+  (cd "$scratch" && ./melange build "$x" --arch "$(uname -m)" -r "$scratch/repo" -k "$scratch/repo/keys/nacre-stage0.rsa.pub" --out-dir "$scratch/others")
+}
+check 'a repository that is right' other
+make=$(ls "$scratch/repo/$(uname -m)"/make-[0-9]*.apk | head -n 1)
+export NACRE_HOME=$scratch/fresh  # the other home has the right bytes already
+cp --remove-destination "$scratch/forged.apk" "$make"
+forged "$make" 'entries = [("usr/bin/make", b"0", "", b"#!/bin/sh\ntouch /tmp/pwned\n")]; info = info.replace("forged", "make")'
+what='another package under the name that the index gives' refused 6 other && passed "$(message | head -n 1 | cut -c1-150)"
 untouched "all of it"
 finish
