@@ -5,6 +5,7 @@
 #include "cli/melange_common.h"
 #include "codec/digest.h"
 #include "definition/fields.h"
+#include "image/at_once.h"
 #include "image/contents.h"
 #include "store/store.h"
 
@@ -298,11 +299,13 @@ Result<std::vector<ArchPicks>> choose(const ImageJob& job, Env& env) {
 Result<> fetch_picks(const ImageJob& job, std::vector<ArchPicks>& all, Env& env) {
   for (ArchPicks& arch : all) {
     RepositoryShelf shelf(source_of(job, arch.arch), env);
-    for (const RepositoryShelf::Pick& pick : arch.picks) {
+    arch.blobs.resize(arch.picks.size());
+    const auto fetch = [&](std::size_t i) -> Result<> {
       if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
-      const Sha256 blob = TRY(fetch_one(job, shelf, pick, env));
-      arch.blobs.push_back(blob);
-    }
+      arch.blobs[i] = TRY(fetch_one(job, shelf, arch.picks[i], env));
+      return {};
+    };
+    TRY(image::at_once(arch.picks.size(), fetch));
   }
   return {};
 }

@@ -5,6 +5,7 @@
 #include "base/field_archs.h"
 #include "codec/digest.h"
 #include "image/accounts.h"
+#include "image/at_once.h"
 #include "image/database.h"
 #include "image/layer.h"
 #include "image/oci.h"
@@ -12,6 +13,7 @@
 #include "store/store.h"
 
 #include <algorithm>
+#include <atomic>
 
 namespace nacre::image {
 namespace {
@@ -62,13 +64,15 @@ Result<> check_request(const ComposeRequest& request) {
 
 /// The packages, read and checked, the layout first and then in install order.
 Result<std::vector<PackageContents>> read_packages(const ComposeRequest& request, const Task& task, Env& env) {
-  std::vector<PackageContents> out;
-  for (const index::SerialPackage& package : request.packages) {
+  std::vector<PackageContents> out(request.packages.size());
+  std::atomic<std::size_t> done{0};
+  const auto read_one = [&](std::size_t i) -> Result<> {
     if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
-    PackageContents contents = TRY(read_contents(package, request, env));
-    out.push_back(std::move(contents));
-    task.progress(out.size(), request.packages.size());
-  }
+    out[i] = TRY(read_contents(request.packages[i], request, env));
+    task.progress(++done, out.size());
+    return {};
+  };
+  TRY(at_once(out.size(), read_one));
   if (!out.empty() && !request.foreign) {
     const auto layout = out.begin() + static_cast<std::ptrdiff_t>(layout_position(out));
     std::rotate(out.begin(), layout, layout + 1);
@@ -80,9 +84,11 @@ Result<std::vector<Layer>> package_layers(const std::vector<PackageContents>& pa
                                           const ImageSpec& spec, Env& env) {
   const Layering layering = spec.layering.value_or(Layering{});
   const int budget = layering.budget > 0 ? layering.budget : kDefaultLayerBudget;
-  std::vector<Layer> out;
-  for (const std::vector<std::size_t>& group :
-       group_packages(packages, layout_position(packages), budget, layering.strategy)) {
+  const std::vector<std::vector<std::size_t>> groups =
+      group_packages(packages, layout_position(packages), budget, layering.strategy);
+  std::vector<Layer> out(groups.size());
+  const auto make_one = [&](std::size_t number) -> Result<> {
+    const std::vector<std::size_t>& group = groups[number];
     if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     std::vector<Piece> pieces;
     std::vector<std::string> labels;
@@ -91,9 +97,10 @@ Result<std::vector<Layer>> package_layers(const std::vector<PackageContents>& pa
       pieces.push_back(piece);
       labels.push_back(packages[i].label());
     }
-    Layer layer = TRY(make_layer(pieces, std::move(labels), env));
-    out.push_back(std::move(layer));
-  }
+    out[number] = TRY(make_layer(pieces, std::move(labels), env));
+    return {};
+  };
+  TRY(at_once(groups.size(), make_one));
   return out;
 }
 

@@ -19,7 +19,7 @@ using codec::Json;
 
 constexpr std::string_view kChecksum = "APK-TOOLS.checksum.SHA1";
 constexpr std::string_view kKind = "image-contents";  ///< State: apk digest -> blob of entries.
-constexpr int kFormat = 2;
+constexpr int kFormat = 3;
 constexpr std::uint64_t kMaxEntriesBytes = std::uint64_t{1} << 30;
 
 Json to_json(const ContentEntry& entry) {
@@ -141,6 +141,7 @@ Result<bool> load_entries(PackageContents& package, store::Store& store) {
   const Json json = TRY(codec::parse_json(text, "list of a package's entries", limits));
   if (json["format"].as_int() != kFormat) return false;
   package.ends_with_zeros = json["ends_with_zeros"].as_bool();
+  package.diff_id = TRY(parse_sha256(json["diff_id"].as_string()));
   for (const Json& item : json["entries"].items()) {
     ContentEntry entry = TRY(entry_from(item));
     package.entries.push_back(std::move(entry));
@@ -154,11 +155,13 @@ Result<> read_entries(PackageContents& package, store::Store& store) {
   const apk::PackageFile file = TRY(apk::read_package(store.blob_path(package.apk), &visitor));
   package.entries = collector.take();
   package.ends_with_zeros = file.data_ends_with_zeros;
+  package.diff_id = file.data_diff_id;
   Json entries = Json::array();
   for (const ContentEntry& entry : package.entries) entries.push(to_json(entry));
   Json json = Json::object();
   json.set("format", kFormat)
       .set("ends_with_zeros", package.ends_with_zeros)
+      .set("diff_id", package.diff_id.hex())
       .set("entries", std::move(entries));
   const Sha256 blob = TRY(store.put_bytes(codec::to_json(json)));
   TRY(store.state().put(kKind, package.apk.hex(), blob.hex()));

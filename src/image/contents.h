@@ -30,6 +30,7 @@ struct PackageContents {
   Sha256 apk;
   std::vector<ContentEntry> entries;       ///< In the segment's order.
   bool ends_with_zeros = false;
+  Sha256 diff_id;                  ///< Of the uncompressed data segment.
   std::vector<std::pair<std::string, std::string>> control;  ///< Scripts and other control files.
 
   std::string label() const { return file.info.name + "=" + file.info.version; }

@@ -206,17 +206,19 @@ Result<Layer> write_layer(const std::vector<Piece>& pieces, Env& env) {
                              },
                              nullptr},
                             kMaxUncompressed);
+  // The data segment was read and checked when the package was; alone it is a layer as it stands.
+  const std::optional<Sha256> known = pieces.size() == 1 ? pieces.front().diff_id : std::nullopt;
   const codec::Sink copy = [&](std::string_view bytes) -> Result<> {
     TRY(file.write(bytes));
-    return inflate.push(bytes);
+    return known ? Result<>{} : inflate.push(bytes);
   };
   for (const Piece& piece : pieces)
     TRY(read_range(env.store.blob_path(piece.blob), piece.offset, piece.size, copy));
   if (!pieces.back().ends_with_zeros) TRY(copy(codec::gzip_tar_end()));
-  TRY(inflate.finish());
+  if (!known) TRY(inflate.finish());
   TRY(file.commit());
   Layer layer;
-  layer.diff_id = hasher.finish_sha256();
+  layer.diff_id = known ? *known : hasher.finish_sha256();
   layer.blob.media_type = kLayerType;
   layer.blob.digest = TRY(env.store.put_file(folder.path() / "layer", store::Store::Take::kMove));
   layer.blob.size = TRY(env.store.size(layer.blob.digest));
@@ -373,7 +375,9 @@ Result<Piece> piece_of(std::size_t package, const std::vector<PackageContents>& 
     return piece;
   }
   const apk::Segment data = contents.data();
-  return Piece{contents.apk, data.offset, data.size, contents.ends_with_zeros};
+  Piece piece{contents.apk, data.offset, data.size, contents.ends_with_zeros, std::nullopt};
+  if (contents.ends_with_zeros) piece.diff_id = contents.diff_id;
+  return piece;
 }
 
 Result<Layer> make_layer(const std::vector<Piece>& pieces, std::vector<std::string> packages, Env& env) {

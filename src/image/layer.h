@@ -2,6 +2,7 @@
 
 #include "image/merge.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct Piece {
   Sha256 blob;                   ///< An .apk, or a rewritten segment.
   std::uint64_t offset = 0, size = 0;
   bool ends_with_zeros = false;  ///< Only alone in its layer.
+  std::optional<Sha256> diff_id;  ///< Of the layer that it makes alone, when that is known.
 };
 
 /// Which packages go into one layer, by position: `first` alone, then as many as the budget allows alone, in
