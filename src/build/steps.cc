@@ -133,13 +133,16 @@ struct Context {
   std::string label;  ///< Of the parent.
   std::string directory;
   definition::Pairs environment;
+  std::vector<std::string> used_by;
 };
 
 Result<> list_all(const std::vector<Step>& steps, const std::string& part, const Context& context, StepList& out) {
-  for (const Step& step : steps) {
+  for (std::size_t number = 1; const Step& step : steps) {
+    const std::string use = definition::use_of(step, number++);
     if (!step.enabled) continue;
     const std::string label = label_of(step, context.label);
-    Context inner{label, step.working_directory, context.environment};
+    Context inner{label, step.working_directory, context.environment, context.used_by};
+    if (!use.empty()) inner.used_by.insert(inner.used_by.begin(), use);
     if (inner.directory.empty()) inner.directory = context.directory;
     inner.environment.insert(inner.environment.end(), step.environment.begin(), step.environment.end());
     // A script that only goes to the workspace and out again need not run.
@@ -147,7 +150,8 @@ Result<> list_all(const std::vector<Step>& steps, const std::string& part, const
       Step own = step;
       own.pipeline.clear();
       own.working_directory = inner.directory;
-      StepRun run{part, label, definition::step_script(own, kWorkspace), inner.environment, step.place, {}};
+      StepRun run{part, label, definition::step_script(own, kWorkspace), inner.environment,
+                  step.place, context.used_by, {}};
       std::string texts = run.script;
       for (const auto& [name, value] : run.environment) texts += "\n" + value;
       run.secrets = secrets_named_in(texts);
@@ -248,9 +252,11 @@ Result<> StepRunner::judge(const StepRun& step, const sandbox::SandboxCommand& c
   const bool owners = sandbox::has_one_owner() && std::any_of(tail.begin(), tail.end(), wants_owners);
   const bool limited = exit.timed_out || !exceeded_.empty();
   const ErrorKind kind = full || limited ? ErrorKind::kUnavailable : ErrorKind::kInvalid;
-  return Error::make(kind, "step '{}' of '{}' stopped: {}{}{}", step.label, step.part, how,
-                     full ? ", no space left" : "", lines.empty() ? "; it printed nothing" : lines)
-      .at(step.place)
+  Error stopped = Error::make(kind, "step '{}' of '{}' stopped: {}{}{}", step.label, step.part, how,
+                              full ? ", no space left" : "", lines.empty() ? "; it printed nothing" : lines)
+                      .at(step.place);
+  for (const std::string& use : step.used_by) stopped = std::move(stopped).while_doing("{}", use);
+  return std::move(stopped)
       .hint(fmt::format(
           "{}{}{}`nacre shell --failed {}` opens a shell where it stopped",
           owners ? "nacre was not started as root, so all files of a build have one owner; " : "",

@@ -36,6 +36,7 @@ struct StepRun {
   std::string script;
   definition::Pairs environment;  ///< Parents' first; later ones win.
   Place place;
+  std::vector<std::string> used_by;  ///< "step 3 (zlib.yaml:41:5) uses autoconf/make"; the innermost first.
   std::vector<std::string> secrets;  ///< Names that its script or environment mentions below /run/secrets/.
 };
 

@@ -6,7 +6,6 @@
 #include "definition/rules.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace nacre::cli {
 namespace {
@@ -25,50 +24,12 @@ std::string list_rules() {
   return out;
 }
 
-/// bash reads the script without running it. Variables of the definition stand for words.
-Result<> check_shell(const definition::WrittenScript& script, std::vector<RuleFinding>& out, Session& session) {
-  os::Command command;
-  command.argv = {"bash", "-n"};
-  command.inherit_env = true;
-  command.timeout_seconds = 10;
-  const std::string& text = script.node->text;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t open = text.find("${{", at), close = open == std::string::npos ? open : text.find("}}", open);
-    command.stdin_bytes += text.substr(at, close == std::string::npos ? close : open - at);
-    if (close == std::string::npos) break;
-    command.stdin_bytes += "value";
-    at = close + 2;
-  }
-  command.stdin_bytes += '\n';
-  const os::Exit exit = TRY(session.env.processes.run(command, session.env.stop), "asking bash");
-  if (exit.ok()) return {};
-  std::string first = split(exit.err, '\n').front();
-  int line = 0;
-  if (const std::size_t at = first.find("line "); at != std::string::npos) {
-    const auto [end, status] = std::from_chars(first.data() + at + 5, first.data() + first.size(), line);
-    if (status == std::errc{} && end + 2 <= first.data() + first.size())
-      first = first.substr(static_cast<std::size_t>(end - first.data()) + 2);
-  }
-  Place place = script.place;
-  const codec::ScalarStyle style = script.node->style;
-  const bool block = style == codec::ScalarStyle::kLiteral || style == codec::ScalarStyle::kFolded;
-  if (block && line > 0) place = {place.file, place.line + line, 0};
-  out.push_back({"shell-syntax", Severity::kError, "the shell cannot read this script: " + first, {}, place});
-  return {};
-}
-
-Result<std::vector<RuleFinding>> lint_file(const Path& file, definition::PipelineFolders& pipelines, const Arch& arch,
-                                           Session& session) {
+Result<std::vector<RuleFinding>> lint_file(const Path& file, definition::PipelineFolders& pipelines, const Arch& arch) {
   definition::CompileOptions options;
   options.arch = arch;
   auto definition = definition::load_definition(file, pipelines, options);
   if (!definition) return std::move(definition).error();
-  std::vector<RuleFinding> out = definition::check_rules(*definition);
-  const std::vector<std::string> excepted = definition::excepted_rules(definition->yaml->source);
-  if (std::find(excepted.begin(), excepted.end(), "shell-syntax") == excepted.end())
-    for (const definition::WrittenScript& script : definition::written_scripts(*definition->yaml))
-      TRY(check_shell(script, out, session));
-  return out;
+  return definition::check_rules(*definition);
 }
 
 Result<> check_names(const std::vector<std::string>& names) {
@@ -118,7 +79,7 @@ Result<int> run_lint(const Arguments& arguments, Session& session) {
   Json json = Json::array();
   for (const Path& file : files) {
     if (session.env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
-    const std::vector<RuleFinding> findings = TRY(lint_file(file, pipelines, arch, session));
+    const std::vector<RuleFinding> findings = TRY(lint_file(file, pipelines, arch));
     for (const RuleFinding& finding : findings) {
       if (std::find(disabled.begin(), disabled.end(), finding.rule) != disabled.end()) continue;
       ++(finding.severity == Severity::kError ? errors : warnings);

@@ -1,6 +1,7 @@
 #include "definition/compile.h"
 
 #include "definition/condition.h"
+#include "definition/shell.h"
 
 #include <algorithm>
 
@@ -60,6 +61,27 @@ bool only_comments(std::string_view script) {
     script.remove_prefix(std::min(end + 1, script.size()));
   }
   return true;
+}
+
+/// A byte of a script as a place in the text that has it: `written`, in which variables still stand. The whole script
+/// where the lines of the two are not the same ones.
+Place place_in_script(const Value& written, std::string_view script, std::size_t at) {
+  const Place whole = written.place();
+  const codec::YamlNode& node = *written.node;
+  const std::string_view before = script.substr(0, at);
+  const auto line = static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
+  const std::vector<std::string> lines = split(node.text, '\n'), made = split(script, '\n');
+  if (node.style != codec::ScalarStyle::kLiteral || lines.size() != made.size() || line >= lines.size()) return whole;
+  const std::size_t column = at - (before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1);
+  const Place row{whole.file, whole.line + static_cast<int>(line) + 1, 0};
+  if (lines[line].substr(0, column) != made[line].substr(0, column)) return row;
+  // The block's indentation is that of this line in the source less its own.
+  std::size_t start = written.node->span.begin;
+  for (std::size_t i = 0; i <= line; ++i) start = written.tree->source.find('\n', start) + 1;
+  const std::string_view source = std::string_view(written.tree->source).substr(start);
+  const std::size_t indent = source.substr(0, source.find('\n')).find(lines[line]);
+  if (indent == std::string_view::npos || lines[line].empty()) return row;
+  return {whole.file, row.line, static_cast<int>(indent + column) + 1};
 }
 
 /// Where input `name` was written: its value in `with`, else `with` or the step.
@@ -181,6 +203,10 @@ Result<> Compiler::fill_inputs(const WrittenStep& written, const Scope& scope, c
 Result<> Compiler::fill(const WrittenStep& written, const Scope& scope, const Step* parent, Step& out) {
   out.runs = TRY(text(written.runs, scope));
   if (only_comments(out.runs)) out.runs.clear();
+  if (const auto fault = check_shell(out.runs))
+    return Error::make(ErrorKind::kInvalid, "no shell can read this script: {}", fault->text)
+        .at(place_in_script(*written.runs, out.runs, fault->at))
+        .hint(parent == nullptr ? "" : "what inputs give may be part of the script: look at their quotes");
   out.working_directory = TRY(text(written.directory, scope));
   if (written.label) out.label = TRY(written.label->text());
   out.if_condition = TRY(text(written.condition, scope, Quoting::kQuoted));
@@ -205,7 +231,16 @@ Result<> Compiler::fill(const WrittenStep& written, const Scope& scope, const St
   return {};
 }
 
-Result<Step> Compiler::step(const Value& value, const Scope& scope, const Step* parent, int depth) {
+Result<Step> Compiler::step(const Value& value, std::size_t number, const Scope& scope, const Step* parent, int depth) {
+  Step out;
+  auto made = step_into(value, scope, parent, depth, out);
+  if (made) return out;
+  // Faults of the file that has the step show where it is by themselves.
+  const std::string use = made.error().place().file == out.place.file ? "" : use_of(out, number);
+  return use.empty() ? std::move(made).error() : std::move(made).error().while_doing("{}", use);
+}
+
+Result<> Compiler::step_into(const Value& value, const Scope& scope, const Step* parent, int depth, Step& out) {
   TRY(count(value));
   if (depth > kMaxDepth)
     return value.invalid("pipelines inside pipelines deeper than {}", kMaxDepth);
@@ -216,15 +251,13 @@ Result<Step> Compiler::step(const Value& value, const Scope& scope, const Step* 
   if (written.uses && written.runs)
     return written.runs->invalid("a step has either 'uses' or 'runs'").hint("make two steps of it");
 
-  Step out;
   out.place = value.place();
   if (written.uses) out.uses = TRY(written.uses->text());
   if (written.name) out.name = TRY(written.name->text());
   Scope inner(&scope);
   if (written.uses && !written.pipeline) {
     TRY(take_pipeline(*written.uses, written));
-    TRY(fill_inputs(written, scope, parent, out, inner), "reading the step that uses '{}'",
-        out.uses);
+    TRY(fill_inputs(written, scope, parent, out, inner));
   } else if (written.with) {
     // Compiled before: what it used is written out below it.
     out.with = TRY(written.with->pairs());
@@ -234,11 +267,11 @@ Result<Step> Compiler::step(const Value& value, const Scope& scope, const Step* 
   if (written.pipeline) {
     const std::vector<Value> children = TRY(written.pipeline->list(), "reading 'pipeline'");
     for (const Value& child : children) {
-      Step made = TRY(step(child, inner, &out, depth + 1));
+      Step made = TRY(step(child, out.pipeline.size() + 1, inner, &out, depth + 1));
       out.pipeline.push_back(std::move(made));
     }
   }
-  return out;
+  return {};
 }
 
 Result<std::vector<Step>> Compiler::steps(const std::optional<Value>& list, const Scope& scope,
@@ -247,11 +280,17 @@ Result<std::vector<Step>> Compiler::steps(const std::optional<Value>& list, cons
   if (!list) return out;
   const std::vector<Value> items = TRY(list->list(), "reading 'pipeline'");
   for (const Value& item : items) {
-    Step made = TRY(step(item, scope, nullptr, 0));
+    Step made = TRY(step(item, out.size() + 1, scope, nullptr, 0));
     out.push_back(std::move(made));
   }
   gather_needs(out, needs);
   return out;
+}
+
+std::string use_of(const Step& step, std::size_t number) {
+  if (step.uses.empty()) return {};
+  const Place& place = step.place;
+  return fmt::format("step {} ({}:{}:{}) uses {}", number, place.file, place.line, place.column, step.uses);
 }
 
 void gather_needs(const std::vector<Step>& steps, std::vector<std::string>& out) {

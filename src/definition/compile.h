@@ -16,7 +16,8 @@ class Compiler {
                                   std::vector<std::string>& needs);
 
  private:
-  Result<Step> step(const Value& value, const Scope& scope, const Step* parent, int depth);
+  Result<Step> step(const Value& value, std::size_t number, const Scope& scope, const Step* parent, int depth);
+  Result<> step_into(const Value& value, const Scope& scope, const Step* parent, int depth, Step& out);
   Result<> take_pipeline(const Value& uses, WrittenStep& out);
   static Result<> fill_inputs(const WrittenStep& written, const Scope& scope, const Step* parent,
                               Step& out, Scope& inner);

@@ -215,6 +215,9 @@ class PipelineSource {
 Result<Definition> read_definition(std::shared_ptr<const codec::YamlTree> yaml, PipelineSource& pipelines,
                                    const CompileOptions& options);
 
+/// "step 3 (zlib.yaml:41:5) uses autoconf/make", for the third of a list; empty for a step that uses nothing.
+std::string use_of(const Step& step, std::size_t number);
+
 /// The shell text that runs one step, with the prologue of spec 4.4 (`set -eo pipefail`, `cd`), without children.
 std::string step_script(const Step& step, std::string_view workspace);
 

@@ -272,20 +272,22 @@ TEST(Faults, AreToldWithPlaceAndHint) {
       {kPackage + "pipeline:\n  - {uses: q}\n",
        "a.yaml:3:12: no pipeline 'q'\n  while compiling package 'a'"},
       {kPackage + "pipeline:\n  - {uses: p, with: {opt: x}}\n",
-       "a.yaml:3:27: 'p' has no input 'opt'\n  while reading the step that uses 'p'\n  while "
+       "a.yaml:3:27: 'p' has no input 'opt'\n  while "
        "compiling package 'a'\n"
        "  hint: did you mean 'opts'?"},
       {kPackage + "pipeline:\n  - {uses: p}\n",
-       "a.yaml:3:12: 'p' needs the input 'must'\n  while reading the step that uses 'p'\n  while "
+       "a.yaml:3:12: 'p' needs the input 'must'\n  while "
        "compiling package 'a'"},
       {kPackage + "pipeline:\n  - {uses: p, with: {must: x, expected-sha256: abc}}\n",
        "a.yaml:3:48: expected-sha256: expected 64 hexadecimal digits, found 'abc'\n"
-       "  while reading the step that uses 'p'\n  while compiling package 'a'"},
+       "  while compiling package 'a'"},
       {kPackage + "pipeline:\n  - {uses: p, with: {must: x}}\n",
-       "p.yaml:2:19: unknown variable '${{inputs.optz}}'\n  while compiling package 'a'\n  hint: "
+       "p.yaml:2:19: unknown variable '${{inputs.optz}}'\n"
+       "  while step 1 (a.yaml:3:5) uses p\n  while compiling package 'a'\n  hint: "
        "did you mean 'inputs.opts'?"},
       {kPackage + "pipeline:\n  - {uses: loop}\n",
-       "loop.yaml:1:12: pipelines inside pipelines deeper than 16\n  while compiling package 'a'"},
+       "loop.yaml:1:12: pipelines inside pipelines deeper than 16\n"
+       "  while step 1 (a.yaml:3:5) uses loop\n  while compiling package 'a'"},
       {kPackage + "pipeline:\n  - if: ${{build.arch}} = 'x'\n",
        "a.yaml:3:9: condition: expected == or !=, found '= 'x''\n  while compiling package 'a'"},
       {kPackage + "subpackages:\n  - name: a\n", "a.yaml:3:11: package 'a' is given twice"},
