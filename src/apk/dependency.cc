@@ -3,6 +3,7 @@
 #include "apk/version.h"
 
 #include <algorithm>
+#include <array>
 
 namespace nacre::apk {
 namespace {
@@ -30,13 +31,13 @@ Error fault(std::string_view text, std::string_view what) {
 }
 
 /// Cuts `@tag` off the end of `part`; the tag may stand before the operator or after the version.
-Result<> take_tag(std::string_view text, std::string_view& part, Dependency& out) {
+Result<> take_tag(std::string_view text, std::string_view& part, DependencyView& out) {
   const std::size_t at = part.find('@');
   if (at == std::string_view::npos) return {};
   const std::string_view tag = part.substr(at + 1);
   const bool good = !tag.empty() && std::all_of(tag.begin(), tag.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-           c == '_';
+           c == '_' || c == '.' || c == '+';
   });
   if (!good) return fault(text, fmt::format("'{}' is no repository tag", tag));
   if (!out.tag.empty()) return fault(text, "it has two repository tags");
@@ -51,13 +52,10 @@ bool package_version(std::string_view version) {
          version.find_first_not_of("0123456789", at + 2) == std::string_view::npos;
 }
 
-std::string op_text(unsigned op) {
-  std::string out;
-  if ((op & kLess) != 0) out += '<';
-  if ((op & kGreater) != 0) out += '>';
-  if ((op & kFuzzy) != 0) out += '~';
-  else if ((op & kEqual) != 0) out += '=';
-  return out;
+/// The operators that apko knows; it takes any other for "every version".
+bool known_to_apko(std::string_view op) {
+  constexpr std::array<std::string_view, 7> kKnown = {"=", ">", "<", ">=", "<=", "~", "=~"};
+  return std::find(kKnown.begin(), kKnown.end(), op) != kKnown.end();
 }
 
 }  // namespace
@@ -67,27 +65,40 @@ std::string comparable_version(std::string_view name, std::string_view version) 
   return (library ? "0." : "") + std::string(version);
 }
 
+std::string op_text(unsigned op) {
+  std::string out;
+  if (op == kByContent) return "><";
+  if ((op & kLess) != 0) out += '<';
+  if ((op & kGreater) != 0) out += '>';
+  if ((op & kFuzzy) != 0) out += '~';
+  else if ((op & kEqual) != 0) out += '=';
+  return out;
+}
+
 std::string Dependency::str() const {
   return fmt::format("{}{}{}{}{}{}", conflict ? "!" : "", name, tag.empty() ? "" : "@", tag,
                      op_text(op), version);
 }
 
-bool Dependency::accepts(std::string_view found) const {
-  if (op == kAny) return true;
-  if (found.empty() || op == (kLess | kGreater)) return false;
-  const std::string have = comparable_version(name, found), want = comparable_version(name, version);
-  if ((op & kFuzzy) != 0 && fuzzy_match(have, want)) return true;
-  const std::weak_ordering order = compare_versions(have, want);
+bool version_matches(std::string_view found, unsigned op, std::string_view wanted) {
+  if ((op & kFuzzy) != 0 && fuzzy_match(found, wanted)) return true;
+  const std::weak_ordering order = compare_versions(found, wanted);
   return (order < 0 && (op & kLess) != 0) || (order > 0 && (op & kGreater) != 0) ||
          (order == 0 && (op & kEqual) != 0);
 }
 
-Result<Dependency> parse_dependency(std::string_view text) {
+bool Dependency::accepts(std::string_view found) const {
+  if (op == kAny) return true;
+  if (found.empty() || op == kByContent) return false;
+  return version_matches(comparable_version(name, found), op, comparable_version(name, version));
+}
+
+Result<DependencyView> read_dependency(std::string_view text) {
   if (text.size() > kMaxAtomBytes)
     return Error::make(ErrorKind::kInvalid, "a dependency of {} bytes is longer than {}", text.size(),
                        kMaxAtomBytes);
   if (!printable(text)) return fault(text, "it holds blanks or foreign characters");
-  Dependency out;
+  DependencyView out;
   std::string_view rest = text;
   if (rest.starts_with('!')) {
     out.conflict = true;
@@ -104,16 +115,22 @@ Result<Dependency> parse_dependency(std::string_view text) {
 
   const std::size_t version_at = std::min(rest.find_first_not_of(kOps), rest.size());
   for (const char c : rest.substr(0, version_at)) out.op |= op_bit(c);
+  out.odd = !known_to_apko(rest.substr(0, version_at));
   std::string_view version = rest.substr(version_at);
   TRY(take_tag(text, version, out));
-  const bool by_content = out.op == (kLess | kGreater);
   if (version.empty()) return fault(text, "its operator has no version");
-  if (!by_content && !is_valid_version(version))
+  if (out.op != kByContent && !is_valid_version(version))
     return fault(text, fmt::format("'{}' is no version", version));
-  if ((out.op & (kLess | kGreater)) == (kLess | kGreater) && !by_content)
-    return fault(text, "its operator accepts every version");
-  out.version = version;
+  if ((out.op & kEveryVersion) == kEveryVersion)
+    out.op = kAny;
+  else
+    out.version = version;
   return out;
+}
+
+Result<Dependency> parse_dependency(std::string_view text) {
+  const DependencyView read = TRY(read_dependency(text));
+  return Dependency{std::string(read.name), read.conflict, std::string(read.tag), read.op, std::string(read.version)};
 }
 
 Provide parse_provide(std::string_view text) {

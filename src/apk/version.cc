@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
+#include <optional>
+#include <tuple>
+#include <vector>
 
 namespace nacre::apk {
 namespace {
@@ -118,6 +122,75 @@ std::weak_ordering compare(std::string_view text_a, std::string_view text_b, boo
   }
 }
 
+/// A version as apko takes it apart.
+struct ApkoVersion {
+  std::vector<std::uint64_t> numbers;
+  char letter = 0;
+  int pre = 0, post = 0;  ///< 0: none; else one more than the suffix's place in kSuffixes.
+  std::uint64_t pre_number = 0, post_number = 0, revision = 0;
+};
+
+/// Takes digits off the front; false when there are none (`needed`) or they are no 63-bit number.
+bool take_number(std::string_view& rest, bool needed, std::uint64_t& out) {
+  const std::size_t length = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  if (length == 0) return !needed;
+  const auto [end, status] = std::from_chars(rest.data(), rest.data() + length, out);
+  rest.remove_prefix(length);
+  return status == std::errc{} && out <= std::uint64_t{INT64_MAX};
+}
+
+/// Takes one of the suffixes [from, to) off the front with its number.
+bool take_suffix(std::string_view& rest, std::size_t from, std::size_t to, int& out, std::uint64_t& number) {
+  for (std::size_t i = from; i < to; ++i) {
+    if (!rest.starts_with('_') || !rest.substr(1).starts_with(kSuffixes[i])) continue;
+    rest.remove_prefix(1 + kSuffixes[i].size());
+    out = static_cast<int>(i) + 1;
+    return take_number(rest, false, number);
+  }
+  return true;
+}
+
+std::optional<ApkoVersion> read_apko(std::string_view rest) {
+  ApkoVersion out;
+  if (!take_number(rest, true, out.numbers.emplace_back())) return std::nullopt;
+  while (rest.starts_with('.')) {
+    rest.remove_prefix(1);
+    if (!take_number(rest, true, out.numbers.emplace_back())) return std::nullopt;
+  }
+  if (!rest.empty() && std::islower(static_cast<unsigned char>(rest.front())) != 0) {
+    out.letter = rest.front();
+    rest.remove_prefix(1);
+  }
+  if (!take_suffix(rest, 0, kPreReleases, out.pre, out.pre_number)) return std::nullopt;
+  if (!take_suffix(rest, kPreReleases, kSuffixes.size(), out.post, out.post_number)) return std::nullopt;
+  if (rest.starts_with("-r")) {
+    rest.remove_prefix(2);
+    if (!take_number(rest, true, out.revision)) return std::nullopt;
+  }
+  if (!rest.empty()) return std::nullopt;
+  return out;
+}
+
+std::weak_ordering order_apko(const ApkoVersion& a, const ApkoVersion& b) {
+  static constexpr int kNoPre = 1000;
+  const auto key = [](const ApkoVersion& v) {
+    return std::tuple(v.numbers, v.letter, v.pre == 0 ? kNoPre : v.pre, v.pre_number, v.post, v.post_number,
+                      v.revision);
+  };
+  return key(a) <=> key(b);
+}
+
+/// apko's `~`: what is asked for is a beginning of what is there; of what it leaves out nothing is asked.
+bool includes_apko(const ApkoVersion& have, const ApkoVersion& want) {
+  if (have.numbers.size() < want.numbers.size()) return false;
+  if (!std::equal(want.numbers.begin(), want.numbers.end(), have.numbers.begin())) return false;
+  if (have.numbers.size() > want.numbers.size()) return true;
+  const auto same = [](auto asked, auto given) { return asked == 0 || asked == given; };
+  return same(want.letter, have.letter) && same(want.pre, have.pre) && same(want.pre_number, have.pre_number) &&
+         same(want.post, have.post) && same(want.post_number, have.post_number) &&
+         same(want.revision, have.revision);
+}
+
 }  // namespace
 
 std::weak_ordering compare_versions(std::string_view a, std::string_view b) { return compare(a, b, false); }
@@ -131,6 +204,22 @@ bool is_valid_version(std::string_view text) {
 }
 
 bool fuzzy_match(std::string_view version, std::string_view pattern) { return compare(version, pattern, true) == 0; }
+
+std::partial_ordering compare_versions_apko(std::string_view a, std::string_view b) {
+  const auto left = read_apko(a), right = read_apko(b);
+  if (!left || !right) return std::partial_ordering::unordered;
+  return order_apko(*left, *right);
+}
+
+bool apko_version_matches(std::string_view found, unsigned op, std::string_view wanted) {
+  constexpr unsigned kLessBit = 1, kGreaterBit = 2, kEqualBit = 4, kFuzzyBit = 8;
+  const auto have = read_apko(found), want = read_apko(wanted);
+  if (!have || !want) return false;
+  if ((op & kFuzzyBit) != 0) return includes_apko(*have, *want);
+  const std::weak_ordering order = order_apko(*have, *want);
+  return (order < 0 && (op & kLessBit) != 0) || (order > 0 && (op & kGreaterBit) != 0) ||
+         (order == 0 && (op & kEqualBit) != 0);
+}
 
 std::string full_version(std::string_view version, std::uint64_t epoch) {
   return fmt::format("{}-r{}", version, epoch);

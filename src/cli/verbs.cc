@@ -22,6 +22,8 @@ const std::vector<Verb>& all_verbs() {
       verb_rollback(),
       verb_verify(),
       verb_why(),
+      verb_why_not(),
+      verb_solve(),
       verb_watch(),
       verb_update(),
       verb_delta(),

@@ -24,6 +24,8 @@ Verb verb_serials();
 Verb verb_rollback();
 Verb verb_verify();
 Verb verb_why();
+Verb verb_why_not();
+Verb verb_solve();
 Verb verb_watch();
 Verb verb_update();
 Verb verb_delta();

@@ -211,14 +211,50 @@ TEST(Solver, AnswersAreTrueAndDoNotDependOnTheOrderOfTheWorld) {
   EXPECT_GT(solved, 1000);
 }
 
-TEST(Solver, RefusesEndlessDepth) {
-  Case given;
-  for (int i = 0; i < 5000; ++i) {
-    add_package(given, fmt::format("p{}-1-r0", i));
-    given.records.back().depends = {fmt::format("p{}", i + 1)};
+Case chain(int length) {
+  Case out;
+  for (int i = 0; i < length; ++i) {
+    add_package(out, fmt::format("p{}-1-r0", i));
+    out.records.back().depends = {fmt::format("p{}", i + 1)};
   }
-  given.world.atoms = {"p0"};
-  EXPECT_EQ(answer(given), "error invalid\n| dependencies are nested deeper than 2000 at 'p2001-1-r0'\n");
+  out.world.atoms = {"p0"};
+  return out;
+}
+
+TEST(Solver, FollowsNeedsToAnyDepth) {
+  for (const Options::Choice choice : {Options::Choice::kApko, Options::Choice::kApk}) {
+    Case given = chain(30000);
+    given.options.choice = choice;
+    const auto refused = solve(given.world, given.candidates, given.options);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), ErrorKind::kNotFound);
+    EXPECT_LT(refused.error().render().size(), 5000u);
+    add_package(given, "p30000-1-r0");
+    const auto solved = solve(given.world, given.candidates, given.options);
+    ASSERT_TRUE(solved) << solved.error().render().substr(0, 500);
+    ASSERT_EQ(solved->size(), 30001u);
+    EXPECT_EQ(solved->front().record->name, "p30000");
+    EXPECT_EQ(solved->back().record->name, "p0");
+  }
+}
+
+TEST(Solver, TakesOnlyWhatEveryArchitectureHas) {
+  Case x86, arm;
+  add_package(x86, "a-1-r0");
+  add_package(x86, "a-2-r0");
+  add_package(arm, "a-1-r0");
+  arm.records.back().arch = "aarch64";
+  std::vector<std::vector<Candidate>> both = {x86.candidates, arm.candidates};
+  keep_in_step(both);
+  const auto chosen = solve({{"a"}, {}}, both[0]);
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->front().record->version, "1-r0");
+  const auto refused = solve({{"a>1-r0"}, {}}, both[0]);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().render(),
+            "'a>1-r0' cannot be installed\n  you asked for a>1-r0\n"
+            "  a-2-r0 cannot be chosen: there is no a-2-r0 for aarch64\n"
+            "  hint: write 'a' in place of 'a>1-r0'");
 }
 
 }  // namespace
