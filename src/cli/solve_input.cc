@@ -109,7 +109,7 @@ Result<SolveInput> read_solve_input(const Arguments& arguments, const std::vecto
   out.world.places.resize(out.world.atoms.size());
   for (std::size_t i = 0; i < atoms.size(); ++i) {
     out.world.atoms.push_back(atoms[i]);
-    out.world.places.push_back({"command line", 0, 0});
+    out.world.places.emplace_back();  // the command line says itself where it is
   }
 
   std::vector<std::string> lines = arguments.list("-r");

@@ -286,7 +286,7 @@ Result<int> run_why_not(const Arguments& arguments, Session& session) {
   solve::World world = input.world;
   world.places.resize(world.atoms.size());
   world.atoms.push_back(what);
-  world.places.push_back({"why-not", 0, 0});
+  world.places.emplace_back();
   const auto with = TRY(solve::answer(world, pool, origins, input.options));
   if (const auto* refusal = std::get_if<solve::Refusal>(&with)) {
     if (!session.json) return refusal->error();
