@@ -56,32 +56,35 @@ Result<Parts> inflate_parts(std::string_view bytes) {
   return out;
 }
 
-Result<IndexFile> read_parts(std::string_view bytes, std::string_view source) {
-  IndexFile out;
+Result<IndexText> take_apart(std::string_view bytes) {
+  if (bytes.starts_with("ADB"))
+    return Error::make(ErrorKind::kInvalid, "it is an index of apk v3 (ADB), which nacre does not read")
+        .hint("take the repository's APKINDEX.tar.gz; apk 3 reads and writes those, too");
+  IndexText out;
   Parts parts = TRY(inflate_parts(bytes));
   // The name of the first entry stands at the very beginning of a tar.
   if (is_signature_name(std::string_view(parts.first).substr(0, 100))) {
     if (parts.first.size() > kMaxSignatureBytes)
       return Error::make(ErrorKind::kInvalid, "the signature segment has {} bytes", parts.first.size());
     const std::vector<SmallFile> files = TRY(read_files(parts.first));
-    SignatureFile signature = TRY(choose_signature(files));
-    out.key_name = std::move(signature.key_name);
-    out.signature_kind = std::move(signature.kind);
-    out.signature_bytes = std::move(signature.bytes);
-    out.signed_bytes = bytes.substr(parts.first_end);
+    out.signatures = TRY(parse_signatures(files));
+    out.signed_from = parts.first_end;
   } else {
-    out.signed_bytes = bytes;
     parts.rest.insert(0, parts.first);
   }
   std::vector<SmallFile> files = TRY(read_files(parts.rest));
-  const SmallFile* index = nullptr;
-  for (const SmallFile& file : files) {
-    if (file.name == "APKINDEX") index = &file;
-    else if (file.name == "DESCRIPTION") out.description = file.content;
-    else return Error::make(ErrorKind::kInvalid, "'{}' has no place in an index", file.name);
+  bool found = false;
+  for (SmallFile& file : files) {
+    if (file.name == "DESCRIPTION") {
+      out.description = std::move(file.content);
+    } else if (file.name == "APKINDEX") {
+      out.text = std::move(file.content);
+      found = true;
+    } else {
+      return Error::make(ErrorKind::kInvalid, "'{}' has no place in an index", file.name);
+    }
   }
-  if (index == nullptr) return Error::make(ErrorKind::kInvalid, "the archive holds no APKINDEX");
-  out.records = TRY(parse_index(index->content, source));
+  if (!found) return Error::make(ErrorKind::kInvalid, "the archive holds no APKINDEX");
   return out;
 }
 
@@ -122,8 +125,22 @@ Result<std::string> pack_index(const std::vector<IndexRecord>& records, std::str
   return head + body;
 }
 
+Result<IndexText> unpack_index(std::string_view bytes, std::string_view source) {
+  IndexText out = TRY(take_apart(bytes), "reading the index '{}'", source);
+  return out;
+}
+
 Result<IndexFile> read_index(std::string_view bytes, std::string_view source) {
-  IndexFile out = TRY(read_parts(bytes, source), "reading the index '{}'", source);
+  IndexText parts = TRY(unpack_index(bytes, source));
+  IndexFile out;
+  out.description = std::move(parts.description);
+  if (const SignatureFile* best = best_of(parts.signatures)) {
+    out.key_name = best->key_name;
+    out.signature_kind = best->kind;
+    out.signature_bytes = best->bytes;
+  }
+  out.signed_bytes = bytes.substr(parts.signed_from);
+  out.records = TRY(parse_index(parts.text, source), "reading the index '{}'", source);
   return out;
 }
 

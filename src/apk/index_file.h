@@ -2,6 +2,7 @@
 
 #include "apk/index_record.h"
 #include "apk/package_file.h"
+#include "apk/signature_file.h"
 #include "base/result.h"
 
 #include <string>
@@ -18,11 +19,20 @@ std::string write_index(const std::vector<IndexRecord>& records);
 Result<std::string> pack_index(const std::vector<IndexRecord>& records, std::string_view description,
                                const SegmentSigner& signer);
 
+/// An APKINDEX.tar.gz taken apart; its records are still text (parse_index, scan_index).
+struct IndexText {
+  std::string text, description;
+  std::vector<SignatureFile> signatures;  ///< In file order; empty: unsigned.
+  std::uint64_t signed_from = 0;          ///< What signatures cover begins here in the bytes, and goes to their end.
+};
+/// kInvalid, bounded in memory, for what is no index: another archive, a gzip bomb, an index of apk v3.
+Result<IndexText> unpack_index(std::string_view bytes, std::string_view source);
+
 /// A read APKINDEX.tar.gz.
 struct IndexFile {
   std::vector<IndexRecord> records;
   std::string description;
-  std::string key_name;          ///< Of the signature that verify() used, or empty.
+  std::string key_name;          ///< Of the signature that a verifier of one should use (RSA256 before RSA), or empty.
   std::string signature_kind;    ///< "RSA256", "RSA"
   std::string signature_bytes;
   std::string signed_bytes;      ///< What the signature covers.

@@ -114,10 +114,11 @@ class PackageReader {
     std::vector<SmallFile> files = TRY(read_files(std::exchange(member_, {})));
     if (files.empty()) return Error::make(ErrorKind::kInvalid, "the control segment is empty");
     if (stage_ == Stage::kFirst && is_signature_name(files.front().name)) {
-      SignatureFile signature = TRY(choose_signature(files));
+      const std::vector<SignatureFile> signatures = TRY(parse_signatures(files));
+      const SignatureFile& signature = *best_of(signatures);
       out_.signature = {0, end};
-      out_.key_name = std::move(signature.key_name);
-      out_.signature_bytes = std::move(signature.bytes);
+      out_.key_name = signature.key_name;
+      out_.signature_bytes = signature.bytes;
       stage_ = Stage::kControl;
       return {};
     }

@@ -179,16 +179,23 @@ Result<SignatureFile> parse_signature_file(const SmallFile& file) {
                        file.content};
 }
 
-Result<SignatureFile> choose_signature(const std::vector<SmallFile>& files) {
-  SignatureFile best;
-  const auto rank = [](std::string_view kind) { return kind == "RSA256" ? 2 : kind == "RSA" ? 1 : 0; };
+Result<std::vector<SignatureFile>> parse_signatures(const std::vector<SmallFile>& files) {
+  std::vector<SignatureFile> out;
   for (const SmallFile& file : files) {
     if (!is_signature_name(file.name))
       return Error::make(ErrorKind::kInvalid, "'{}' stands beside a signature", file.name);
-    SignatureFile found = TRY(parse_signature_file(file));
-    if (best.kind.empty() || rank(found.kind) > rank(best.kind)) best = std::move(found);
+    out.push_back(TRY(parse_signature_file(file)));
   }
-  return best;
+  return out;
+}
+
+const SignatureFile* best_of(const std::vector<SignatureFile>& signatures) {
+  const auto weaker = [](const SignatureFile& a, const SignatureFile& b) {
+    const auto rank = [](std::string_view kind) { return kind == "RSA256" ? 2 : kind == "RSA" ? 1 : 0; };
+    return rank(a.kind) < rank(b.kind);
+  };
+  const auto best = std::max_element(signatures.begin(), signatures.end(), weaker);
+  return best == signatures.end() ? nullptr : &*best;
 }
 
 Result<std::string> pack_signature(const SegmentSignature& signature, std::int64_t mtime) {

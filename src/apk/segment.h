@@ -1,6 +1,7 @@
 #pragma once
 
 #include "apk/package_file.h"
+#include "apk/signature_file.h"
 #include "base/result.h"
 #include "codec/digest.h"
 #include "codec/tar.h"
@@ -68,14 +69,12 @@ Result<std::string> pack_files(const std::vector<SmallFile>& files, std::int64_t
                                std::string_view owner, Ending ending);
 Result<std::vector<SmallFile>> read_files(std::string_view tar);
 
-/// ".SIGN.RSA256.KEY" and its content.
-struct SignatureFile {
-  std::string kind, key_name, bytes;
-};
 bool is_signature_name(std::string_view name);
 Result<SignatureFile> parse_signature_file(const SmallFile& file);
-/// The one of `files` that a verifier should use: RSA256 before RSA, the first of several.
-Result<SignatureFile> choose_signature(const std::vector<SmallFile>& files);
+/// Every one of `files`, which must be signatures alone.
+Result<std::vector<SignatureFile>> parse_signatures(const std::vector<SmallFile>& files);
+/// The one that a verifier of one should use: RSA256 before RSA, the first of several; nullptr when there is none.
+const SignatureFile* best_of(const std::vector<SignatureFile>& signatures);
 Result<std::string> pack_signature(const SegmentSignature& signature, std::int64_t mtime);
 
 constexpr std::string_view kChecksumKey = "APK-TOOLS.checksum.SHA1";
