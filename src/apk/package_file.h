@@ -83,6 +83,10 @@ Result<PackageFile> read_package(const std::filesystem::path& path,
                                  const codec::TarReader::Visitor* visit = nullptr,
                                  const ReadLimits& limits = {});
 
+/// Every byte of the file against its hashes, nothing inflated but the control segment: what an index or a person has
+/// to know to take it in. `data_diff_id` stays zero.
+Result<PackageFile> read_package_bytes(const std::filesystem::path& path, const ReadLimits& limits = {});
+
 /// Only signature and control segments: fast, does not check the data segment. `data_sha256` is then what .PKGINFO
 /// states; `data_diff_id` and `file_sha256` stay zero.
 Result<PackageFile> read_package_header(const std::filesystem::path& path,

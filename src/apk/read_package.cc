@@ -15,7 +15,7 @@
 namespace nacre::apk {
 namespace {
 
-enum class Extent { kHeader, kWhole };
+enum class Extent { kHeader, kBytes, kWhole };  ///< kBytes: all of it, the data segment not inflated.
 
 /// Reads an .apk front to back, once.
 class PackageReader {
@@ -30,6 +30,7 @@ class PackageReader {
   }
 
   Result<> run(Extent extent) {
+    extent_ = extent;
     const os::Fd fd = TRY(open_file());
     std::string buffer(extent == Extent::kHeader ? kPieceBytes / 8 : kPieceBytes, '\0');
     std::uint64_t offset = 0;
@@ -45,7 +46,8 @@ class PackageReader {
     if (stage_ != Stage::kData)
       return Error::make(ErrorKind::kInvalid, "the package has no control segment");
     out_.data.size = out_.file_size - out_.data.offset;
-    return extent == Extent::kWhole ? finish(offset) : stated_digest();
+    if (extent == Extent::kHeader) return stated_digest();
+    return extent == Extent::kWhole ? finish(offset) : check_bytes(offset);
   }
 
   PackageFile out_;
@@ -69,7 +71,7 @@ class PackageReader {
     file_hash_.update(piece);
     if (stage_ == Stage::kData) {
       data_hash_.update(piece);
-      return inflate(piece);
+      return extent_ == Extent::kBytes ? Result<>{} : inflate(piece);
     }
     head_.append(piece);
     if (head_.starts_with("ADB"))
@@ -148,23 +150,29 @@ class PackageReader {
     return {};
   }
 
-  Result<> finish(std::uint64_t bytes_read) {
+  Result<> check_bytes(std::uint64_t bytes_read) {
     TRY(stated_digest());
     const Sha256 found = data_hash_.finish_sha256();
     if (found != out_.data_sha256)
       return Error::make(ErrorKind::kDenied, "the data segment has the SHA-256 {}, .PKGINFO says {}", found.hex(),
                          out_.data_sha256.hex());
-    TRY(gzip_.finish());
-    TRY(data_.finish());
     if (bytes_read != out_.file_size)
       return Error::make(ErrorKind::kConflict, "the package changed while it was read");
-    out_.data_diff_id = diff_id_.finish_sha256();
-    out_.data_ends_with_zeros = data_.ends_with_zeros();
     out_.file_sha256 = file_hash_.finish_sha256();
     return {};
   }
 
+  Result<> finish(std::uint64_t bytes_read) {
+    TRY(check_bytes(bytes_read));
+    TRY(gzip_.finish());
+    TRY(data_.finish());
+    out_.data_diff_id = diff_id_.finish_sha256();
+    out_.data_ends_with_zeros = data_.ends_with_zeros();
+    return {};
+  }
+
   ReadLimits limits_;
+  Extent extent_ = Extent::kWhole;
   Stage stage_ = Stage::kFirst;
   std::string head_, member_;
   codec::Hasher file_hash_, data_hash_, diff_id_;
@@ -211,6 +219,12 @@ Result<PackageFile> read_package(const std::filesystem::path& path, const codec:
                                  const ReadLimits& limits) {
   PackageReader reader(path, visit, limits);
   TRY(reader.run(Extent::kWhole), "reading the package '{}'", path.string());
+  return std::move(reader.out_);
+}
+
+Result<PackageFile> read_package_bytes(const std::filesystem::path& path, const ReadLimits& limits) {
+  PackageReader reader(path, nullptr, limits);
+  TRY(reader.run(Extent::kBytes), "reading the package '{}'", path.string());
   return std::move(reader.out_);
 }
 

@@ -1,12 +1,10 @@
 #pragma once
 
-#include "apk/index_file.h"
-#include "base/arch.h"
 #include "base/env.h"
 #include "build/build.h"
+#include "index/repositories.h"
 #include "solve/solve.h"
 
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -19,14 +17,8 @@ namespace nacre::cli {
 /// Nothing that bears it is put on a shelf, into a record of a build or into a serial.
 constexpr std::string_view kForeignEdition = "foreign";
 
-/// Where the packages of a root may come from.
-struct RepositorySource {
-  Arch arch = host_arch();
-  /// "https://host/os", "./packages", or one of these after "@tag ". The index is in ARCH/APKINDEX.tar.gz below it.
-  std::vector<std::string> repositories;
-  std::vector<std::string> keyring;  ///< Files or addresses of public keys; the file name is the key's name.
-  enum class Signatures { kCheck, kIgnore } signatures = Signatures::kCheck;
-};
+using index::is_address;
+using index::RepositorySource;
 
 /// Build and test roots from APK repositories: indexes read and verified, packages chosen by solve, fetched, checked
 /// against the index, and unpacked as trees of the store.
@@ -54,7 +46,7 @@ class RepositoryShelf {
   Result<std::set<std::string>> labels();
   /// Nothing else may be chosen: architectures are kept in step.
   void restrict_to(std::set<std::string> labels) { allowed_ = std::move(labels); }
-  /// The .apk of a pick in the store, its control segment checked against the record.
+  /// The .apk of a pick in the store, every byte checked against the record. Opens no index.
   Result<Sha256> fetch(const Pick& pick);
   /// Keys of the keyring: file name and PEM.
   Result<std::vector<std::pair<std::string, std::string>>> keys();
@@ -67,39 +59,23 @@ class RepositoryShelf {
   std::string place_of(const Pick& pick) const;
 
  private:
-  struct Repository {
-    std::string tag, base;  ///< Address or directory, without a final '/'.
-    std::string bytes;      ///< Of the index.
-    Sha256 digest;
-    std::optional<apk::IndexFile> index;
-    std::string signer;  ///< Fingerprint of the key that signed; empty: not checked.
-    std::string name() const { return tag.empty() ? base : "@" + tag; }
+  /// What a solver chooses from: candidates point into records, which lie as places do.
+  struct Pool {
+    std::vector<index::Repositories::Wanted> places;
+    std::vector<apk::IndexRecord> records;
+    std::vector<solve::Candidate> candidates;
   };
-  struct Key {
-    std::string name, pem;
-  };
-
   Result<> open();
-  Result<> read_keys();
-  Result<> parse(Repository& repository);
-  Result<> verify(Repository& repository) const;
-  Result<std::vector<solve::Candidate>> candidates();
+  void fill(Pool& pool) const;
   Result<std::optional<std::vector<build::RootPackage>>> known(const Sha256& key);
-  Result<build::RootPackage> unpack(const apk::IndexRecord& record, const Repository& from);
-  Result<Sha256> fetch(const apk::IndexRecord& record, const Repository& from);
-  Sha256 question(const solve::World& world) const;
+  Result<build::RootPackage> unpack(const apk::IndexRecord& record, const Sha256& apk);
   build::RootPackage root_package(std::string name, std::string version, const Sha256& apk) const;
 
   RepositorySource source_;
   Env& env_;
-  bool opened_ = false;
-  std::vector<Repository> repositories_;
-  std::vector<Key> keys_;
+  std::optional<index::Repositories> repositories_;
   std::optional<std::set<std::string>> allowed_;
 };
-
-/// Whether `text` is an http or https address.
-bool is_address(std::string_view text);
 
 /// Bytes of an address: asked for with the ETag of what was kept, so that an unchanged file is not sent again.
 Result<std::string> read_address(const std::string& url, std::uint64_t max_bytes, Env& env);

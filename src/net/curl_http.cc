@@ -90,10 +90,15 @@ Result<> receive(Transfer& transfer, std::string_view bytes) {
   if (bytes.size() > request.max_bytes - transfer.received)
     return Error::make(ErrorKind::kInvalid, "the answer is longer than {} bytes",
                        request.max_bytes);
+  const bool first = transfer.received == 0;
   transfer.received += bytes.size();
   long status = 0;
   curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
-  if (request.sink && status / 100 == 2) return request.sink(bytes);
+  transfer.response.status = static_cast<int>(status);
+  if (request.sink && status / 100 == 2) {
+    if (first && request.on_head) TRY(request.on_head(transfer.response));
+    return request.sink(bytes);
+  }
   transfer.response.body += bytes;
   return {};
 }

@@ -2,8 +2,15 @@
 
 #include "base/text.h"
 #include "net/url.h"
+#include "os/fd.h"
+#include "os/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <condition_variable>
 #include <mutex>
@@ -11,7 +18,7 @@
 namespace nacre::net {
 namespace {
 
-constexpr int kMaxRetries = 4;
+constexpr int kMaxRetries = 4, kMaxResumes = 5;
 constexpr double kFirstDelaySeconds = 0.2, kMaxDelaySeconds = 10;
 
 bool worth_another_try(int status) {
@@ -51,6 +58,47 @@ std::string said(const Response& response) {
   return fmt::format(": {}", body);
 }
 
+/// Whether an answer of 206 goes on at `offset`, as "Content-Range: bytes FIRST-LAST/TOTAL" says.
+bool continues_at(const Response& head, std::uint64_t offset) {
+  return head.header("content-range").starts_with(fmt::format("bytes {}-", offset));
+}
+
+/// A partial download on disk.
+class PartialFile {
+ public:
+  static Result<PartialFile> open(const std::filesystem::path& path) {
+    os::Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    struct stat status {};
+    if (!fd || ::fstat(fd.get(), &status) != 0)
+      return os::system_error(errno, fmt::format("open '{}'", path.string()));
+    return PartialFile(path, std::move(fd), static_cast<std::uint64_t>(status.st_size));
+  }
+  std::uint64_t size() const { return size_; }
+
+  Result<> write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t put = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_));
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return os::system_error(errno, fmt::format("write '{}'", path_.string()));
+      size_ += static_cast<std::uint64_t>(put);
+      bytes.remove_prefix(static_cast<std::size_t>(put));
+    }
+    return {};
+  }
+  Result<> clear() {
+    size_ = 0;
+    if (::ftruncate(fd_.get(), 0) == 0) return {};
+    return os::system_error(errno, fmt::format("truncate '{}'", path_.string()));
+  }
+
+ private:
+  PartialFile(std::filesystem::path path, os::Fd fd, std::uint64_t size)
+      : path_(std::move(path)), fd_(std::move(fd)), size_(size) {}
+  std::filesystem::path path_;
+  os::Fd fd_;
+  std::uint64_t size_;
+};
+
 }  // namespace
 
 const std::string& Response::header(const std::string& lower_name) const {
@@ -77,6 +125,7 @@ Result<Response> RecordedHttp::send(const Request& request, std::stop_token stop
                        shown(request.url), request.max_bytes);
   if (request.on_progress) request.on_progress(answer.body.size(), answer.body.size());
   if (request.sink && answer.status / 100 == 2) {
+    if (request.on_head) TRY(request.on_head(answer));
     TRY(request.sink(answer.body));
     answer.body.clear();
   }
@@ -102,6 +151,68 @@ Result<Response> send_with_retry(Http& http, const Request& request, std::stop_t
     if (!pause(std::clamp(asked, delay, kMaxDelaySeconds), stop))
       return Error::make(ErrorKind::kUnavailable, "interrupted");
   }
+}
+
+Result<Response> download(Http& http, Request request, const std::filesystem::path& file, std::stop_token stop) {
+  PartialFile partial = TRY(PartialFile::open(file));
+  const std::vector<std::pair<std::string, std::string>> headers = request.headers;
+  const std::uint64_t max_bytes = request.max_bytes;
+  std::string etag;  // of what the file holds, when this call brought it
+  double delay = kFirstDelaySeconds;
+  for (int idle = 0;; ++idle, delay *= 2) {
+    const std::uint64_t before = partial.size();
+    if (before > max_bytes) TRY(partial.clear());
+    request.headers = headers;
+    request.max_bytes = max_bytes;
+    if (partial.size() > 0) {
+      request.headers.emplace_back("Range", fmt::format("bytes={}-", partial.size()));
+      if (!etag.empty()) request.headers.emplace_back("If-Range", etag);
+    }
+    bool began = false;
+    request.on_head = [&](const Response& head) -> Result<> {
+      began = true;
+      if (head.status != 206 || !continues_at(head, partial.size())) TRY(partial.clear());
+      etag = head.header("etag");
+      if (etag.starts_with("W/")) etag.clear();  // If-Range takes strong ones only
+      if (head.status == 206 && partial.size() == 0 && !continues_at(head, 0))
+        return Error::make(ErrorKind::kInvalid, "the answer is another part than the one asked for ({})",
+                           head.header("content-range"));
+      return {};
+    };
+    request.sink = [&](std::string_view bytes) -> Result<> {
+      if (bytes.size() > max_bytes || partial.size() > max_bytes - bytes.size())
+        return Error::make(ErrorKind::kInvalid, "the answer is longer than {} bytes", max_bytes);
+      return partial.write(bytes);
+    };
+    Result<Response> answer = http.send(request, stop);
+    if (answer && answer->status == 416) {  // nothing is left to send, or the file is of another time
+      if (answer->header("content-range") == fmt::format("bytes */{}", partial.size())) {
+        answer->status = 206;
+        return answer;
+      }
+      TRY(partial.clear());
+    } else if (answer && answer->status / 100 == 2) {
+      if (!began && answer->status != 206) TRY(partial.clear());  // an empty body
+      return answer;
+    } else {
+      const bool passing = answer ? worth_another_try(answer->status)
+                                  : answer.error().kind() == ErrorKind::kUnavailable;
+      if (!passing) return answer;
+    }
+    if (partial.size() > before) {
+      idle = 0;
+      delay = kFirstDelaySeconds;
+    }
+    if (idle >= kMaxResumes || stop.stop_requested()) return answer;
+    const double asked = answer ? asked_delay(*answer) : 0;
+    if (!pause(std::clamp(asked, delay, kMaxDelaySeconds), stop))
+      return Error::make(ErrorKind::kUnavailable, "interrupted");
+  }
+}
+
+Result<Response> NoHttp::send(const Request& request, std::stop_token) {
+  return Error::make(ErrorKind::kNotFound, "'{}' is not in the store, and this call is offline", shown(request.url))
+      .hint("run it once without --offline");
 }
 
 Result<> expect_success(const Response& response, std::string_view url) {

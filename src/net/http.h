@@ -25,6 +25,8 @@ struct Request {
   std::uint64_t max_bytes = 64u << 20;  ///< Of the answer; more is kInvalid.
   double timeout_seconds = 60;          ///< Without any byte moving.
   int max_redirects = 5;
+  /// Called once before the first byte of a 2xx answer that has a sink: status and headers are known then.
+  std::function<Result<>(const struct Response& head)> on_head;
   /// When set, the bytes of a 2xx answer go here instead of into Response::body.
   std::function<Result<>(std::string_view)> sink;
   std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
@@ -75,6 +77,18 @@ class RecordedHttp final : public Http {
 /// send(), tried again (up to 4 times, 0.2 s doubling) on kUnavailable, 429, 502, 503 and 504. Waits longer, up
 /// to 10 s, where Retry-After asks for it. Not tried again once the sink has got bytes.
 Result<Response> send_with_retry(Http& http, const Request& request, std::stop_token stop = {});
+
+/// Brings what is at `request.url` into `file`, a partial download: what it has already is not asked for again (Range),
+/// here and in another process later. A connection that breaks is taken up where it stopped, up to 5 times without a
+/// byte
+/// between. The caller checks the bytes, and removes the file when they are wrong. Sets on_head and sink of `request`.
+Result<Response> download(Http& http, Request request, const std::filesystem::path& file, std::stop_token stop = {});
+
+/// Refuses every request (kNotFound), without a socket: what --offline puts in the place of the others.
+class NoHttp final : public Http {
+ public:
+  Result<Response> send(const Request& request, std::stop_token stop = {}) override;
+};
 
 /// kNotFound for 404/410, kDenied for 401/403, kUnavailable for 429 and 5xx, kInvalid for other non-2xx; nothing for
 /// 2xx.

@@ -1,0 +1,163 @@
+#include "index/fetcher.h"
+
+#include "codec/digest.h"
+#include "codec/json.h"
+#include "net/http.h"
+#include "net/url.h"
+#include "store/store.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace nacre::index {
+namespace {
+
+using codec::Json;
+
+constexpr std::string_view kFileKind = "foreign-file";  ///< Address -> JSON: ETag and blob.
+
+}  // namespace
+
+bool is_address(std::string_view text) { return text.starts_with("http://") || text.starts_with("https://"); }
+
+std::string safe_place(const std::string& place) {
+  if (!is_address(place)) return place;
+  const auto url = net::parse_url(place);
+  return url ? url->safe() : "an address that cannot be read";
+}
+
+Result<Fetcher> Fetcher::make(Env& env, Reach reach) {
+  net::Credentials credentials;
+  if (reach == Reach::kOnline) credentials = TRY(net::Credentials::from_environment());
+  return Fetcher(env, reach, std::move(credentials));
+}
+
+net::Http& Fetcher::http() const {
+  static net::NoHttp none;
+  return reach_ == Reach::kOffline ? none : env_->http;
+}
+
+void Fetcher::authorize(net::Request& request) const {
+  const auto url = net::parse_url(request.url);
+  if (!url) return;
+  if (std::string value = credentials_.authorization(*url); !value.empty())
+    request.headers.emplace_back("Authorization", std::move(value));
+}
+
+Result<Fetched> Fetcher::fetch(const std::string& place, std::uint64_t max_bytes) const {
+  Fetched out;
+  if (!is_address(place)) {
+    out.bytes = TRY(os::read_file(place, max_bytes));
+    out.digest = codec::sha256(*out.bytes);
+    return out;
+  }
+  store::Store& store = env_->store;
+  const std::string key = codec::sha256(place).hex();
+  const auto kept = TRY(store.state().get(kFileKind, key));
+  Json before;
+  if (kept) before = TRY(codec::parse_json(*kept, "a kept file"));
+  const auto blob = parse_sha256(before["blob"].as_string());
+  const bool have = blob && store.has(*blob);
+  if (reach_ == Reach::kOffline && have) {
+    out.digest = *blob;
+    return out;
+  }
+  net::Request request;
+  request.url = place;
+  request.max_bytes = max_bytes;
+  authorize(request);
+  const std::string& etag = before["etag"].as_string();
+  const std::string& changed = before["last-modified"].as_string();
+  if (have && !etag.empty()) request.headers.emplace_back("If-None-Match", etag);
+  else if (have && !changed.empty()) request.headers.emplace_back("If-Modified-Since", changed);
+  net::Response response = TRY(net::send_with_retry(http(), request, env_->stop));
+  if (response.status == 304 && have) {
+    out.digest = *blob;
+    return out;
+  }
+  TRY(net::expect_success(response, safe_place(place)));
+  // Kept in any case: offline calls live on it.
+  out.digest = TRY(store.put_bytes(response.body));
+  Json record;
+  record.set("etag", response.header("etag")).set("last-modified", response.header("last-modified"));
+  TRY(store.state().put(kFileKind, key, codec::to_json(record.set("blob", out.digest.hex()))));
+  out.bytes = std::move(response.body);
+  return out;
+}
+
+Result<std::string> Fetcher::bytes_of(const Fetched& fetched, std::uint64_t max_bytes) const {
+  if (fetched.bytes) return *fetched.bytes;
+  std::string bytes = TRY(env_->store.read(fetched.digest, max_bytes));
+  if (codec::sha256(bytes) != fetched.digest)
+    return Error::make(ErrorKind::kDenied, "the kept bytes {} are damaged", fetched.digest.oci());
+  return bytes;
+}
+
+Result<std::string> Fetcher::read(const std::string& place, std::uint64_t max_bytes) const {
+  const Fetched fetched = TRY(fetch(place, max_bytes));
+  return bytes_of(fetched, max_bytes);
+}
+
+Result<std::optional<std::string>> Fetcher::read_if_there(const std::string& place, std::uint64_t max_bytes) const {
+  std::optional<std::string> out;
+  if (!is_address(place) && !os::exists(place)) return out;
+  auto bytes = read(place, max_bytes);
+  if (!bytes && bytes.error().kind() == ErrorKind::kNotFound) return out;
+  out = TRY(std::move(bytes));
+  return out;
+}
+
+Result<Sha256> Fetcher::bring(const std::string& place, std::uint64_t max_bytes,
+                              const std::function<Result<>(const os::Path& file)>& check) const {
+  store::Store& store = env_->store;
+  if (!is_address(place)) {
+    // A copy is checked, not the file itself, which others may write to meanwhile.
+    const Sha256 digest = TRY(store.put_file(place, store::Store::Take::kCopy));
+    TRY(check(store.blob_path(digest)));
+    return digest;
+  }
+  const std::string name = "fetch-" + codec::sha256(place).hex();
+  const os::FileLock alone = TRY(store.lease(name));
+  const os::Path partial = store.home() / "partial" / name;
+  for (int round = 0;; ++round) {
+    const bool resumed = os::exists(partial);
+    net::Request request;
+    request.url = place;
+    request.max_bytes = max_bytes;
+    authorize(request);
+    const net::Response response = TRY(net::download(http(), std::move(request), partial, env_->stop));
+    auto right = net::expect_success(response, safe_place(place));
+    if (right) right = check(partial);
+    if (right) return store.put_file(partial, store::Store::Take::kMove);
+    TRY(os::remove_tree(partial));
+    if (!resumed || round > 0) return std::move(right).error();
+  }
+}
+
+Result<> in_parallel(std::size_t count, std::size_t threads, const std::function<Result<>(std::size_t)>& work) {
+  std::atomic<std::size_t> next = 0;
+  std::atomic<bool> failed = false;
+  std::mutex mutex;
+  std::optional<std::pair<std::size_t, Error>> first;
+  const auto run = [&] {
+    for (std::size_t i = next++; i < count && !failed; i = next++) {
+      auto done = work(i);
+      if (done) continue;
+      failed = true;
+      const std::lock_guard lock(mutex);
+      if (!first || i < first->first) first.emplace(i, std::move(done).error());
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < std::min(threads, count); ++i) others.emplace_back(run);
+    run();
+  }
+  if (first) return std::move(first->second);
+  return {};
+}
+
+}  // namespace nacre::index

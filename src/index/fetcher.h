@@ -1,0 +1,71 @@
+#pragma once
+
+#include "base/env.h"
+#include "base/result.h"
+#include "base/sha256.h"
+#include "net/credentials.h"
+#include "os/file.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace nacre::net { struct Request; }
+
+namespace nacre::index {
+
+/// Whether sockets may be opened.
+enum class Reach { kOnline, kOffline };
+
+/// Whether `text` is an http or https address.
+bool is_address(std::string_view text);
+/// `place` for messages and keys of records: never with a password.
+std::string safe_place(const std::string& place);
+
+/// What was brought: its digest, and its bytes unless they lie in the store already.
+struct Fetched {
+  Sha256 digest;
+  std::optional<std::string> bytes;
+};
+
+/// Brings files of repositories, from directories and over HTTP with the credentials of the environment
+/// (net/credentials.h). Answers of web servers are kept with their ETag and asked for again; offline, what was kept
+/// is the answer. Safe to use from several threads.
+class Fetcher {
+ public:
+  static Result<Fetcher> make(Env& env, Reach reach);
+
+  /// A file or an address. kInvalid when it is longer than `max_bytes`.
+  Result<Fetched> fetch(const std::string& place, std::uint64_t max_bytes) const;
+  Result<std::string> read(const std::string& place, std::uint64_t max_bytes) const;
+  /// The same; nothing where there is none.
+  Result<std::optional<std::string>> read_if_there(const std::string& place, std::uint64_t max_bytes) const;
+  /// Bytes of what fetch() gave.
+  Result<std::string> bytes_of(const Fetched& fetched, std::uint64_t max_bytes) const;
+
+  /// Brings a large file into the store once `check` found its bytes right. A broken transfer is taken up again, also
+  /// by a later process; bytes that are wrong are thrown away, and asked for once more when a part was of an earlier
+  /// time.
+  Result<Sha256> bring(const std::string& place, std::uint64_t max_bytes,
+                       const std::function<Result<>(const os::Path& file)>& check) const;
+
+  Reach reach() const { return reach_; }
+
+ private:
+  Fetcher(Env& env, Reach reach, net::Credentials credentials)
+      : env_(&env), reach_(reach), credentials_(std::move(credentials)) {}
+  net::Http& http() const;
+  void authorize(net::Request& request) const;
+
+  Env* env_;
+  Reach reach_;
+  net::Credentials credentials_;
+};
+
+/// Does `work` for 0 to count - 1 on up to `threads` threads; the error of the lowest number is the answer. Begins
+/// nothing more once one failed.
+Result<> in_parallel(std::size_t count, std::size_t threads, const std::function<Result<>(std::size_t)>& work);
+
+}  // namespace nacre::index
