@@ -1,7 +1,7 @@
 #include "base/events.h"
 #include "cli/melange_common.h"
 #include "cli/melange_trace.h"
-#include "net/basic_auth.h"
+#include "net/credentials.h"
 #include "net/http.h"
 
 #include <algorithm>
@@ -47,10 +47,9 @@ Result<int> run_tool(const Arguments& arguments, Session& session, const ToolNam
   Events& shown = only_warnings ? static_cast<Events&>(quiet) : session.env.events;
   SpanRecorder spans(shown, session.env.clock);
   const std::string trace = call.arguments.text("--trace");
-  const char* said = std::getenv("HTTP_AUTH");
-  const std::optional<net::BasicAuth> auth = TRY(net::parse_http_auth(said != nullptr ? said : ""));
-  net::AuthorizedHttp authorized(session.env.http, auth.value_or(net::BasicAuth()));
-  net::Http& online = auth ? static_cast<net::Http&>(authorized) : session.env.http;
+  net::Credentials credentials = TRY(net::Credentials::from_environment());
+  net::AuthorizedHttp authorized(session.env.http, std::move(credentials));
+  net::Http& online = authorized;
   Env env{session.env.processes,
           session.env.clock,
           call.arguments.on("--offline") ? static_cast<net::Http&>(offline) : online,

@@ -39,12 +39,20 @@ Result<> create_key(const os::Path& path, KeyKind kind) {
 }  // namespace
 
 std::string_view name_of(Purpose purpose) {
-  return purpose == Purpose::kPackage ? "package" : "attestation";
+  switch (purpose) {
+    case Purpose::kPackage: return "package";
+    case Purpose::kAttestation: return "attestation";
+    case Purpose::kRoot: return "root";
+    case Purpose::kFreshness: return "freshness";
+  }
+  return "";
 }
 
 std::string public_key_name(Edition edition, Purpose purpose) {
-  return fmt::format("nacre-{}.{}.pub", nacre::name_of(edition),
-                     purpose == Purpose::kPackage ? "rsa" : "ecdsa");
+  const std::string_view end = purpose == Purpose::kPackage       ? "rsa"
+                               : purpose == Purpose::kAttestation ? "ecdsa"
+                                                                  : name_of(purpose);
+  return fmt::format("nacre-{}.{}.pub", nacre::name_of(edition), end);
 }
 
 Result<PrivateKey> FileSigner::load(Edition edition, Purpose purpose) {

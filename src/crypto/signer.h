@@ -16,12 +16,15 @@ namespace nacre::crypto {
 enum class Purpose {
   kPackage,      ///< .apk control segments and APKINDEX: RSA.
   kAttestation,  ///< DSSE envelopes, cosign signatures: ECDSA P-256.
+  kRoot,         ///< Freshness metadata: the root, which names all other keys: ECDSA P-256.
+  kFreshness,    ///< Freshness metadata: targets, snapshot and timestamp: ECDSA P-256.
 };
 
-std::string_view name_of(Purpose purpose);  ///< "package", "attestation"
+std::string_view name_of(Purpose purpose);  ///< "package", "attestation", "root", "freshness"
 
 /// Name of the key file as apk expects it in /etc/apk/keys and in ".SIGN.RSA256.NAME":
-/// "nacre-community.rsa.pub" for packages, "nacre-community.ecdsa.pub" for attestations.
+/// "nacre-community.rsa.pub" for packages, "nacre-community.ecdsa.pub" for attestations,
+/// "nacre-community.root.pub" and "nacre-community.freshness.pub".
 std::string public_key_name(Edition edition, Purpose purpose);
 
 /// Signs bytes with the key of one edition and purpose. The key never leaves the implementation.

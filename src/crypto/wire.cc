@@ -26,10 +26,10 @@ constexpr std::array kKinds = {
 constexpr codec::JsonLimits kLimits{.max_bytes = kMaxHeaderBytes, .max_depth = 4, .max_values = 64};
 
 Result<Purpose> parse_purpose(std::string_view text) {
-  for (const Purpose purpose : {Purpose::kPackage, Purpose::kAttestation})
+  for (const Purpose purpose : {Purpose::kPackage, Purpose::kAttestation, Purpose::kRoot, Purpose::kFreshness})
     if (text == name_of(purpose)) return purpose;
   return Error::make(ErrorKind::kInvalid, "unknown purpose '{}'", text)
-      .hint("known: package, attestation");
+      .hint("known: package, attestation, root, freshness");
 }
 
 Result<Op> parse_op(std::string_view text) {

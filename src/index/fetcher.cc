@@ -2,7 +2,7 @@
 
 #include "codec/digest.h"
 #include "codec/json.h"
-#include "net/http.h"
+#include "net/credentials.h"
 #include "net/url.h"
 #include "store/store.h"
 
@@ -17,6 +17,9 @@ namespace {
 
 using codec::Json;
 
+/// A server that is slower than this is as good as none.
+constexpr double kSmallSeconds = 60, kLeastBytesPerSecond = 16 << 10;
+
 constexpr std::string_view kFileKind = "foreign-file";  ///< Address -> JSON: ETag and blob.
 
 }  // namespace
@@ -30,21 +33,9 @@ std::string safe_place(const std::string& place) {
 }
 
 Result<Fetcher> Fetcher::make(Env& env, Reach reach) {
-  net::Credentials credentials;
-  if (reach == Reach::kOnline) credentials = TRY(net::Credentials::from_environment());
-  return Fetcher(env, reach, std::move(credentials));
-}
-
-net::Http& Fetcher::http() const {
-  static net::NoHttp none;
-  return reach_ == Reach::kOffline ? none : env_->http;
-}
-
-void Fetcher::authorize(net::Request& request) const {
-  const auto url = net::parse_url(request.url);
-  if (!url) return;
-  if (std::string value = credentials_.authorization(*url); !value.empty())
-    request.headers.emplace_back("Authorization", std::move(value));
+  if (reach == Reach::kOffline) return Fetcher(env, reach, std::make_shared<net::NoHttp>());
+  net::Credentials credentials = TRY(net::Credentials::from_environment());
+  return Fetcher(env, reach, std::make_shared<net::AuthorizedHttp>(env.http, std::move(credentials)));
 }
 
 Result<Fetched> Fetcher::fetch(const std::string& place, std::uint64_t max_bytes) const {
@@ -68,12 +59,12 @@ Result<Fetched> Fetcher::fetch(const std::string& place, std::uint64_t max_bytes
   net::Request request;
   request.url = place;
   request.max_bytes = max_bytes;
-  authorize(request);
+  request.max_seconds = kSmallSeconds + static_cast<double>(max_bytes) / kLeastBytesPerSecond;
   const std::string& etag = before["etag"].as_string();
   const std::string& changed = before["last-modified"].as_string();
   if (have && !etag.empty()) request.headers.emplace_back("If-None-Match", etag);
   else if (have && !changed.empty()) request.headers.emplace_back("If-Modified-Since", changed);
-  net::Response response = TRY(net::send_with_retry(http(), request, env_->stop));
+  net::Response response = TRY(net::send_with_retry(*http_, request, env_->stop));
   if (response.status == 304 && have) {
     out.digest = *blob;
     return out;
@@ -127,8 +118,7 @@ Result<Sha256> Fetcher::bring(const std::string& place, std::uint64_t max_bytes,
     net::Request request;
     request.url = place;
     request.max_bytes = max_bytes;
-    authorize(request);
-    const net::Response response = TRY(net::download(http(), std::move(request), partial, env_->stop));
+      const net::Response response = TRY(net::download(*http_, std::move(request), partial, env_->stop));
     auto right = net::expect_success(response, safe_place(place));
     if (right) right = check(partial);
     if (right) return store.put_file(partial, store::Store::Take::kMove);

@@ -3,16 +3,15 @@
 #include "base/env.h"
 #include "base/result.h"
 #include "base/sha256.h"
-#include "net/credentials.h"
+#include "net/http.h"
 #include "os/file.h"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-namespace nacre::net { struct Request; }
 
 namespace nacre::index {
 
@@ -54,14 +53,11 @@ class Fetcher {
   Reach reach() const { return reach_; }
 
  private:
-  Fetcher(Env& env, Reach reach, net::Credentials credentials)
-      : env_(&env), reach_(reach), credentials_(std::move(credentials)) {}
-  net::Http& http() const;
-  void authorize(net::Request& request) const;
+  Fetcher(Env& env, Reach reach, std::shared_ptr<net::Http> http) : env_(&env), reach_(reach), http_(std::move(http)) {}
 
   Env* env_;
   Reach reach_;
-  net::Credentials credentials_;
+  std::shared_ptr<net::Http> http_;
 };
 
 /// Does `work` for 0 to count - 1 on up to `threads` threads; the error of the lowest number is the answer. Begins

@@ -7,6 +7,7 @@
 #include "codec/digest.h"
 #include "codec/json.h"
 #include "crypto/key.h"
+#include "index/freshness.h"
 #include "net/url.h"
 #include "store/store.h"
 
@@ -166,9 +167,32 @@ Result<Repositories> Repositories::open(RepositorySource source, Env& env) {
   return out;
 }
 
+/// The index itself; of a repository with a trusted root the one that its metadata names, and no other.
+Result<Fetched> Repositories::fetch_index(Repository& repository, const std::string& file) const {
+  const std::string target = fmt::format("{}/{}", source_.arch.apk, kIndexFile);
+  const auto fresh = TRY(check_freshness(*env_, fetcher_, repository.base, target));
+  if (!fresh) return fetcher_.fetch(file, kMaxIndexBytes);
+  repository.fresh = true;
+  const std::uint64_t most = std::min(fresh->size, kMaxIndexBytes);
+  Fetched out;
+  bool found = false;
+  if (fresh->consistent) {
+    auto named = fetcher_.fetch(
+        fmt::format("{}/{}/{}.{}", repository.base, source_.arch.apk, fresh->digest.hex(), kIndexFile), most);
+    if (!named && named.error().kind() != ErrorKind::kNotFound) return named;
+    found = named.has_value();
+    if (found) out = *std::move(named);
+  }
+  if (!found) out = TRY(fetcher_.fetch(file, most));
+  if (out.digest == fresh->digest) return out;
+  return Error::make(ErrorKind::kDenied, "the index of '{}' is {}, its metadata names {}", safe_place(repository.base),
+                     out.digest.oci(), fresh->digest.oci())
+      .hint("a mirror changed it, or it is of another time than the metadata");
+}
+
 Result<> Repositories::load(Repository& repository) const {
   const std::string file = fmt::format("{}/{}/{}", repository.base, source_.arch.apk, kIndexFile);
-  const Fetched fetched = TRY(fetcher_.fetch(file, kMaxIndexBytes), "{} the index '{}'",
+  const Fetched fetched = TRY(fetch_index(repository, file), "{} the index '{}'",
                               is_address(file) ? "fetching" : "reading", safe_place(file));
   repository.digest = fetched.digest;
   std::string question = fetched.digest.hex();

@@ -55,6 +55,7 @@ class Repositories {
     std::string description;  ///< Of the signed index.
     std::string signer;       ///< Fingerprint of the key that signed; empty: not checked.
     Sha256 digest;            ///< Of APKINDEX.tar.gz.
+    bool fresh = false;       ///< A trusted root's metadata vouches for it (index/freshness.h).
     KeptIndex index;
     /// For messages and pins: "@tag", else the address without a password.
     std::string name() const;
@@ -93,6 +94,7 @@ class Repositories {
       : source_(std::move(source)), env_(&env), fetcher_(std::move(fetcher)) {}
   Result<> read_lines(const std::vector<std::string>& lines);
   Result<> load(Repository& repository) const;
+  Result<Fetched> fetch_index(Repository& repository, const std::string& file) const;
   Result<std::string> verify(const Repository& repository, std::string_view bytes, const apk::IndexText& index) const;
 
   RepositorySource source_;

@@ -262,7 +262,7 @@ TEST_F(RepositoriesTest, SaysWhoWeAre) {
   ::setenv("HTTP_AUTH", "basic:host:me:secret", 1);
   http.add("GET", "https://host/os/x86_64/APKINDEX.tar.gz", {.status = 200, .body = index_bytes()});
   EXPECT_EQ(opened(source({"https://host/os"})), "opened");
-  EXPECT_EQ(http.sent().back().headers.front(),
+  EXPECT_EQ(http.sent().back().headers.back(),
             (std::pair<std::string, std::string>{"Authorization", "Basic bWU6c2VjcmV0"}));
   ::unsetenv("HTTP_AUTH");
 }

@@ -5,6 +5,7 @@
 #include "os/file.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 
@@ -28,6 +29,13 @@ std::string lower(std::string text) {
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
+}
+
+/// 0: no port.
+int port_of(std::string_view text) {
+  int out = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return status == std::errc{} && end == text.data() + text.size() && out > 0 && out < 65536 ? out : 0;
 }
 
 /// The words of a netrc with their lines; one in double quotes may hold blanks.
@@ -77,16 +85,19 @@ Result<> Credentials::add_http_auth(std::string_view text) {
     const std::string_view entry = trim(row);
     if (entry.empty()) continue;
     std::vector<std::string> parts = split(entry, ':');
-    // A password may hold colons; nothing of it is shown.
-    if (parts[0] == "basic" && parts.size() >= 4) {
-      const std::string password = join(std::span(parts).subspan(3), ":");
-      entries_.push_back({lower(parts[1]), basic(parts[2], password)});
-    } else if (parts[0] == "bearer" && parts.size() == 3 && fits_header(parts[2])) {
-      entries_.push_back({lower(parts[1]), "Bearer " + parts[2]});
+    const bool named = parts.size() >= 3 && !parts[1].empty();
+    // A password may hold colons.
+    const int port = parts.size() >= 5 ? port_of(parts[2]) : 0;
+    const std::size_t user = port > 0 ? 3 : 2;
+    if (named && parts[0] == "basic" && parts.size() >= user + 2) {
+      const std::string password = join(std::span(parts).subspan(user + 1), ":");
+      entries_.push_back({lower(parts[1]), parts[1] == "*" && port == 0 ? kAnyPort : port,
+                          basic(parts[user], password)});
+    } else if (named && parts[0] == "bearer" && parts.size() == 3 && fits_header(parts[2])) {
+      entries_.push_back({lower(parts[1]), parts[1] == "*" ? kAnyPort : 0, "Bearer " + parts[2]});
     } else {
-      return Error::make(ErrorKind::kInvalid,
-                         "HTTP_AUTH: expected 'basic:HOST:USER:PASSWORD' or 'bearer:HOST:TOKEN', found '{}:…'",
-                         parts[0].substr(0, 20));
+      return Error::make(ErrorKind::kInvalid, "HTTP_AUTH is not basic:HOST:USER:PASSWORD or bearer:HOST:TOKEN")
+          .hint("a port stands behind the host: basic:HOST:PORT:USER:PASSWORD");
     }
   }
   return {};
@@ -122,7 +133,7 @@ Result<> Credentials::add_netrc(std::string_view text, std::string_view source) 
   }
   for (const Machine& machine : machines)
     if (!machine.login.empty() || !machine.password.empty())
-      entries_.push_back({machine.host, basic(machine.login, machine.password)});
+      entries_.push_back({machine.host, kAnyPort, basic(machine.login, machine.password)});
   return {};
 }
 
@@ -144,8 +155,20 @@ Result<Credentials> Credentials::from_environment() {
 std::string Credentials::authorization(const Url& url) const {
   if (!url.user.empty() || !url.password.empty()) return "";
   for (const Entry& entry : entries_)
-    if (entry.host == "*" || entry.host == url.host) return entry.header;
+    if ((entry.host == "*" || entry.host == url.host) && (entry.port == kAnyPort || entry.port == url.port))
+      return entry.header;
   return "";
+}
+
+Result<Response> AuthorizedHttp::send(const Request& request, std::stop_token stop) {
+  const auto url = parse_url(request.url);
+  const bool said = std::any_of(request.headers.begin(), request.headers.end(),
+                                [](const auto& header) { return lower(header.first) == "authorization"; });
+  std::string value = url && !said ? credentials_.authorization(*url) : std::string();
+  if (value.empty()) return inner_.send(request, stop);
+  Request authorized = request;
+  authorized.headers.emplace_back("Authorization", std::move(value));
+  return inner_.send(authorized, stop);
 }
 
 }  // namespace nacre::net

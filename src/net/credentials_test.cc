@@ -5,8 +5,15 @@
 namespace nacre::net {
 namespace {
 
-std::string said_to(const Credentials& credentials, std::string_view url) {
-  return credentials.authorization(*parse_url(url));
+std::string said_to(const Credentials& credentials, const std::string& url, Request request = {}) {
+  RecordedHttp recorded;
+  recorded.add("GET", url, {});
+  AuthorizedHttp http(recorded, credentials);
+  request.url = url;
+  if (!http.send(request)) return "not sent";
+  std::string out;
+  for (const auto& [name, value] : recorded.sent().back().headers) out += name + ": " + value + ";";
+  return out;
 }
 
 TEST(Credentials, AreTheFirstThatFit) {
@@ -17,12 +24,15 @@ TEST(Credentials, AreTheFirstThatFit) {
                             "macdef init\n machine evil.example login q password q\n\n"
                             "machine a.example login later password later\ndefault login any password body\n",
                             "netrc"));
-  EXPECT_EQ(said_to(all, "https://a.example/x"), "Basic bWU6c2U6Y3JldA==");
-  EXPECT_EQ(said_to(all, "https://b.example:444/x"), "Bearer tok-1");
-  EXPECT_EQ(said_to(all, "http://c.example/"), "Basic eW91OnR3byB3b3Jkcw==");
-  EXPECT_EQ(said_to(all, "http://d.example/"), "Basic eDp6");
-  EXPECT_EQ(said_to(all, "http://evil.example/"), "Basic YW55OmJvZHk=");
+  EXPECT_EQ(said_to(all, "https://a.example/x"), "Authorization: Basic bWU6c2U6Y3JldA==;");
+  EXPECT_EQ(said_to(all, "https://b.example/x"), "Authorization: Bearer tok-1;");
+  EXPECT_EQ(said_to(all, "http://c.example/"), "Authorization: Basic eW91OnR3byB3b3Jkcw==;");
+  EXPECT_EQ(said_to(all, "http://d.example/"), "Authorization: Basic eDp6;");
+  EXPECT_EQ(said_to(all, "http://evil.example/"), "Authorization: Basic YW55OmJvZHk=;");
   EXPECT_EQ(said_to(all, "http://own:name@a.example/"), "");  // curl takes these
+  Request request;
+  request.headers.emplace_back("authorization", "Bearer x");
+  EXPECT_EQ(said_to(all, "https://a.example/", request), "authorization: Bearer x;");
   EXPECT_EQ(said_to(Credentials(), "http://a.example/"), "");
 }
 
@@ -35,11 +45,29 @@ TEST(Credentials, FaultsHavePlacesAndNoSecrets) {
   EXPECT_EQ(netrc("login a"), "netrc:1: 'login' stands before any machine");
   EXPECT_EQ(netrc("machine a login b hunter2"),
             "netrc:1: expected machine, default, login, password, account or macdef");
-  for (const char* text : {"basic:host:user", "hunter2", "bearer:host:a:b", "digest:a:b:c"}) {
-    auto read = Credentials().add_http_auth(text);
+  for (const char* text : {"me:secret", "bearer:host:me:secret", "basic:host:secret", "basic::me:secret",
+                           "digest:a:b:c"}) {
+    const auto read = Credentials().add_http_auth(text);
     ASSERT_FALSE(read) << text;
-    EXPECT_TRUE(read.error().render().starts_with("HTTP_AUTH: expected 'basic:HOST:USER:PASSWORD'"));
+    EXPECT_EQ(read.error().render(), "HTTP_AUTH is not basic:HOST:USER:PASSWORD or bearer:HOST:TOKEN\n  hint: a port "
+                                     "stands behind the host: basic:HOST:PORT:USER:PASSWORD");
   }
+}
+
+TEST(Credentials, FitTheirHostAndPortAlone) {
+  const auto said = [](const std::string& url, std::string_view text) {
+    Credentials credentials;
+    EXPECT_TRUE(credentials.add_http_auth(text));
+    return said_to(credentials, url);
+  };
+  const std::string mine = "Authorization: Basic bWU6c2VjcmV0;";  // me:secret
+  EXPECT_EQ(said("https://apk.example/x", "basic:APK.example:me:secret"), mine);
+  EXPECT_EQ(said("http://apk.example:8080/x", "basic:apk.example:8080:me:secret"), mine);
+  EXPECT_EQ(said("http://apk.example:8080/x", "basic:apk.example:me:secret"), "");
+  EXPECT_EQ(said("https://apk.example/x", "basic:apk.example:8080:me:secret"), "");
+  EXPECT_EQ(said("https://apk.example.org/x", "basic:apk.example:me:secret"), "");
+  EXPECT_EQ(said("https://other/apk.example", "basic:apk.example:me:secret"), "");
+  EXPECT_EQ(said("https://any:7/x", "basic:*:me:secret"), mine);
 }
 
 }  // namespace

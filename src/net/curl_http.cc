@@ -255,10 +255,14 @@ Result<CURLcode> drive(Session& session, Transfer& transfer, std::stop_token sto
   const std::stop_callback on_stop(stop, [&] { curl_multi_wakeup(multi); });
   const auto patience = std::chrono::milliseconds(
       static_cast<std::int64_t>(transfer.request.timeout_seconds * 1000));
+  const Time::time_point begin = Time::now();
   for (int running = 1; running > 0;) {
     if (stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     if (curl_multi_perform(multi, &running) != CURLM_OK) return CURLE_FAILED_INIT;
     if (running == 0) break;
+    const double whole = transfer.request.max_seconds;
+    if (whole > 0 && std::chrono::duration<double>(Time::now() - begin).count() > whole)
+      return Error::make(ErrorKind::kUnavailable, "the answer was not complete after {}", human_duration(whole));
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         transfer.last_move + patience - Time::now());
     if (left.count() <= 0)

@@ -24,6 +24,7 @@ struct Request {
   std::uint64_t body_offset = 0, body_size = 0;  ///< Part of body_file; size 0: to its end.
   std::uint64_t max_bytes = 64u << 20;  ///< Of the answer; more is kInvalid.
   double timeout_seconds = 60;          ///< Without any byte moving.
+  double max_seconds = 0;               ///< For the whole answer; 0: as long as it moves.
   int max_redirects = 5;
   /// Called once before the first byte of a 2xx answer that has a sink: status and headers are known then.
   std::function<Result<>(const struct Response& head)> on_head;

@@ -1,0 +1,246 @@
+#include "index/freshness.h"
+
+#include "apk/index_file.h"
+#include "base/events.h"
+#include "codec/digest.h"
+#include "index/repositories.h"
+#include "net/http.h"
+#include "os/process.h"
+#include "store/store.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+
+namespace nacre::index {
+namespace {
+
+constexpr std::int64_t kDay = 24 * 3600;
+
+TEST(CanonicalJson, IsWhatTufSigns) {
+  const auto json = codec::parse_json("{\"b\": [1, true, null, \"a\\n\\\"\\\\\\u00e9\"], \"a\": {}}", "x");
+  EXPECT_EQ(*canonical_json(*json), "{\"a\":{},\"b\":[1,true,null,\"a\n\\\"\\\\\u00e9\"]}");
+  EXPECT_FALSE(canonical_json(*codec::parse_json("[1.5]", "x")));
+}
+
+/// A publisher, a directory that it writes, and a client with a store. What happens between is each test's matter.
+struct FreshnessTest : testing::Test {
+  os::TempDir folder = *os::TempDir::create(std::filesystem::temp_directory_path());
+  std::unique_ptr<store::Store> store = *store::Store::open(folder.path() / "home");
+  os::SystemProcesses processes;
+  os::FakeClock clock;
+  net::RecordedHttp http;
+  NoEvents events;
+  Env env{processes, clock, http, *store, events, {}};
+  crypto::FileSigner signer{folder.path() / "keys"};
+  os::Path repo = folder.path() / "repo";
+  FreshnessOptions options;
+
+  void SetUp() override {
+    publish("one");
+    trust();
+  }
+  /// An index that describes itself as `what`, and metadata for it.
+  void publish(const std::string& what) {
+    ASSERT_TRUE(os::make_dirs(repo / "x86_64"));
+    ASSERT_TRUE(os::write_file(repo / "x86_64/APKINDEX.tar.gz", *apk::pack_index({}, what, {})));
+    refresh();
+  }
+  void refresh() {
+    const auto report = write_freshness(repo, signer, clock, options);
+    ASSERT_TRUE(report) << report.error().render();
+  }
+  void trust() {
+    const auto done = trust_root(env, repo.string(), read("root.json"));
+    ASSERT_TRUE(done) << done.error().render();
+  }
+  std::string read(const std::string& name) { return *os::read_file(repo / "tuf" / name); }
+  void write(const std::string& name, std::string_view bytes) {
+    ASSERT_TRUE(os::write_file(repo / "tuf" / name, bytes));
+  }
+  /// What a client says: the description of the index that it took, or why it took none.
+  std::string client() {
+    RepositorySource source;
+    source.arch = *find_arch("x86_64");
+    source.repositories = {repo.string()};
+    source.signatures = RepositorySource::Signatures::kIgnore;
+    const auto opened = Repositories::open(source, env);
+    if (!opened) return opened.error().render();
+    return (opened->all().front().fresh ? "fresh " : "") + opened->all().front().description;
+  }
+  void copy(const os::Path& from, const os::Path& to) {
+    ASSERT_TRUE(os::remove_tree(to));
+    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+  }
+};
+
+#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+
+TEST_F(FreshnessTest, AClientTakesWhatIsNew) {
+  EXPECT_EQ(client(), "fresh one");
+  publish("two");
+  EXPECT_EQ(client(), "fresh two");
+  // Nothing changed: only the timestamp is new.
+  const std::string snapshot = read("2.snapshot.json"), before = read("timestamp.json");
+  refresh();
+  EXPECT_EQ(client(), "fresh two");
+  EXPECT_EQ(read("2.snapshot.json"), snapshot);
+  EXPECT_NE(read("timestamp.json"), before);
+  const auto known = trusted_repositories(env);
+  ASSERT_TRUE(known);
+  ASSERT_EQ(known->size(), 1u);
+  EXPECT_EQ(known->front().timestamp, 3u);
+  EXPECT_EQ(known->front().targets, 2u);
+}
+
+TEST_F(FreshnessTest, WithoutATrustedRootItIsUsedAsBefore) {
+  ASSERT_TRUE(*forget_root(env, repo.string()));
+  EXPECT_FALSE(*forget_root(env, repo.string()));
+  EXPECT_EQ(client(), "one");
+}
+
+TEST_F(FreshnessTest, RollbackIsRefused) {
+  copy(repo, folder.path() / "old");
+  publish("two");
+  EXPECT_EQ(client(), "fresh two");
+  copy(folder.path() / "old", repo);
+  EXPECT_SAYS(client(), "timestamp 1 is older than 2, which was seen before");
+}
+
+TEST_F(FreshnessTest, FreezeIsRefused) {
+  EXPECT_EQ(client(), "fresh one");
+  clock.sleep(8 * kDay);
+  EXPECT_SAYS(client(), "timestamp 1 expired at ");
+  refresh();
+  EXPECT_EQ(client(), "fresh one");
+  clock.sleep(400 * kDay);
+  EXPECT_SAYS(client(), "root 1 expired at ");
+  refresh();  // the root comes to its end: the next one is written
+  EXPECT_EQ(client(), "fresh one");
+}
+
+TEST_F(FreshnessTest, MixAndMatchIsRefused) {
+  const std::string targets = read("1.targets.json"), snapshot = read("1.snapshot.json");
+  publish("two");
+  const std::string second = read("2.targets.json");
+  write("2.targets.json", targets);
+  EXPECT_SAYS(client(), "'2.targets.json' ");
+  write("2.targets.json", second);
+  write("2.snapshot.json", snapshot);
+  EXPECT_SAYS(client(), "'2.snapshot.json' ");
+}
+
+TEST_F(FreshnessTest, EndlessDataIsRefused) {
+  const std::string good = read("timestamp.json");
+  write("timestamp.json", good + std::string(1u << 20, ' '));
+  EXPECT_SAYS(client(), "longer than");
+  write("timestamp.json", good);
+  write("1.snapshot.json", read("1.snapshot.json") + " ");
+  EXPECT_SAYS(client(), "longer than");
+  publish("two");
+  const os::Path index = repo / "x86_64/APKINDEX.tar.gz";
+  const std::string bytes = *os::read_file(index);
+  ASSERT_TRUE(os::write_file(repo / "x86_64" / (codec::sha256(bytes).hex() + ".APKINDEX.tar.gz"),
+                             bytes + std::string(1000, '\0')));
+  EXPECT_SAYS(client(), "longer than");
+}
+
+TEST_F(FreshnessTest, AnotherKeyIsRefused) {
+  crypto::FileSigner thief(folder.path() / "thief");
+  ASSERT_TRUE(os::remove_tree(repo / "tuf"));
+  ASSERT_TRUE(write_freshness(repo, thief, clock, options));
+  EXPECT_SAYS(client(), "tuf/timestamp.json' has 0 good signatures of the 1 that root 1 asks for");
+  options.new_root = true;  // and a root of its own after ours
+  ASSERT_TRUE(write_freshness(repo, thief, clock, options));
+  EXPECT_SAYS(client(), "2.root.json' has 0 good signatures");
+}
+
+TEST_F(FreshnessTest, ATamperedMirrorIsRefused) {
+  const std::string digest = codec::sha256(*os::read_file(repo / "x86_64/APKINDEX.tar.gz")).hex();
+  const std::string evil = *apk::pack_index({}, "on3", {});
+  ASSERT_TRUE(os::write_file(repo / "x86_64/APKINDEX.tar.gz", evil));
+  EXPECT_EQ(client(), "fresh one");  // it lies under its own name, too
+  ASSERT_TRUE(os::write_file(repo / "x86_64" / (digest + ".APKINDEX.tar.gz"), evil));
+  EXPECT_SAYS(client(), "its metadata names sha256:" + digest);
+  const std::string good = read("timestamp.json");
+  std::string changed = good;
+  changed.replace(changed.find("\"version\": 1"), 12, "\"version\": 9");
+  write("timestamp.json", changed);
+  EXPECT_SAYS(client(), "has 0 good signatures");
+  ASSERT_TRUE(os::remove_tree(repo / "tuf"));
+  EXPECT_SAYS(client(), "timestamp.json' is not there");
+  ASSERT_TRUE(os::make_dirs(repo / "tuf"));
+  for (const char* text : {"", "{", "[]", "{\"signed\":{}}", "<html>",
+                           "{\"signed\":{\"_type\":\"root\"},\"signatures\":[]}"}) {
+    write("timestamp.json", text);
+    EXPECT_SAYS(client(), "timestamp.json");
+  }
+}
+
+TEST_F(FreshnessTest, RootsFollowEachOtherByTheKeysOfBoth) {
+  // Two keys more, two of three must sign; then the online key changes.
+  const auto a = *crypto::PrivateKey::generate(crypto::KeyKind::kEcdsaP256);
+  const auto b = *crypto::PrivateKey::generate(crypto::KeyKind::kEcdsaP256);
+  options.root_keys = {a.public_key(), b.public_key()};
+  options.root_threshold = 2;
+  options.new_root = true;
+  auto refused = write_freshness(repo, signer, clock, options);
+  ASSERT_FALSE(refused);
+  EXPECT_SAYS(refused.error().render(), "root 2 needs 2 signatures of root 2's keys, and fewer can be given here");
+  options.root_signers = {a};
+  refresh();
+  EXPECT_EQ(client(), "fresh one");
+  ASSERT_TRUE(os::remove_tree(folder.path() / "keys/community-freshness.pem"));
+  options.root_keys.clear();
+  options.root_threshold = 0;
+  options.new_root = false;
+  refresh();  // root 3: the old online key is named no more
+  const std::string third = read("3.root.json");
+  EXPECT_EQ(client(), "fresh one");
+
+  // A client that only has root 1 walks the whole chain, and none of it can be left out or thinned.
+  ASSERT_TRUE(trust_root(env, repo.string(), read("1.root.json")));
+  EXPECT_EQ(client(), "fresh one");
+  ASSERT_TRUE(trust_root(env, repo.string(), read("1.root.json")));
+  const std::string second = read("2.root.json");
+  ASSERT_TRUE(os::remove_tree(repo / "tuf/2.root.json"));
+  EXPECT_SAYS(client(), "has 0 good signatures of the 1 that root 1 asks for");
+  write("2.root.json", third);
+  EXPECT_SAYS(client(), "says that it is root 3");
+  auto thin = codec::parse_json(second, "x");
+  codec::Json one = codec::Json::array({(*thin)["signatures"].items().front()});
+  write("2.root.json", codec::to_json(thin->set("signatures", one)));
+  EXPECT_SAYS(client(), "has 1 good signatures of the 2 that root 2 asks for");
+  one = codec::Json::array({one.items().front(), one.items().front()});
+  write("2.root.json", codec::to_json(thin->set("signatures", one)));
+  EXPECT_SAYS(client(), "has 1 good signatures of the 2 that root 2 asks for");
+}
+
+TEST_F(FreshnessTest, OneKeyUnderTwoIdsSignsOnce) {
+  auto json = codec::parse_json(read("1.root.json"), "x");
+  codec::Json body = (*json)["signed"];
+  const std::string id = body["roles"]["root"]["keyids"].items().front().as_string();
+  codec::Json keys = body["keys"];
+  keys.set("twin", keys[id]);
+  codec::Json roles = body["roles"], rule;
+  rule.set("keyids", codec::Json::strings({id, "twin"})).set("threshold", 2);
+  roles.set("root", rule);
+  body.set("keys", keys).set("roles", roles);
+  const std::string bytes = *canonical_json(body);
+  codec::Json rows = codec::Json::array();
+  for (const std::string& key : {id, std::string("twin")}) {
+    codec::Json row;
+    std::string hex;
+    for (const char c : *signer.sign(Edition::kCommunity, crypto::Purpose::kRoot, bytes))
+      hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+    rows.push(row.set("keyid", key).set("sig", hex));
+  }
+  json->set("signed", body).set("signatures", rows);
+  const auto trusted = trust_root(env, repo.string(), codec::to_json(*json));
+  ASSERT_FALSE(trusted);
+  EXPECT_SAYS(trusted.error().render(), "'the root' has 1 good signatures of the 2 that root 1 asks for");
+}
+
+}  // namespace
+}  // namespace nacre::index
