@@ -1,6 +1,7 @@
 #include "index/freshness.h"
 
 #include "apk/index_file.h"
+#include "base/encoding.h"
 #include "base/events.h"
 #include "codec/digest.h"
 #include "index/repositories.h"
@@ -134,16 +135,16 @@ TEST_F(FreshnessTest, MixAndMatchIsRefused) {
 TEST_F(FreshnessTest, EndlessDataIsRefused) {
   const std::string good = read("timestamp.json");
   write("timestamp.json", good + std::string(1u << 20, ' '));
-  EXPECT_SAYS(client(), "longer than");
+  EXPECT_SAYS(client(), "more than the limit of");
   write("timestamp.json", good);
   write("1.snapshot.json", read("1.snapshot.json") + " ");
-  EXPECT_SAYS(client(), "longer than");
+  EXPECT_SAYS(client(), "more than the limit of");
   publish("two");
   const os::Path index = repo / "x86_64/APKINDEX.tar.gz";
   const std::string bytes = *os::read_file(index);
   ASSERT_TRUE(os::write_file(repo / "x86_64" / (codec::sha256(bytes).hex() + ".APKINDEX.tar.gz"),
                              bytes + std::string(1000, '\0')));
-  EXPECT_SAYS(client(), "longer than");
+  EXPECT_SAYS(client(), "more than the limit of");
 }
 
 TEST_F(FreshnessTest, AnotherKeyIsRefused) {
@@ -231,10 +232,8 @@ TEST_F(FreshnessTest, OneKeyUnderTwoIdsSignsOnce) {
   codec::Json rows = codec::Json::array();
   for (const std::string& key : {id, std::string("twin")}) {
     codec::Json row;
-    std::string hex;
-    for (const char c : *signer.sign(Edition::kCommunity, crypto::Purpose::kRoot, bytes))
-      hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
-    rows.push(row.set("keyid", key).set("sig", hex));
+    const std::string signature = *signer.sign(Edition::kCommunity, crypto::Purpose::kRoot, bytes);
+    rows.push(row.set("keyid", key).set("sig", to_hex(signature)));
   }
   json->set("signed", body).set("signatures", rows);
   const auto trusted = trust_root(env, repo.string(), codec::to_json(*json));
