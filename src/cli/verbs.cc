@@ -1,9 +1,23 @@
 #include "cli/verbs.h"
 
+#include <algorithm>
+
 namespace nacre::cli {
 
+namespace {
+
+/// The verbs of a group stand behind `index`, as the help page shows them.
+std::vector<Verb> with_groups(std::vector<Verb> verbs) {
+  const auto index = std::find_if(verbs.begin(), verbs.end(), [](const Verb& verb) { return verb.name == "index"; });
+  std::vector<Verb> repo = verbs_repo();
+  verbs.insert(index == verbs.end() ? index : index + 1, repo.begin(), repo.end());
+  return verbs;
+}
+
+}  // namespace
+
 const std::vector<Verb>& all_verbs() {
-  static const std::vector<Verb> kVerbs = {
+  static const std::vector<Verb> kVerbs = with_groups({
       verb_up(),
       verb_plan(),
       verb_build(),
@@ -41,7 +55,7 @@ const std::vector<Verb>& all_verbs() {
       verb_melange(),
       verb_apko(),
       verb_completion(),
-  };
+  });
   return kVerbs;
 }
 

@@ -126,10 +126,10 @@ TEST_F(FreshnessTest, MixAndMatchIsRefused) {
   publish("two");
   const std::string second = read("2.targets.json");
   write("2.targets.json", targets);
-  EXPECT_SAYS(client(), "'2.targets.json' ");
+  EXPECT_SAYS(client(), "2.targets.json' ");
   write("2.targets.json", second);
   write("2.snapshot.json", snapshot);
-  EXPECT_SAYS(client(), "'2.snapshot.json' ");
+  EXPECT_SAYS(client(), "2.snapshot.json' ");
 }
 
 TEST_F(FreshnessTest, EndlessDataIsRefused) {
