@@ -53,12 +53,15 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{{"frobnicate", "--json"}, "unknown command 'frobnicate'\n  hint: `nacre help` lists all commands"},
         Refusal{{"help", "serails"}, "unknown command 'serails'\n  hint: did you mean 'serials'?"},
         Refusal{{"image"},
-                "command 'image' is not complete\n  hint: there are: image build, image publish, image files"},
+                "command 'image' is not complete\n"
+                "  hint: there are: image build, image publish, image files, image diff, image export"},
         Refusal{{"image", "--json"},
-                "command 'image' is not complete\n  hint: there are: image build, image publish, image files"},
+                "command 'image' is not complete\n"
+                "  hint: there are: image build, image publish, image files, image diff, image export"},
         Refusal{{"image", "biuld", "nginx"}, "unknown command 'image biuld'\n  hint: did you mean 'image build'?"},
         Refusal{{"image", "x"},
-                "unknown command 'image x'\n  hint: there are: image build, image publish, image files"}));
+                "unknown command 'image x'\n"
+                "  hint: there are: image build, image publish, image files, image diff, image export"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Options, CommandLineRefusals,
