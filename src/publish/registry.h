@@ -45,9 +45,12 @@ class SharedToken {
     const std::lock_guard lock(mutex_);
     value_ = std::move(value);
   }
+  /// Held by who asks for a new one, so that requests that are refused at once ask once.
+  std::mutex& asking() { return asking_; }
 
  private:
   mutable std::mutex mutex_;
+  std::mutex asking_;
   std::string value_;   ///< Of the Authorization header.
 };
 

@@ -84,6 +84,16 @@ Result<std::string> RegistrySession::authorization_for(const net::Response& answ
   return bearer_token(header, known);
 }
 
+/// Another request may have asked meanwhile; one for mounting needs a token that reads elsewhere too.
+Result<std::string> RegistrySession::renewed(const std::string& before, const net::Response& answer) {
+  const std::lock_guard lock(token_.asking());
+  std::string now = token_.get();
+  if (now != before && also_reads_.empty()) return now;
+  now = TRY(authorization_for(answer));
+  token_.set(now);
+  return now;
+}
+
 /// Credentials are for the registry alone: an upload may lead to another host, which gets none.
 bool RegistrySession::is_ours(const std::string& address) const {
   const auto wanted = net::parse_url(url("/")), found = net::parse_url(address);
@@ -102,8 +112,7 @@ Result<net::Response> RegistrySession::send(net::Request request, Retry retry) {
   if (!before.empty()) request.headers.emplace_back("Authorization", before);
   net::Response response = TRY(once());
   if (response.status != 401) return response;
-  const std::string authorization = TRY(authorization_for(response));
-  token_.set(authorization);
+  const std::string authorization = TRY(renewed(before, response));
   std::erase_if(request.headers, [](const auto& header) { return header.first == "Authorization"; });
   request.headers.emplace_back("Authorization", authorization);
   return once();

@@ -30,6 +30,7 @@ class RegistrySession {
   Env& env() { return env_; }
 
  private:
+  Result<std::string> renewed(const std::string& before, const net::Response& answer);
   Result<std::string> authorization_for(const net::Response& answer);
   Result<std::string> bearer_token(const std::string& header, const Credentials& credentials);
   bool is_ours(const std::string& address) const;
