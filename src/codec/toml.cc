@@ -36,6 +36,26 @@ bool is_bare(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
+/// Where `text` is not UTF-8 (RFC 3629: no overlong forms, no surrogates); npos: nowhere.
+std::size_t first_not_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = [&](std::size_t i) -> unsigned {
+      return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0;
+    };
+    const unsigned first = byte(0), second = byte(1);
+    const std::size_t length =
+        first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+    if (length == 0) return at;
+    for (std::size_t i = 1; i < length; ++i)
+      if ((byte(i) & 0xC0) != 0x80) return at;
+    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
+        (first == 0xF4 && second > 0x8F))
+      return at;
+    at += length;
+  }
+  return std::string_view::npos;
+}
+
 void add_utf8(std::uint32_t code, std::string& out) {
   if (code < 0x80) {
     out += static_cast<char>(code);
@@ -54,7 +74,8 @@ class Reader {
 
   Result<Json> document() {
     if (text_.size() > limits_.max_bytes) return fault("more than {} bytes", limits_.max_bytes);
-    if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;
+    if (at_ = first_not_utf8(text_); at_ != text_.npos) return fault("expected UTF-8");
+    at_ = text_.starts_with("\xEF\xBB\xBF") ? 3 : 0;
     Node* current = &root_;
     while (true) {
       skip_lines();

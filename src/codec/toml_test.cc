@@ -56,6 +56,13 @@ TEST(Toml, RefusesWithThePlace) {
   }
 }
 
+TEST(Toml, IsUtf8) {
+  for (const char* bad :
+       {"a = \"\x9d\"", "# \xc0\x80", "a = '\xed\xa0\x80'", "a = '\xf4\x90\x80\x80'", "a = '\xe2\x82'"})
+    EXPECT_FALSE(parse_toml(bad, "t.toml")) << bad;
+  EXPECT_TRUE(parse_toml("a = '\xc3\xa4 \xe2\x82\xac \xf0\x9f\x90\x9a'", "t.toml"));
+}
+
 TEST(Toml, IsBounded) {
   std::string deep = "a = ";
   for (int i = 0; i < 1000; ++i) deep += '[';

@@ -417,6 +417,11 @@ TEST(Dotenv, ReadsWhatTheFieldWrites) {
       {"A='b' c",
        "env:1: expected nothing behind the closing quote\n  hint: a line is NAME=value, NAME=\"value\" or a comment"}};
   for (const auto& c : faults) EXPECT_EQ(parse_dotenv(c.text, "env").error().render(), c.error);
+  std::string doubling = "A0=0123456789\n";
+  for (int i = 1; i < 40; ++i) doubling += fmt::format("A{0}=$A{1}$A{1}\n", i, i - 1);
+  const auto large = parse_dotenv(doubling, "env");
+  ASSERT_FALSE(large);
+  EXPECT_EQ(large.error().render().substr(0, 47), "env:19: expected at most 4194304 bytes of value");
 }
 
 TEST(Rules, FindWhatCompilesAndIsNotRight) {

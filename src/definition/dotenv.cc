@@ -8,6 +8,9 @@
 namespace nacre::definition {
 namespace {
 
+/// Of all values together: a variable that stands for two others, thirty times over, would fill any memory.
+constexpr std::size_t kMaxValueBytes = 4u << 20;
+
 bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
 }
@@ -59,6 +62,7 @@ class Reader {
     ++at_;
     skip(" \t");
     std::string value = TRY(this->value());
+    total_ += value.size();
     set_pair(out_, key, std::move(value));
     return {};
   }
@@ -85,8 +89,13 @@ class Reader {
     return expand(raw);
   }
 
+  Result<> bounded(const std::string& out) const {
+    if (total_ + out.size() <= kMaxValueBytes) return {};
+    return fault(fmt::format("at most {} bytes of values", kMaxValueBytes));
+  }
+
   /// Variables and, as far as they mean something, backslashes.
-  std::string expand(std::string_view raw) const {
+  Result<std::string> expand(std::string_view raw) const {
     std::string out;
     for (std::size_t i = 0; i < raw.size(); ++i) {
       if (raw[i] == '\\' && i + 1 < raw.size()) {
@@ -106,6 +115,7 @@ class Reader {
           continue;
         }
         if (const std::string* known = find_pair(out_, raw.substr(start, end - start))) out += *known;
+        TRY(bounded(out));
         i = braces ? end : end - 1;
       } else {
         out += raw[i];
@@ -116,7 +126,7 @@ class Reader {
 
   std::string_view text_;
   const std::string& file_;
-  std::size_t at_ = 0;
+  std::size_t at_ = 0, total_ = 0;
   Pairs out_;
 };
 

@@ -9,7 +9,7 @@
 namespace nacre::solve {
 namespace {
 
-constexpr int kMaxDepth = 10000;
+constexpr int kMaxDepth = 2000;
 constexpr std::uint64_t kPlain = 1;  ///< The pin of what has no tag.
 
 /// A provider taken for a name; package kNone: nobody.
