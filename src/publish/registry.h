@@ -54,7 +54,7 @@ class SharedToken {
   std::string value_;   ///< Of the Authorization header.
 };
 
-/// A client of the OCI distribution protocol: anonymous, basic or bearer-token authentication (publish/credentials.h).
+/// A client of the OCI distribution protocol: anonymous, basic or bearer-token authentication (publish/login.h).
 class Registry {
  public:
   Registry(Env& env, Reference base) : env_(env), base_(std::move(base)) {}

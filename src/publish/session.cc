@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "codec/json.h"
 #include "net/url.h"
-#include "publish/credentials.h"
+#include "publish/login.h"
 
 #include <map>
 
@@ -38,7 +38,7 @@ std::string RegistrySession::url(std::string_view path) const {
   return fmt::format("{}/v2/{}/{}", host, base_.repository, path);
 }
 
-Result<std::string> RegistrySession::bearer_token(const std::string& header, const Credentials& credentials) {
+Result<std::string> RegistrySession::bearer_token(const std::string& header, const Login& credentials) {
   const std::map<std::string, std::string> challenge = challenge_of(header);
   const auto realm = challenge.find("realm");
   if (!header.starts_with("Bearer") || realm == challenge.end())
@@ -79,7 +79,7 @@ Result<std::string> RegistrySession::bearer_token(const std::string& header, con
 
 Result<std::string> RegistrySession::authorization_for(const net::Response& answer) {
   const std::string& header = answer.header("www-authenticate");
-  const Credentials known = TRY(credentials_for(base_.host, credential_places(), env_.processes, env_.stop));
+  const Login known = TRY(login_for(base_.host, login_places(), env_.processes, env_.stop));
   if (const std::string basic = known.basic(); header.starts_with("Basic") && !basic.empty()) return "Basic " + basic;
   return bearer_token(header, known);
 }

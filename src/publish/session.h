@@ -8,7 +8,7 @@
 
 namespace nacre::publish {
 
-struct Credentials;
+struct Login;
 
 /// Requests to one repository of one registry: addresses, and the answer to "401". Thread-safe.
 class RegistrySession {
@@ -32,7 +32,7 @@ class RegistrySession {
  private:
   Result<std::string> renewed(const std::string& before, const net::Response& answer);
   Result<std::string> authorization_for(const net::Response& answer);
-  Result<std::string> bearer_token(const std::string& header, const Credentials& credentials);
+  Result<std::string> bearer_token(const std::string& header, const Login& credentials);
   bool is_ours(const std::string& address) const;
 
   Env& env_;

@@ -1,4 +1,4 @@
-#include "publish/credentials.h"
+#include "publish/login.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -20,9 +20,9 @@ std::string variable(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-Credentials from_basic(std::string_view text) {
+Login from_basic(std::string_view text) {
   const std::size_t colon = text.find(':');
-  Credentials out;
+  Login out;
   out.user = text.substr(0, colon);
   if (colon != text.npos) out.password = text.substr(colon + 1);
   return out;
@@ -33,10 +33,10 @@ std::vector<std::string> names_of(const std::string& host) {
   return {host, "https://" + host, "https://" + host + "/", "https://" + host + "/v1/", "https://" + host + "/v2/"};
 }
 
-std::optional<Credentials> own_entry(const Json& file, const std::string& host) {
+std::optional<Login> own_entry(const Json& file, const std::string& host) {
   for (const std::string& name : names_of(host)) {
     const Json& entry = file["auths"][name];
-    Credentials out;
+    Login out;
     if (const auto basic = from_base64(entry["auth"].as_string()); basic && !basic->empty()) out = from_basic(*basic);
     else out = {entry["username"].as_string(), entry["password"].as_string(), {}};
     out.identity_token = entry["identitytoken"].as_string();
@@ -53,8 +53,8 @@ bool is_helper_name(std::string_view name) {
   });
 }
 
-Result<std::optional<Credentials>> ask_helper(const std::string& helper, const std::string& host,
-                                              os::Processes& processes, std::stop_token stop) {
+Result<std::optional<Login>> ask_helper(const std::string& helper, const std::string& host, os::Processes& processes,
+                                        std::stop_token stop) {
   if (!is_helper_name(helper))
     return Error::make(ErrorKind::kInvalid, "'{}' is no name of a credential helper", helper);
   const std::string program = "docker-credential-" + helper;
@@ -66,22 +66,22 @@ Result<std::optional<Credentials>> ask_helper(const std::string& helper, const s
   command.stdin_bytes = host;
   auto ran = processes.run(command, stop);
   if (!ran) return std::move(ran).error().while_doing("asking '{}' for credentials of '{}'", program, host);
-  if (!ran->ok() && (ran->out + ran->err).find(kNotFound) != std::string::npos) return std::optional<Credentials>();
+  if (!ran->ok() && (ran->out + ran->err).find(kNotFound) != std::string::npos) return std::optional<Login>();
   if (!ran->ok())
     return Error::make(ErrorKind::kUnavailable, "'{}' failed for '{}' with exit code {}", program, host, ran->code)
         .hint(fmt::format("try it: echo {} | {} get", host, program));
   const Json answer = TRY(codec::parse_json(ran->out, program));
-  Credentials out{answer["Username"].as_string(), answer["Secret"].as_string(), {}};
+  Login out{answer["Username"].as_string(), answer["Secret"].as_string(), {}};
   if (out.user == "<token>") out = {{}, {}, out.password};
   return out.empty() ? std::nullopt : std::optional(out);
 }
 
 }  // namespace
 
-std::string Credentials::basic() const { return password.empty() ? std::string() : to_base64(user + ":" + password); }
+std::string Login::basic() const { return password.empty() ? std::string() : to_base64(user + ":" + password); }
 
-CredentialPlaces credential_places() {
-  CredentialPlaces out;
+LoginPlaces login_places() {
+  LoginPlaces out;
   out.given = variable("NACRE_REGISTRY_AUTH");
   if (const std::string file = variable("REGISTRY_AUTH_FILE"); !file.empty()) out.files.emplace_back(file);
   const std::string docker = variable("DOCKER_CONFIG"), home = variable("HOME"), runtime = variable("XDG_RUNTIME_DIR");
@@ -91,8 +91,8 @@ CredentialPlaces credential_places() {
   return out;
 }
 
-Result<Credentials> credentials_for(const std::string& host, const CredentialPlaces& places, os::Processes& processes,
-                                    std::stop_token stop) {
+Result<Login> login_for(const std::string& host, const LoginPlaces& places, os::Processes& processes,
+                        std::stop_token stop) {
   if (!places.given.empty()) return from_basic(places.given);
   for (const os::Path& path : places.files) {
     const auto text = os::read_file(path, 1u << 20);
@@ -102,10 +102,10 @@ Result<Credentials> credentials_for(const std::string& host, const CredentialPla
     std::string helper = (*file)["credHelpers"][host].as_string();
     if (helper.empty()) helper = (*file)["credsStore"].as_string();
     if (helper.empty()) continue;
-    std::optional<Credentials> asked = TRY(ask_helper(helper, host, processes, stop));
+    std::optional<Login> asked = TRY(ask_helper(helper, host, processes, stop));
     if (asked) return *std::move(asked);
   }
-  return Credentials();
+  return Login();
 }
 
 }  // namespace nacre::publish

@@ -1,4 +1,4 @@
-#include "publish/credentials.h"
+#include "publish/login.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 namespace nacre::publish {
 namespace {
 
-struct CredentialsTest : testing::Test {
+struct LoginTest : testing::Test {
   os::TempDir dir = *os::TempDir::create(std::filesystem::temp_directory_path());
   os::FakeProcesses processes;
 
@@ -22,14 +22,14 @@ struct CredentialsTest : testing::Test {
   std::string found(const std::string& host, const std::string& file, const std::string& given = {}) {
     EXPECT_TRUE(os::write_file(dir.path() / "config.json", file));
     const auto out =
-        credentials_for(host, {given, {dir.path() / "absent.json", dir.path() / "config.json"}}, processes);
+        login_for(host, {given, {dir.path() / "absent.json", dir.path() / "config.json"}}, processes);
     if (!out) return out.error().render();
     if (out->empty()) return "nothing";
     return out->identity_token.empty() ? out->user + ":" + out->password : "token " + out->identity_token;
   }
 };
 
-TEST_F(CredentialsTest, ReadsEntriesOfEveryShape) {
+TEST_F(LoginTest, ReadsEntriesOfEveryShape) {
   const std::string me = to_base64("me:a:b");
   EXPECT_EQ(found("r.example", fmt::format(R"({{"auths":{{"r.example":{{"auth":"{}"}}}}}})", me)), "me:a:b");
   EXPECT_EQ(found("r.example:5000", fmt::format(R"({{"auths":{{"https://r.example:5000/v2/":{{"auth":"{}"}}}}}})", me)),
@@ -43,7 +43,7 @@ TEST_F(CredentialsTest, ReadsEntriesOfEveryShape) {
   EXPECT_EQ(found("r.example", "{}", "given:pw"), "given:pw");
 }
 
-TEST_F(CredentialsTest, AsksHelpers) {
+TEST_F(LoginTest, AsksHelpers) {
   const std::string config = R"({"credHelpers":{"r.example":"vault"},"credsStore":"store"})";
   answer("vault", {.out = R"({"ServerURL":"r.example","Username":"u","Secret":"s"})"});
   EXPECT_EQ(found("r.example", config), "u:s");
@@ -58,13 +58,13 @@ TEST_F(CredentialsTest, AsksHelpers) {
             "  hint: try it: echo fourth.example | docker-credential-store get");
 }
 
-TEST_F(CredentialsTest, AnEntryOfItsOwnComesBeforeAHelper) {
+TEST_F(LoginTest, AnEntryOfItsOwnComesBeforeAHelper) {
   EXPECT_EQ(found("r.example", R"({"auths":{"r.example":{"username":"u","password":"p"}},"credsStore":"store"})"),
             "u:p");
   EXPECT_TRUE(processes.asked().empty());
 }
 
-TEST_F(CredentialsTest, AHelpersNameIsNoPath) {
+TEST_F(LoginTest, AHelpersNameIsNoPath) {
   for (const char* name : {"../../bin/sh", "a b", "x;reboot", ".x"})
     EXPECT_EQ(found("r.example", fmt::format(R"({{"credsStore":"{}"}})", name)),
               fmt::format("'{}' is no name of a credential helper", name));

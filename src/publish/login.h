@@ -1,37 +1,37 @@
 #pragma once
 
-#include "base/result.h"
-#include "os/file.h"
-#include "os/process.h"
-
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "base/result.h"
+#include "os/file.h"
+#include "os/process.h"
+
 namespace nacre::publish {
 
 /// What a client says of itself to a registry. All empty: nothing is known.
-struct Credentials {
+struct Login {
   std::string user, password;
-  std::string identity_token;   ///< Of an OAuth2 login: buys access tokens, in place of a password.
+  std::string identity_token;  ///< Of an OAuth2 login: buys access tokens, in place of a password.
 
   bool empty() const { return user.empty() && password.empty() && identity_token.empty(); }
-  std::string basic() const;    ///< "USER:PASSWORD" in base64; empty where there is no password.
+  std::string basic() const;  ///< "USER:PASSWORD" in base64; empty where there is no password.
 };
 
 /// Where they are looked for: the first file that knows the host.
-struct CredentialPlaces {
-  std::string given;             ///< "USER:PASSWORD" for whatever host; before all files.
-  std::vector<os::Path> files;   ///< In docker's format: auths, credHelpers, credsStore.
+struct LoginPlaces {
+  std::string given;            ///< "USER:PASSWORD" for whatever host; before all files.
+  std::vector<os::Path> files;  ///< In docker's format: auths, credHelpers, credsStore.
 };
 
 /// NACRE_REGISTRY_AUTH; the files of REGISTRY_AUTH_FILE, DOCKER_CONFIG (or ~/.docker), XDG_RUNTIME_DIR/containers.
-CredentialPlaces credential_places();
+LoginPlaces login_places();
 
 /// Credentials for HOST or HOST:PORT: an entry of its own in `auths`, else its helper, else the helper for all. A
 /// helper is the program docker-credential-NAME, asked as docker asks it; one that knows nothing of the host is no
 /// error, one that cannot be run is kUnavailable. Files that are absent or no JSON count as empty.
-Result<Credentials> credentials_for(const std::string& host, const CredentialPlaces& places, os::Processes& processes,
-                                    std::stop_token stop = {});
+Result<Login> login_for(const std::string& host, const LoginPlaces& places, os::Processes& processes,
+                        std::stop_token stop = {});
 
 }  // namespace nacre::publish
