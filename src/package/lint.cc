@@ -280,7 +280,8 @@ codec::Json lint_results(const std::vector<Finding>& findings, std::string_view 
   for (const Finding& finding : findings) by_rule[finding.rule].push_back(&finding);
   codec::Json all = codec::Json::object();
   for (const auto& [name, list] : by_rule) {
-    const auto rule = std::find_if(kRules.begin(), kRules.end(), [&](const LintRule& r) { return r.name == name; });
+    const auto is_it = [wanted = name](const LintRule& known) { return known.name == wanted; };
+    const auto rule = std::find_if(kRules.begin(), kRules.end(), is_it);
     codec::Json one = codec::Json::object();
     one.set("message", list.size() == 1 ? fmt::format("{} {}", list[0]->path.str(), list[0]->text)
                                         : fmt::format("{} findings, the first: {} {}", list.size(),
