@@ -84,6 +84,28 @@ void RepositoryShelf::fill(Pool& pool) const {
   }
 }
 
+Result<> RepositoryShelf::refuse_mixture(const std::vector<solve::Candidate>& chosen, const Pool& pool,
+                                         Mixture allowed) {
+  const apk::IndexRecord* first = nullptr;
+  index::IndexIdentity of_first{};
+  for (const solve::Candidate& candidate : chosen) {
+    const auto& from = *pool.places[static_cast<std::size_t>(candidate.record - pool.records.data())].from;
+    const auto identity = index::parse_index_description(from.description);
+    if (!identity) continue;  // nobody's edition
+    if (allowed == Mixture::kBuildRoot && identity->edition == Edition::kStage0) continue;
+    if (first == nullptr) {
+      first = candidate.record;
+      of_first = *identity;
+    }
+    if (identity->edition == of_first.edition) continue;
+    return Error::make(ErrorKind::kDenied, "{}-{} is of the edition {}, but {}-{} of the edition {}: content of two "
+                       "editions must not mix", first->name, first->version, name_of(of_first.edition),
+                       candidate.record->name, candidate.record->version, name_of(identity->edition))
+        .hint("name the repositories of one edition alone");
+  }
+  return {};
+}
+
 Result<std::vector<build::RootPackage>> RepositoryShelf::root_for(const solve::World& world) {
   TRY(open());
   std::string question = repositories_->identity();
@@ -95,6 +117,7 @@ Result<std::vector<build::RootPackage>> RepositoryShelf::root_for(const solve::W
   solve::Options options;
   options.mixing = solve::Options::Mixing::kAny;
   const std::vector<solve::Candidate> chosen = TRY(solve::solve(world, pool.candidates, options));
+  TRY(refuse_mixture(chosen, pool, Mixture::kBuildRoot));
   Task task(env_.events, fmt::format("take {} packages", chosen.size()));
   std::vector<index::Repositories::Wanted> wanted;
   for (const solve::Candidate& candidate : chosen)
@@ -123,6 +146,7 @@ Result<std::vector<RepositoryShelf::Pick>> RepositoryShelf::pick(const solve::Wo
   solve::Options options;
   options.mixing = solve::Options::Mixing::kAny;
   const std::vector<solve::Candidate> chosen = TRY(solve::solve(world, pool.candidates, options));
+  TRY(refuse_mixture(chosen, pool, Mixture::kNone));
   std::vector<Pick> out;
   for (const solve::Candidate& candidate : chosen) {
     const auto& from = *pool.places[static_cast<std::size_t>(candidate.record - pool.records.data())].from;

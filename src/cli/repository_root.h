@@ -67,6 +67,10 @@ class RepositoryShelf {
   };
   Result<> open();
   void fill(Pool& pool) const;
+  /// kDenied when packages come from signed indexes of two editions; a build root may hold stage0 beside one other.
+  /// Repositories that are no edition's are nobody's.
+  enum class Mixture { kNone, kBuildRoot };
+  static Result<> refuse_mixture(const std::vector<solve::Candidate>& chosen, const Pool& pool, Mixture allowed);
   Result<std::optional<std::vector<build::RootPackage>>> known(const Sha256& key);
   Result<build::RootPackage> unpack(const apk::IndexRecord& record, const Sha256& apk);
   build::RootPackage root_package(std::string name, std::string version, const Sha256& apk) const;

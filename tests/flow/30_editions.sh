@@ -70,12 +70,15 @@ what="stage0 package in an image" expect_error 6 "$scratch/mix.yaml:4:7: build-b
 image 'contents:' '  packages:' '    - flow-tiny@production'
 what="package pinned to the other edition" expect_error 2 "$scratch/mix.yaml:3:7: " "takes 'flow-tiny@production' from the repository '@production'" \
   -- "$NACRE" image build --quiet --skip-tests "$scratch/mix.yaml"
-image 'contents:' '  repositories:' '    - https://packages.example/os' '  packages:' '    - flow-tiny'
-what="foreign repository" expect_error 2 "$scratch/mix.yaml:3:7: " "names the repository 'https://packages.example/os'" \
-  -- "$NACRE" image build --quiet --skip-tests "$scratch/mix.yaml"
-image 'contents:' '  keyring:' '    - nacre-production.rsa.pub' '  packages:' '    - flow-tiny'
-what="key of the other edition" expect_error 2 "names the key 'nacre-production.rsa.pub'" \
-  -- "$NACRE" image build --quiet --skip-tests "$scratch/mix.yaml"
+image 'contents:' '  repositories:' "    - $scratch/community" "    - '@production $scratch/production'" '  keyring:' \
+  "    - $scratch/community/keys/nacre-community.rsa.pub" "    - $scratch/production/keys/nacre-production.rsa.pub" \
+  '  packages:' '    - tini' '    - flow-tiny@production'
+what="repositories of both editions" expect_error 6 "flow-tiny-1-r0 is of the edition production" "of the edition community" \
+  "content of two editions must not mix" -- "$NACRE" image build --quiet --skip-tests "$scratch/mix.yaml"
+image 'contents:' '  repositories:' "    - $scratch/community" '  keyring:' "    - $scratch/production/keys/nacre-production.rsa.pub" \
+  '  packages:' '    - tini'
+what="a repository that no key of the keyring signed" expect_error 6 "$scratch/community" -- \
+  "$NACRE" image build --quiet --skip-tests "$scratch/mix.yaml"
 image 'contents:' '  packages:' '    - flow-tiny'
 what="image of edition stage0" expect_error 6 "edition stage0 builds and never ships: no image is made of it" \
   -- "$NACRE" image build --quiet --skip-tests --edition stage0 "$scratch/mix.yaml"
