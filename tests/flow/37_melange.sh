@@ -122,8 +122,10 @@ same "replaces the signature" .SIGN.RSA256.other.rsa.pub "$(signed signed.apk pa
 check "which fits" openssl dgst -sha256 -verify other.rsa.pub -signature signature signed
 cp -r packages tampered
 cp "tampered/$arch/hello-m-dev-1.0.0-r2.apk" "tampered/$arch/hello-m-1.0.0-r2.apk"
-what="a package that is not the one of its index" expect_error 6 "hello-m-1.0.0-r2.apk" -- \
+mkdir -m 755 "$scratch/newcomer"
+what="a package that is not the one of its index" expect_error 6 "hello-m-1.0.0-r2.apk" -- env NACRE_HOME="$scratch/newcomer" \
   "$melange" test hello.yaml hello-m --arch "$arch" "${root[@]}" -r ./tampered -k local.rsa.pub
+check "who has the one of the index takes that" "$melange" test hello.yaml hello-m --arch "$arch" "${root[@]}" -r ./tampered -k local.rsa.pub
 
 echo "-- questions"
 same "package-version" hello-m-1.0.0-r2 "$("$melange" package-version hello.yaml)"
