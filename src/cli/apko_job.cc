@@ -5,8 +5,8 @@
 #include "cli/melange_common.h"
 #include "codec/digest.h"
 #include "definition/fields.h"
-#include "image/at_once.h"
 #include "image/contents.h"
+#include "os/threads.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -305,7 +305,7 @@ Result<> fetch_picks(const ImageJob& job, std::vector<ArchPicks>& all, Env& env)
       arch.blobs[i] = TRY(fetch_one(job, shelf, arch.picks[i], env));
       return {};
     };
-    TRY(image::at_once(arch.picks.size(), fetch));
+    TRY(os::for_each(arch.picks.size(), 0, fetch));
   }
   return {};
 }

@@ -5,11 +5,11 @@
 #include "base/field_archs.h"
 #include "codec/digest.h"
 #include "image/accounts.h"
-#include "image/at_once.h"
 #include "image/database.h"
 #include "image/layer.h"
 #include "image/oci.h"
 #include "image/top.h"
+#include "os/threads.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -72,7 +72,7 @@ Result<std::vector<PackageContents>> read_packages(const ComposeRequest& request
     task.progress(++done, out.size());
     return {};
   };
-  TRY(at_once(out.size(), read_one));
+  TRY(os::for_each(out.size(), 0, read_one));
   if (!out.empty() && !request.foreign) {
     const auto layout = out.begin() + static_cast<std::ptrdiff_t>(layout_position(out));
     std::rotate(out.begin(), layout, layout + 1);
@@ -100,7 +100,7 @@ Result<std::vector<Layer>> package_layers(const std::vector<PackageContents>& pa
     out[number] = TRY(make_layer(pieces, std::move(labels), env));
     return {};
   };
-  TRY(at_once(groups.size(), make_one));
+  TRY(os::for_each(groups.size(), 0, make_one));
   return out;
 }
 

@@ -127,27 +127,4 @@ Result<Sha256> Fetcher::bring(const std::string& place, std::uint64_t max_bytes,
   }
 }
 
-Result<> in_parallel(std::size_t count, std::size_t threads, const std::function<Result<>(std::size_t)>& work) {
-  std::atomic<std::size_t> next = 0;
-  std::atomic<bool> failed = false;
-  std::mutex mutex;
-  std::optional<std::pair<std::size_t, Error>> first;
-  const auto run = [&] {
-    for (std::size_t i = next++; i < count && !failed; i = next++) {
-      auto done = work(i);
-      if (done) continue;
-      failed = true;
-      const std::lock_guard lock(mutex);
-      if (!first || i < first->first) first.emplace(i, std::move(done).error());
-    }
-  };
-  {
-    std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < std::min(threads, count); ++i) others.emplace_back(run);
-    run();
-  }
-  if (first) return std::move(first->second);
-  return {};
-}
-
 }  // namespace nacre::index

@@ -60,8 +60,4 @@ class Fetcher {
   std::shared_ptr<net::Http> http_;
 };
 
-/// Does `work` for 0 to count - 1 on up to `threads` threads; the error of the lowest number is the answer. Begins
-/// nothing more once one failed.
-Result<> in_parallel(std::size_t count, std::size_t threads, const std::function<Result<>(std::size_t)>& work);
-
 }  // namespace nacre::index

@@ -9,6 +9,7 @@
 #include "crypto/key.h"
 #include "index/freshness.h"
 #include "net/url.h"
+#include "os/threads.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -162,7 +163,7 @@ Result<Repositories> Repositories::open(RepositorySource source, Env& env) {
     out.keys_ = TRY(read_keyring(out.source_.keyring, out.fetcher_));
   TRY(out.read_lines(out.source_.repositories));
   auto loaded =
-      in_parallel(out.repositories_.size(), kThreads, [&](std::size_t i) { return out.load(out.repositories_[i]); });
+      os::for_each(out.repositories_.size(), kThreads, [&](std::size_t i) { return out.load(out.repositories_[i]); });
   if (!loaded) return std::move(loaded).error();
   return out;
 }
@@ -312,7 +313,7 @@ Result<std::vector<Sha256>> Repositories::fetch_all(std::span<const Wanted> want
                                                     const std::function<void(std::size_t done)>& on_done) const {
   std::vector<Sha256> out(wanted.size());
   std::atomic<std::size_t> done = 0;
-  auto fetched = in_parallel(wanted.size(), kThreads, [&](std::size_t i) -> Result<> {
+  auto fetched = os::for_each(wanted.size(), kThreads, [&](std::size_t i) -> Result<> {
     if (env_->stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     out[i] = TRY(fetch(wanted[i]));
     const std::size_t now = ++done;

@@ -267,19 +267,5 @@ TEST_F(RepositoriesTest, SaysWhoWeAre) {
   ::unsetenv("HTTP_AUTH");
 }
 
-TEST(InParallel, GivesTheFirstError) {
-  std::atomic<int> ran = 0;
-  EXPECT_TRUE(in_parallel(100, 4, [&](std::size_t) -> Result<> {
-    ++ran;
-    return {};
-  }));
-  EXPECT_EQ(ran, 100);
-  const auto failed = in_parallel(100, 4, [&](std::size_t i) -> Result<> {
-    if (i >= 10) return Error::make(ErrorKind::kInvalid, "{}", i);
-    return {};
-  });
-  ASSERT_FALSE(failed);
-}
-
 }  // namespace
 }  // namespace nacre::index

@@ -181,5 +181,19 @@ TEST(ForEach, DoesAllAndSaysTheFirstError) {
   EXPECT_TRUE(for_each(0, 4, [](std::size_t) -> Result<> { return Error::make(ErrorKind::kInternal, "called"); }));
 }
 
+TEST(ForEach, DoesAHundredAndGivesAnError) {
+  std::atomic<int> ran = 0;
+  EXPECT_TRUE(for_each(100, 4, [&](std::size_t) -> Result<> {
+    ++ran;
+    return {};
+  }));
+  EXPECT_EQ(ran, 100);
+  const auto failed = for_each(100, 4, [&](std::size_t i) -> Result<> {
+    if (i >= 10) return Error::make(ErrorKind::kInvalid, "{}", i);
+    return {};
+  });
+  ASSERT_FALSE(failed);
+}
+
 }  // namespace
 }  // namespace nacre::os

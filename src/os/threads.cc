@@ -30,7 +30,8 @@ Result<> for_each(std::size_t count, unsigned threads, const std::function<Resul
   };
   {
     std::vector<std::jthread> others;
-    const std::size_t wanted = std::min<std::size_t>(count, std::max(1u, threads));
+    const unsigned most = threads != 0 ? threads : std::max(1u, std::thread::hardware_concurrency());
+    const std::size_t wanted = std::min<std::size_t>(count, most);
     for (std::size_t i = 1; i < wanted; ++i) others.emplace_back(run);
     run();
   }
