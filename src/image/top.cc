@@ -77,6 +77,16 @@ codec::TarHeader header_of(const std::string& path, const Node& node) {
   return header;
 }
 
+/// A node that no package gave.
+Node own(char type, unsigned mode, std::int64_t mtime) {
+  Node out;
+  out.type = type;
+  out.mode = mode;
+  out.mtime = mtime;
+  out.top = true;
+  return out;
+}
+
 using Names = std::map<std::uint64_t, std::string>;
 
 /// Number -> name of a file like etc/passwd; the last of equal numbers.
@@ -196,13 +206,9 @@ Result<> TopLayer::add_folder(std::string_view path, unsigned mode, std::uint64_
     return Error::make(ErrorKind::kConflict, "'{}' should be a directory, and is none", at);
   }
   TRY(add_folder(parent_of(at), parents, 0, 0, parents));
-  Node node;
-  node.type = '5';
-  node.mode = mode;
+  Node node = own('5', mode, mtime_);
   node.uid = uid;
   node.gid = gid;
-  node.mtime = mtime_;
-  node.top = true;
   tree_.nodes.emplace(at, std::move(node));
   return {};
 }
@@ -240,13 +246,9 @@ Result<> TopLayer::put_dated(std::string_view path, std::string content, unsigne
 Result<> TopLayer::add_device(std::string_view path, unsigned mode, unsigned major, unsigned minor) {
   const std::string at = TRY(place(path, Last::kKeep));
   if (tree_.find(at) != nullptr) return {};
-  Node node;
-  node.type = '3';
-  node.mode = mode;
+  Node node = own('3', mode, mtime_);
   node.dev_major = major;
   node.dev_minor = minor;
-  node.mtime = mtime_;
-  node.top = true;
   tree_.nodes.emplace(at, std::move(node));
   return {};
 }
@@ -257,12 +259,8 @@ Result<> TopLayer::add_symlink(std::string_view path, std::string target) {
     if (old->type == '2' && old->link == target) return {};
     return Error::make(ErrorKind::kConflict, "'{}' is there already", at);
   }
-  Node node;
-  node.type = '2';
-  node.mode = 0777;
+  Node node = own('2', 0777, date_in(parent_of(at)));
   node.link = std::move(target);
-  node.mtime = date_in(parent_of(at));
-  node.top = true;
   tree_.nodes.emplace(at, std::move(node));
   return {};
 }
