@@ -2,6 +2,7 @@
 #include "base/edition.h"
 #include "base/encoding.h"
 #include "base/events.h"
+#include "base/number.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "base/tree_path.h"
@@ -93,6 +94,14 @@ TEST(Task, LeftWithoutFinishHasFailed) {
   { Task task(events, "build zlib"); }
   ASSERT_EQ(events.seen.size(), 2u);
   EXPECT_TRUE(events.seen.back().failed);
+}
+
+TEST(WholeNumber, IsAllOfTheText) {
+  EXPECT_EQ(whole_number<unsigned>("0"), 0u);
+  EXPECT_EQ(whole_number<std::uint64_t>("18446744073709551615"), 18446744073709551615u);
+  EXPECT_EQ(whole_number<int>("-7"), -7);
+  for (const char* text : {"", " 1", "1 ", "+1", "-1", "1x", "0x1", "4294967296"})
+    EXPECT_EQ(whole_number<unsigned>(text), std::nullopt) << text;
 }
 
 }  // namespace

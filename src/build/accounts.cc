@@ -1,7 +1,7 @@
 #include "base/text.h"
+#include "base/number.h"
 #include "build/guest.h"
 
-#include <charconv>
 #include <optional>
 #include <set>
 
@@ -63,13 +63,6 @@ Result<> check_field(const std::string& text) {
   return Error::make(ErrorKind::kInvalid, "'{}' cannot stand in /etc/passwd", text);
 }
 
-std::optional<unsigned> number_of(std::string_view text) {
-  unsigned out = 0;
-  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (status != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
-  return out;
-}
-
 }  // namespace
 
 Result<> add_accounts(const std::vector<Path>& trees, const Path& upper,
@@ -99,8 +92,8 @@ Result<Ids> ids_of(const definition::Environment& environment) {
     if (user.name == text) return Ids{user.uid, user.gid};
   if (text == "build") return Ids{kBuildId, kBuildId};
   const std::size_t colon = text.find(':');
-  const auto uid = number_of(text.substr(0, colon));
-  const auto gid = colon == std::string::npos ? uid : number_of(text.substr(colon + 1));
+  const auto uid = whole_number<unsigned>(text.substr(0, colon));
+  const auto gid = colon == std::string::npos ? uid : whole_number<unsigned>(text.substr(colon + 1));
   if (!uid || !gid)
     return Error::make(ErrorKind::kInvalid, "run-as names the user '{}', which the accounts lack",
                        text)

@@ -1,23 +1,16 @@
 #include "cli/container_bundle.h"
 
+#include "base/number.h"
 #include "base/text.h"
 #include "store/store.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 namespace nacre::cli {
 namespace {
 
 using codec::Json;
-
-std::optional<unsigned> number(std::string_view text) {
-  unsigned out = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (status != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return out;
-}
 
 /// Field `field` of the line of a passwd-like file whose first field is `name` (or whose third is the number).
 std::optional<unsigned> look_up(const Path& root, const char* file, const std::string& name, std::size_t field) {
@@ -26,7 +19,7 @@ std::optional<unsigned> look_up(const Path& root, const char* file, const std::s
   for (const std::string& line : split(*text, '\n')) {
     const std::vector<std::string> fields = split(line, ':');
     if (fields.size() > field && (fields[0] == name || (fields.size() > 2 && fields[2] == name)))
-      return number(fields[field]);
+      return whole_number<unsigned>(fields[field]);
   }
   return std::nullopt;
 }
@@ -151,12 +144,12 @@ Result<ImageConfig> read_image_config(const Sha256& manifest, Env& env) {
 Result<std::pair<unsigned, unsigned>> resolve_user(const std::string& user, const Path& root) {
   if (user.empty()) return std::pair(0U, 0U);
   const std::vector<std::string> parts = split(user, ':');
-  std::optional<unsigned> uid = number(parts[0]);
+  std::optional<unsigned> uid = whole_number<unsigned>(parts[0]);
   if (!uid) uid = look_up(root, "etc/passwd", parts[0], 2);
   if (!uid) return Error::make(ErrorKind::kInvalid, "the image's user '{}' is not in its etc/passwd", parts[0]);
   std::optional<unsigned> gid;
   if (parts.size() > 1) {
-    gid = number(parts[1]);
+    gid = whole_number<unsigned>(parts[1]);
     if (!gid) gid = look_up(root, "etc/group", parts[1], 2);
     if (!gid) return Error::make(ErrorKind::kInvalid, "the image's group '{}' is not in its etc/group", parts[1]);
   } else {

@@ -2,6 +2,7 @@
 
 #include "apk/dependency.h"
 #include "apk/version.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "build/guest.h"
 #include "codec/yaml.h"
@@ -189,10 +190,8 @@ Result<sandbox::Limits> limits_of(const MelangeArguments& arguments, const defin
 
 Result<std::int64_t> date_of(const MelangeArguments& arguments) {
   if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH"); epoch != nullptr && *epoch != '\0') {
-    std::int64_t out = 0;
     const std::string_view text = trim(epoch);
-    const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), out);
-    if (status == std::errc{} && stop == text.data() + text.size() && out >= 0) return out;
+    if (const auto out = whole_number<std::int64_t>(text); out && *out >= 0) return *out;
     return Error::make(ErrorKind::kInvalid, "SOURCE_DATE_EPOCH is no number of seconds: '{}'", text);
   }
   const std::string text = arguments.text("--build-date");

@@ -1,10 +1,10 @@
 #include "apk/index_file.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "cli/melange_common.h"
 #include "crypto/key.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 
 namespace nacre::cli {
@@ -15,14 +15,13 @@ void say(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); 
 Result<int> run_keygen(const MelangeArguments& arguments) {
   const std::string file = arguments.words.empty() ? "melange.rsa" : arguments.words[0];
   const std::string size = arguments.text("--key-size");
-  unsigned bits = 0;
-  const auto [stop, status] = std::from_chars(size.data(), size.data() + size.size(), bits);
-  if (status != std::errc{} || stop != size.data() + size.size())
+  const auto bits = whole_number<unsigned>(size);
+  if (!bits)
     return Error::make(ErrorKind::kInvalid, "flag '--key-size' needs a number of bits, got '{}'", size);
   if (os::exists(file) || os::exists(file + ".pub"))
     return Error::make(ErrorKind::kConflict, "'{}' is there already", os::exists(file) ? file : file + ".pub")
         .hint("name another file; what that key signed can be verified only with it");
-  const crypto::PrivateKey key = TRY(crypto::PrivateKey::generate_rsa(bits));
+  const crypto::PrivateKey key = TRY(crypto::PrivateKey::generate_rsa(*bits));
   TRY(os::write_file(file, key.pem(), 0600, os::Sync::kYes));
   TRY(os::write_file(file + ".pub", key.public_key().pem(), 0644, os::Sync::kYes));
   say(fmt::format("wrote the private key to {}, the public one to {}.pub", file, file));

@@ -1,21 +1,20 @@
 #include "base/text.h"
+#include "base/number.h"
 #include "cli/container.h"
 #include "cli/container_network.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 
-#include <charconv>
 #include <thread>
 
 namespace nacre::cli {
 namespace {
 
 Result<int> port_of(std::string_view text) {
-  int port = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (status != std::errc{} || end != text.data() + text.size() || port < 1 || port > 65535)
+  const auto port = whole_number<int>(text);
+  if (!port || *port < 1 || *port > 65535)
     return Error::make(ErrorKind::kInvalid, "expected a port from 1 to 65535, got '{}'", text);
-  return port;
+  return *port;
 }
 
 Result<std::vector<std::pair<int, int>>> ports_of(const Arguments& arguments) {

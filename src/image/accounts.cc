@@ -1,9 +1,9 @@
 #include "image/accounts.h"
 
+#include "base/number.h"
 #include "base/text.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 namespace nacre::image {
@@ -16,13 +16,6 @@ std::optional<std::vector<std::string>> find_line(std::string_view text, std::st
     if (fields.size() >= 3 && fields[0] == name) return fields;
   }
   return std::nullopt;
-}
-
-std::optional<unsigned> number(std::string_view text) {
-  unsigned out = 0;
-  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (text.empty() || status != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
-  return out;
 }
 
 void append(std::string& text, std::string_view line) {
@@ -47,7 +40,7 @@ Result<> add_group(std::string& text, const definition::AccountGroup& group) {
     append(text, fmt::format("{}:x:{}:{}", group.name, group.gid, join_members("", group.members)));
     return {};
   }
-  if (number((*old)[2]) != group.gid)
+  if (whole_number<unsigned>((*old)[2]) != group.gid)
     return Error::make(ErrorKind::kConflict,
                        "group '{}' has gid {} in the packages' etc/group, and the image gives it {}",
                        group.name, (*old)[2], group.gid);
@@ -64,7 +57,9 @@ Result<> add_group(std::string& text, const definition::AccountGroup& group) {
 
 Result<> add_user(AccountFiles& files, const definition::Account& user) {
   if (const auto old = find_line(files.passwd, user.name)) {
-    if (old->size() >= 4 && number((*old)[2]) == user.uid && number((*old)[3]) == user.gid) return {};
+    if (old->size() >= 4 && whole_number<unsigned>((*old)[2]) == user.uid &&
+        whole_number<unsigned>((*old)[3]) == user.gid)
+      return {};
     return Error::make(
         ErrorKind::kConflict,
         "user '{}' has uid {} and gid {} in the packages' etc/passwd, and the image gives it {} and {}",
@@ -85,7 +80,7 @@ std::vector<PasswdEntry> parse_passwd(std::string_view text) {
   for (const std::string& line : split(text, '\n')) {
     const std::vector<std::string> fields = split(line, ':');
     if (fields.size() != 7) continue;
-    const auto uid = number(fields[2]), gid = number(fields[3]);
+    const auto uid = whole_number<unsigned>(fields[2]), gid = whole_number<unsigned>(fields[3]);
     if (uid && gid) out.push_back({fields[0], fields[5], *uid, *gid});
   }
   return out;
@@ -114,7 +109,7 @@ Result<std::string> resolve_user(std::string_view run_as, std::string_view passw
   if (run_as.empty()) return std::string();
   const std::string_view user = run_as.substr(0, run_as.find(':'));
   const std::string_view rest = run_as.substr(user.size());
-  if (number(user)) return std::string(run_as);
+  if (whole_number<unsigned>(user)) return std::string(run_as);
   std::vector<std::string> names;
   for (const PasswdEntry& entry : parse_passwd(passwd)) {
     if (entry.name == user) return fmt::format("{}{}", entry.uid, rest);

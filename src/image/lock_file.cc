@@ -1,9 +1,9 @@
 #include "image/lock_file.h"
 
 #include "base/encoding.h"
+#include "base/number.h"
 #include "codec/json.h"
 
-#include <charconv>
 
 namespace nacre::image {
 namespace {
@@ -13,11 +13,9 @@ using codec::Json;
 constexpr std::string_view kVersion = "v1";
 
 Result<std::uint64_t> number(std::string_view text) {
-  std::uint64_t out = 0;
-  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (text.empty() || status != std::errc{} || stop != text.data() + text.size())
-    return Error::make(ErrorKind::kInvalid, "'{}' is no number of bytes", text);
-  return out;
+  const auto out = whole_number<std::uint64_t>(text);
+  if (!out) return Error::make(ErrorKind::kInvalid, "'{}' is no number of bytes", text);
+  return *out;
 }
 
 Result<> check_digest(std::string_view text, std::string_view prefix, std::size_t bytes) {

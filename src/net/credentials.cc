@@ -1,11 +1,11 @@
 #include "net/credentials.h"
 
 #include "base/encoding.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "os/file.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 
@@ -33,9 +33,8 @@ std::string variable(const char* name) {
 
 /// 0: no port.
 int port_of(std::string_view text) {
-  int out = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return status == std::errc{} && end == text.data() + text.size() && out > 0 && out < 65536 ? out : 0;
+  const int out = whole_number<int>(text).value_or(0);
+  return out > 0 && out < 65536 ? out : 0;
 }
 
 /// The words of a netrc with their lines; one in double quotes may hold blanks.

@@ -1,5 +1,6 @@
 #include "net/http.h"
 
+#include "base/number.h"
 #include "base/text.h"
 #include "net/url.h"
 #include "os/fd.h"
@@ -11,7 +12,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <condition_variable>
 #include <mutex>
 
@@ -37,10 +37,7 @@ bool pause(double seconds, std::stop_token stop) {
 
 /// Seconds of a Retry-After header; its other form, a date, is taken as none.
 double asked_delay(const Response& response) {
-  const std::string& text = response.header("retry-after");
-  unsigned seconds = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return status == std::errc{} && end == text.data() + text.size() ? seconds : 0;
+  return whole_number<unsigned>(response.header("retry-after")).value_or(0);
 }
 
 std::string shown(std::string_view url) {

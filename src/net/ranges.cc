@@ -1,20 +1,12 @@
 #include "net/ranges.h"
 
+#include "base/number.h"
 #include "base/text.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace nacre::net {
 namespace {
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t out = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, status] = std::from_chars(text.data(), end, out);
-  if (status != std::errc{} || stop != end) return std::nullopt;
-  return out;
-}
 
 std::string_view opaque(std::string_view etag) {
   return etag.starts_with("W/") ? etag.substr(2) : etag;
@@ -28,7 +20,8 @@ ByteRange parse_range(std::string_view header, std::uint64_t total) {
   const std::string_view spec = trim(header.substr(kUnit.size()));
   const std::size_t dash = spec.find('-');
   if (dash == spec.npos) return {};
-  const auto first = number(spec.substr(0, dash)), last = number(spec.substr(dash + 1));
+  const auto first = whole_number<std::uint64_t>(spec.substr(0, dash));
+  const auto last = whole_number<std::uint64_t>(spec.substr(dash + 1));
   if (dash == 0) {  // the last N bytes
     if (!last) return {};
     if (*last == 0 || total == 0) return {RangeKind::kUnsatisfiable, 0, 0};

@@ -1,9 +1,9 @@
 #include "publish/serve.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
+#include "base/number.h"
 #include "base/text.h"
 #include "codec/json.h"
 #include "index/index.h"
@@ -44,13 +44,6 @@ ServerResponse json_answer(const Json& json, std::string type = "application/jso
   out.content_type = std::move(type);
   out.body = codec::to_json(json);
   return out;
-}
-
-std::optional<std::uint64_t> number_of(const std::string& text) {
-  std::uint64_t out = 0;
-  const char* last = text.data() + text.size();
-  const auto [end, status] = std::from_chars(text.data(), last, out);
-  return status == std::errc{} && end == last ? std::optional(out) : std::nullopt;
 }
 
 /// What is served of one edition, and under which name its images stand.
@@ -113,7 +106,7 @@ class Answer {
     const std::vector<std::string> rest(parts_.begin() + 1, parts_.end());
     if (rest.size() == 2 && rest[0] == "keys") return key(rest[1]);
     if (rest.size() == 4 && rest[0] == "serial") {
-      const auto number = number_of(rest[1]);
+      const auto number = whole_number<std::uint64_t>(rest[1]);
       if (!number) return not_found("expected the number of a serial");
       const auto older = index::load_serial(env_, shop.edition, *number);
       if (!older) return trouble(older.error());
@@ -195,7 +188,7 @@ class Answer {
   /// At most `n` names after `last`, with a Link to the rest, as the protocol has it.
   ServerResponse page_of(const char* field, const std::vector<std::string>& names, const std::string& path, Json out) {
     const std::string last = param("last");
-    const auto asked = number_of(param("n"));
+    const auto asked = whole_number<std::uint64_t>(param("n"));
     const std::size_t most = std::min<std::size_t>(asked.value_or(kMaxPage), kMaxPage);
     const auto from = last.empty() ? names.begin() : std::upper_bound(names.begin(), names.end(), last);
     const auto count = std::min<std::ptrdiff_t>(names.end() - from, static_cast<std::ptrdiff_t>(most));

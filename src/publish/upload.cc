@@ -1,8 +1,8 @@
 #include "publish/upload.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/number.h"
 #include "os/clock.h"
 #include "store/store.h"
 
@@ -14,18 +14,12 @@ constexpr const char* kUploads = "upload";
 constexpr int kMaxResumes = 6;             ///< In a row without a byte more.
 constexpr double kFirstWaitSeconds = 0.2;  ///< Doubled each time.
 
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t out = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return status == std::errc{} && end == text.data() + text.size() ? std::optional(out) : std::nullopt;
-}
-
 /// "0-99" -> 100 bytes are there. "0-0" is what registries say of none.
 std::uint64_t received(const net::Response& answer) {
   std::string_view range = answer.header("range");
   if (range.starts_with("bytes=")) range.remove_prefix(6);
   const std::size_t dash = range.find('-');
-  const auto last = dash == range.npos ? std::nullopt : number(range.substr(dash + 1));
+  const auto last = dash == range.npos ? std::nullopt : whole_number<std::uint64_t>(range.substr(dash + 1));
   return last && *last > 0 ? *last + 1 : 0;
 }
 
@@ -96,7 +90,8 @@ Result<Arrival> BlobUpload::send_or_mount(RegistrySession& session, const Sha256
     TRY(send_whole(session, digest, upload.location));
     return Arrival::kSent;
   }
-  if (const auto least = number(opened.header("oci-chunk-min-length"))) upload.piece = std::max(upload.piece, *least);
+  if (const auto least = whole_number<std::uint64_t>(opened.header("oci-chunk-min-length")))
+    upload.piece = std::max(upload.piece, *least);
   TRY(send_pieces(session, digest, size, std::move(upload)));
   return Arrival::kSent;
 }
