@@ -35,7 +35,7 @@ bool better(const Problem& problem, PackageId a, PackageId b, NameId name, std::
   if (left != right) return left < right;
   const bool akin_a = sibling(x), akin_b = sibling(y);
   if (akin_a != akin_b) return akin_a;
-  if (!tag.empty() && (problem.tag(a) == tag) != (problem.tag(b) == tag)) return problem.tag(a) == tag;
+  if (!tag.empty() && problem.has_tag(a, tag) != problem.has_tag(b, tag)) return problem.has_tag(a, tag);
   const std::string as_a = version_as(problem, a, name), as_b = version_as(problem, b, name);
   if (!as_a.empty() && !as_b.empty()) {
     const auto order = order_of(problem, as_a, as_b);
@@ -146,7 +146,7 @@ class Chooser {
   PackageId next_companion() const {
     PackageId found = kNone;
     for (const PackageId id : companions_) {
-      if (chosen_[id] || excluded_[id] || !problem_.tag(id).empty()) continue;
+      if (chosen_[id] || excluded_[id] || problem_.is_tagged(id)) continue;
       const std::span<const Atom> terms = problem_.package(id).install_if;
       const bool met = std::all_of(terms.begin(), terms.end(), [&](const Atom& atom) {
         return atom.conflict ? chosen_for(atom) == kNone : installed(atom);
@@ -210,7 +210,7 @@ class Chooser {
     std::vector<PackageId> out;
     for (const Offer& offer : problem_.offers(atom.name)) {
       const PackageId id = offer.package;
-      const bool open = !excluded_[id] && (problem_.tag(id).empty() || problem_.tag(id) == tag);
+      const bool open = !excluded_[id] && (!problem_.is_tagged(id) || problem_.has_tag(id, tag));
       if (open && problem_.accepts(atom, id) && (out.empty() || out.back() != id)) out.push_back(id);
     }
     return out;

@@ -61,7 +61,9 @@ std::string fault_in(const Problem& problem, const std::vector<PackageId>& chose
   const std::vector<char> asked = reached({}, true);
   for (const PackageId id : chosen) {
     if (!asked[id]) return problem.text(id) + " is there, and nothing asks for it";
-    if (!problem.tag(id).empty() && !reached(problem.tag(id), false)[id])
+    const std::vector<std::string_view> tags = problem.tags(id);
+    const bool pinned = std::any_of(tags.begin(), tags.end(), [&](auto tag) { return reached(tag, false)[id] != 0; });
+    if (!tags.empty() && !pinned)
       return problem.text(id) + " is tagged, and nothing is pinned to it";
   }
   return {};

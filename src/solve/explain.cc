@@ -104,7 +104,7 @@ class Words {
       case Fact::Kind::kMasked:
         out.kind = "tagged";
         out.text = fmt::format("{}: its repository is tagged; write {}@{} to allow it", out.package,
-                               problem_.name(problem_.package(fact.a).name), problem_.tag(fact.a));
+                               problem_.name(problem_.package(fact.a).name), problem_.tags(fact.a).front());
         break;
       case Fact::Kind::kUnasked:
         out.kind = "never-by-itself";
@@ -173,7 +173,7 @@ std::vector<std::string> replacements(const Problem& problem, const std::vector<
   for (const Fact& fact : core)
     if (fact.kind == Fact::Kind::kMasked && atom.tag.empty()) {
       Atom pinned = atom;
-      pinned.tag = problem.tag(fact.a);
+      pinned.tag = problem.tags(fact.a).front();
       out.push_back(problem.text(pinned));
     }
   if (atom.op == apk::kEqual) {

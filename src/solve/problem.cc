@@ -189,14 +189,20 @@ std::string Problem::text(const Atom& atom) const {
                      apk::op_text(atom.op), atom.version);
 }
 
-std::string_view Problem::tag(PackageId id) const {
-  std::string_view out;
+std::vector<std::string_view> Problem::tags(PackageId id) const {
+  std::vector<std::string_view> out;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     if ((packages_[id].sources >> i & 1) == 0) continue;
     if (sources[i].tag.empty()) return {};
-    if (out.empty()) out = sources[i].tag;
+    if (std::find(out.begin(), out.end(), sources[i].tag) == out.end()) out.push_back(sources[i].tag);
   }
   return out;
+}
+
+bool Problem::has_tag(PackageId id, std::string_view tag) const {
+  for (std::size_t i = 0; i < sources.size(); ++i)
+    if ((packages_[id].sources >> i & 1) != 0 && sources[i].tag == tag) return true;
+  return false;
 }
 
 }  // namespace nacre::solve

@@ -102,8 +102,11 @@ class Problem {
 
   std::string text(PackageId id) const;  ///< "zlib-1.3-r0"
   std::string text(const Atom& atom) const;
-  std::string_view tag(PackageId id) const;  ///< Of its repository; empty when one of its repositories has none.
-  bool only_in(PackageId id, std::string_view tag) const { return !tag.empty() && this->tag(id) == tag; }
+  /// Tags of the repositories that have it, each once, in the repositories' order; none when a repository without a
+  /// tag has it too. A pin to any of them allows it.
+  std::vector<std::string_view> tags(PackageId id) const;
+  bool is_tagged(PackageId id) const { return !tags(id).empty(); }
+  bool has_tag(PackageId id, std::string_view tag) const;  ///< One of its repositories has it.
 
  private:
   template <class T>

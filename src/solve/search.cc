@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 
 namespace nacre::solve {
 namespace {
@@ -448,14 +449,12 @@ bool Searcher::forbid_unasked(const std::vector<char>& grounded) {
   return false;
 }
 
-/// Who is in a tagged repository must be led to by something pinned to its tag.
+/// Who is in tagged repositories alone must be led to by something pinned to one of their tags.
 bool Searcher::forbid_masked() {
-  std::vector<std::string_view> tags;
+  std::set<std::vector<std::string_view>> seen;
   for (PackageId id = 0; id < problem_.package_count(); ++id)
-    if (value_[id] == 1 && !problem_.tag(id).empty()) tags.push_back(problem_.tag(id));
-  std::sort(tags.begin(), tags.end());
-  tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
-  for (const std::string_view tag : tags) {
+    if (value_[id] == 1 && problem_.is_tagged(id)) seen.insert(problem_.tags(id));
+  for (const std::vector<std::string_view>& tags : seen) {
     std::vector<char> allowed(problem_.package_count()), masked(problem_.package_count());
     std::vector<PackageId> open;
     const auto follow = [&](const Atom& atom) {
@@ -466,7 +465,7 @@ bool Searcher::forbid_masked() {
           open.push_back(offer.package);
     };
     for (const Atom& atom : problem_.world)
-      if (atom.tag == tag && !atom.broken) follow(atom);
+      if (!atom.broken && std::find(tags.begin(), tags.end(), atom.tag) != tags.end()) follow(atom);
     while (!open.empty()) {
       const PackageId id = open.back();
       open.pop_back();
@@ -475,7 +474,7 @@ bool Searcher::forbid_masked() {
     PackageId victim = kNone;
     for (PackageId id = 0; id < problem_.package_count(); ++id) {
       masked[id] = value_[id] == 1 && allowed[id] == 0 ? 1 : 0;
-      if (masked[id] != 0 && victim == kNone && problem_.only_in(id, tag) &&
+      if (masked[id] != 0 && victim == kNone && problem_.tags(id) == tags &&
           holds({Fact::Kind::kMasked, id, kNone, 0, kNone}))
         victim = id;
     }

@@ -22,7 +22,7 @@ constexpr std::size_t kMaxAlone = 100;  ///< So many atoms of a world are looked
 bool apk_prefers(const Problem& problem, const Atom& atom, PackageId a, PackageId b) {
   const Package &x = problem.package(a), &y = problem.package(b);
   const auto preferred = [&](PackageId id) {
-    return problem.tag(id) == atom.tag || (atom.tag.empty() && problem.tag(id).empty());
+    return atom.tag.empty() ? !problem.is_tagged(id) : problem.has_tag(id, atom.tag);
   };
   if (preferred(a) != preferred(b)) return preferred(a);
   const auto offered = [&](PackageId id) {
@@ -132,7 +132,7 @@ class Question {
     };
     for (PackageId id = 0; id < problem.package_count(); ++id) {
       const std::span<const Atom> terms = problem.package(id).install_if;
-      if (in[id] || refused[id] || terms.empty() || !problem.tag(id).empty() ||
+      if (in[id] || refused[id] || terms.empty() || problem.is_tagged(id) ||
           !std::all_of(terms.begin(), terms.end(), met))
         continue;
       refused[id] = 1;
