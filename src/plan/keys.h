@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "plan/build_graph.h"
+
+// A package has two keys: of its content, and of its ABI (package/abi.h: what linking with it sees). Which of them a
+// user follows is decided here, once.
+namespace nacre::plan {
+
+/// Which keys of a package differ from those of the build before.
+struct KeyChange {
+  bool content = false;
+  bool abi = false;  ///< Never without content.
+};
+
+/// By what a factory decides that a user must be built again.
+enum class KeyPolicy {
+  kExplicit,  ///< By nothing: somebody changes each user's epoch.
+  kDirect,    ///< What declares a development package (-dev, -static) of what changed, one level deep.
+  kInputs,    ///< Any input has changed in any way, without looking at what came out.
+  kContent,   ///< Content of an input differs.
+  kAbi,       ///< What the user takes from the input differs: ours.
+};
+std::string_view name_of(KeyPolicy policy);
+
+/// Whether the user is built again under the policy.
+bool follows(KeyPolicy policy, const Edge& edge, KeyChange change);
+
+/// Why it is not, for the record of what was cut off: "zlib's ABI is the same".
+std::string cut_off_reason(std::string_view maker, EdgeKind kind, KeyChange change);
+
+}  // namespace nacre::plan

@@ -1,0 +1,126 @@
+#include "plan/simulate.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "codec/archive.h"
+#include "os/file.h"
+
+namespace nacre::plan {
+namespace {
+
+using Kind = RecordedChange::Kind;
+
+GraphNode node(std::string name, std::vector<std::string> build, std::vector<std::string> subs = {}) {
+  GraphNode out;
+  out.name = std::move(name);
+  out.version = "1-r0";
+  out.build = std::move(build);
+  out.outputs.push_back({out.name, {}, {}, 0});
+  for (std::string& sub : subs) out.outputs.push_back({std::move(sub), {}, {}, 0});
+  return out;
+}
+
+/// tls links with zlib, app with tls; kit holds tls' static library; all run make.
+BuildGraph small_graph() {
+  return *BuildGraph::make(
+      {node("app", {"tls-dev", "make"}), node("kit", {"tls-static", "make"}), node("make", {}),
+       node("tls", {"zlib-dev", "make"}, {"tls-dev", "tls-static"}), node("zlib", {"make"}, {"zlib-dev"})},
+      EdgePolicy::usual());
+}
+
+std::string text_of(const Simulation& run) {
+  std::string out = fmt::format("{} changes, {} builds, {} stale", run.changes, run.builds, run.stale_embeds);
+  for (const auto& [kind, count] : run.cut_off) out += fmt::format(", {} {}", count, name_of(kind));
+  return out;
+}
+
+Simulation replay(const BuildGraph& graph, std::vector<RecordedChange> changes, KeyPolicy policy,
+                  ChangeRates rates = {}, std::int64_t batch = 86400) {
+  SimulationInput input{graph, changes, policy, rates, batch};
+  input.build_seconds.assign(graph.size(), 10);
+  input.workers = 1;
+  return simulate(input);
+}
+
+TEST(Simulate, CountsByEachPolicy) {
+  const BuildGraph graph = small_graph();
+  const std::vector<RecordedChange> changes = {{1000, *graph.find("zlib"), Kind::kVersion},
+                                               {200000, *graph.find("make"), Kind::kVersion},
+                                               {400000, *graph.find("tls"), Kind::kVersion}};
+  ChangeRates same_abi;
+  same_abi.version.abi = same_abi.relinked.abi = 0;
+  const std::tuple<KeyPolicy, ChangeRates, const char*> rows[] = {
+      {KeyPolicy::kExplicit, {}, "3 changes, 3 builds, 1 stale, 4 tool, 2 link, 1 embed"},
+      {KeyPolicy::kDirect, {}, "3 changes, 6 builds, 0 stale, 4 tool, 1 link, 1 embed"},
+      {KeyPolicy::kInputs, {}, "3 changes, 12 builds, 0 stale"},
+      {KeyPolicy::kAbi, {}, "3 changes, 8 builds, 0 stale, 4 tool"},
+      {KeyPolicy::kAbi, same_abi, "3 changes, 4 builds, 0 stale, 4 tool, 2 link"},
+  };
+  for (const auto& [policy, rates, text] : rows)
+    EXPECT_EQ(text_of(replay(graph, changes, policy, rates)), text) << name_of(policy);
+}
+
+TEST(Simulate, WaitsForWorkersAndForMakers) {
+  const BuildGraph graph = small_graph();
+  const Simulation run = replay(graph, {{1000, *graph.find("zlib"), Kind::kVersion}}, KeyPolicy::kAbi);
+  // zlib, tls, then app and kit: the last ends after 40 seconds on one worker.
+  EXPECT_EQ(run.builds, 4U);
+  EXPECT_EQ(run.median_wait, 20);
+  EXPECT_EQ(run.p90_wait, 30);
+  EXPECT_EQ(run.busy, 1);
+}
+
+TEST(Simulate, ReadsAHistoryAndNamesAFaultyLine) {
+  const BuildGraph graph = small_graph();
+  const auto history = read_history(
+      "ts\tdefinition\tkind\n20\tzlib\tepoch\t1\t2\n10\tapp\tversion\t1\t0\n5\tgone\tversion\t1\t0\n", "h", graph);
+  ASSERT_TRUE(history) << history.error().render();
+  ASSERT_EQ(history->changes.size(), 2U);
+  EXPECT_EQ(history->changes[0].at, 10);
+  EXPECT_EQ(history->passed_over, 1U);
+  const auto broken = read_history("x\tzlib\tepoch\n", "h", graph);
+  ASSERT_FALSE(broken);
+  EXPECT_EQ(broken.error().render(),
+            "h:1:1: expected SECONDS, DEFINITION, KIND with tabs between, got 'x\tzlib\tepoch'");
+}
+
+Result<std::string> read_packed(const std::string& file) {
+  const std::string packed = TRY(os::read_file(file));
+  std::string text;
+  const auto sink = [&](std::string_view part) -> Result<> {
+    text += part;
+    return {};
+  };
+  TRY(codec::read_compressed(packed, file, std::uint64_t{64} << 20, sink));
+  return text;
+}
+
+/// A year of the field; the counts in daily batches were found by another program.
+TEST(Simulate, CountsTheFieldsYearAsAnotherProgramDid) {
+  const char* shared = std::getenv("NACRE_SHARED");
+  if (shared == nullptr) GTEST_SKIP() << "NACRE_SHARED is not set";
+  const std::string folder = std::string(shared) + "/planner/";
+  const auto text = read_packed(folder + "graph.json.zst"), events = read_packed(folder + "events12m.tsv.zst");
+  if (!text || !events) GTEST_SKIP() << "no graph or no events in " << folder;
+  auto nodes = read_graph_nodes(*codec::parse_json(*text, "graph.json"));
+  ASSERT_TRUE(nodes);
+  for (GraphNode& node : *nodes)  // that program took no notice of bounds
+    for (std::string& atom : node.build) atom.resize(std::min(atom.find_first_of("<>=~"), atom.size()));
+  const auto graph = BuildGraph::make(*std::move(nodes), EdgePolicy::usual());
+  ASSERT_TRUE(graph);
+  const auto history = read_history(*events, "events", *graph);
+  ASSERT_TRUE(history) << history.error().render();
+  EXPECT_EQ(history->changes.size(), 30251U);
+  std::vector<std::pair<KeyPolicy, std::size_t>> rows = {{KeyPolicy::kExplicit, 27909}, {KeyPolicy::kDirect, 66259}};
+  if (std::getenv("NACRE_TEST_LARGE") != nullptr) rows.emplace_back(KeyPolicy::kInputs, 1059995);
+  for (const auto& [policy, builds] : rows) {
+    const Simulation run = replay(*graph, history->changes, policy);
+    EXPECT_EQ(run.changes, 27909U);
+    EXPECT_EQ(run.builds, builds) << name_of(policy);
+  }
+}
+
+}  // namespace
+}  // namespace nacre::plan
