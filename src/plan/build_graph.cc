@@ -95,22 +95,33 @@ Json to_json(std::span<const GraphNode> nodes) {
   return out.set("schema", "nacre-graph/1").set("nodes", std::move(rows));
 }
 
-BuildGraph::Rows BuildGraph::sorted_rows(std::vector<Edge> edges, std::size_t nodes, NodeId Edge::*by) {
-  NodeId Edge::*const other = by == &Edge::user ? &Edge::maker : &Edge::user;
-  std::sort(edges.begin(), edges.end(), [&](const Edge& a, const Edge& b) {
-    return std::tuple(a.*by, a.*other, b.kind) < std::tuple(b.*by, b.*other, a.kind);
-  });
+BuildGraph::Rows BuildGraph::rows_by_user(std::vector<Edge> edges, std::size_t nodes) {
   Rows out;
   out.begin.assign(nodes + 1, 0);
-  for (const Edge& edge : edges) {
-    if (!out.edges.empty() && out.edges.back().user == edge.user && out.edges.back().maker == edge.maker) {
-      out.edges.back().development |= edge.development;
-      continue;
+  for (std::size_t first = 0, last = 0; first < edges.size(); first = last) {
+    while (last < edges.size() && edges[last].user == edges[first].user) ++last;
+    std::sort(edges.begin() + static_cast<std::ptrdiff_t>(first), edges.begin() + static_cast<std::ptrdiff_t>(last),
+              [](const Edge& a, const Edge& b) { return std::tie(a.maker, b.kind) < std::tie(b.maker, a.kind); });
+    const std::size_t kept = out.edges.size();
+    for (std::size_t i = first; i < last; ++i) {
+      if (out.edges.size() > kept && out.edges.back().maker == edges[i].maker)
+        out.edges.back().development |= edges[i].development;
+      else out.edges.push_back(edges[i]);
     }
-    ++out.begin[edge.*by + 1];
-    out.edges.push_back(edge);
+    out.begin[edges[first].user + 1] = static_cast<std::uint32_t>(out.edges.size() - kept);
   }
   for (std::size_t i = 0; i < nodes; ++i) out.begin[i + 1] += out.begin[i];
+  return out;
+}
+
+BuildGraph::Rows BuildGraph::rows_by_maker(const Rows& by_user, std::size_t nodes) {
+  Rows out;
+  out.begin.assign(nodes + 1, 0);
+  for (const Edge& edge : by_user.edges) ++out.begin[edge.maker + 1];
+  for (std::size_t i = 0; i < nodes; ++i) out.begin[i + 1] += out.begin[i];
+  out.edges.resize(by_user.edges.size());
+  std::vector<std::uint32_t> next(out.begin.begin(), out.begin.end() - 1);
+  for (const Edge& edge : by_user.edges) out.edges[next[edge.maker]++] = edge;
   return out;
 }
 
@@ -129,7 +140,8 @@ Result<std::optional<std::uint32_t>> BuildGraph::giver_of(std::string_view atom,
   if (!read) return std::move(read).error().at({asker.file, 0, 0});
   if (read->conflict) return best;
   const apk::Dependency wanted{std::string(read->name), false, {}, read->op, std::string(read->version)};
-  if (const auto own = by_name_.find(read->name); own != by_name_.end()) {
+  if (const auto own = by_name_.find(read->name);
+      own != by_name_.end() && wanted.accepts(nodes_[packages_[own->second].maker].version)) {
     best = own->second;
     return best;
   }
@@ -178,12 +190,15 @@ Result<BuildGraph> BuildGraph::make(std::vector<GraphNode> nodes, const EdgePoli
 
 Result<> BuildGraph::resolve_all(const EdgePolicy& policy) {
   std::vector<Edge> build, runtime, test;
+  std::unordered_map<std::string_view, std::optional<std::uint32_t>> answers;  // one atom stands in many roots
   asked_.resize(nodes_.size());
   for (NodeId id = 0; id < nodes_.size(); ++id) {
     const GraphNode& node = nodes_[id];
     const auto take = [&](const std::string& atom, EdgeKind otherwise,
                           std::vector<Edge>& into) -> Result<std::optional<std::uint32_t>> {
-      const auto package = TRY(giver_of(atom, node));
+      const auto [known, fresh] = answers.try_emplace(atom);
+      if (fresh) known->second = TRY(giver_of(atom, node));
+      const std::optional<std::uint32_t> package = known->second;
       if (package) {
         const EdgeKind kind = otherwise == EdgeKind::kTool ? kinds_[*package] : otherwise;
         const std::string& name = *packages_[*package].name;
@@ -207,10 +222,10 @@ Result<> BuildGraph::resolve_all(const EdgePolicy& policy) {
       }
     }
   }
-  build_ = sorted_rows(build, size(), &Edge::user);
-  used_ = sorted_rows(std::move(build), size(), &Edge::maker);
-  runtime_ = sorted_rows(std::move(runtime), size(), &Edge::user);
-  test_ = sorted_rows(std::move(test), size(), &Edge::user);
+  build_ = rows_by_user(std::move(build), size());
+  used_ = rows_by_maker(build_, size());
+  runtime_ = rows_by_user(std::move(runtime), size());
+  test_ = rows_by_user(std::move(test), size());
   return {};
 }
 
@@ -239,7 +254,7 @@ std::vector<Edge> BuildGraph::build_root(NodeId user) const {
   }
   std::vector<Edge> edges;
   for (const auto& [package, kind] : seen) edges.push_back({packages_[package].maker, user, kind, package, false});
-  return sorted_rows(std::move(edges), size(), &Edge::user).edges;
+  return rows_by_user(std::move(edges), size()).edges;
 }
 
 }  // namespace nacre::plan

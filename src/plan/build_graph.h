@@ -83,7 +83,9 @@ class BuildGraph {
   static std::span<const Edge> row(const Rows& rows, NodeId id) {
     return std::span(rows.edges).subspan(rows.begin[id], rows.begin[id + 1] - rows.begin[id]);
   }
-  static Rows sorted_rows(std::vector<Edge> edges, std::size_t nodes, NodeId Edge::*by);
+  /// Edges in the order of their users; of two to one maker the stronger stays.
+  static Rows rows_by_user(std::vector<Edge> edges, std::size_t nodes);
+  static Rows rows_by_maker(const Rows& by_user, std::size_t nodes);
 
   struct Package {
     const std::string* name = nullptr;
