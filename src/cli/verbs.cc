@@ -20,6 +20,7 @@ const std::vector<Verb>& all_verbs() {
   static const std::vector<Verb> kVerbs = with_groups({
       verb_up(),
       verb_plan(),
+      verb_simulate(),
       verb_build(),
       verb_test(),
       verb_shell(),

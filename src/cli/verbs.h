@@ -8,6 +8,7 @@ namespace nacre::cli {
 // verb_NAME.md.
 Verb verb_up();
 Verb verb_plan();
+Verb verb_simulate();
 Verb verb_build();
 Verb verb_test();
 Verb verb_shell();

@@ -1,9 +1,9 @@
 #include "plan/plan.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "plan/graph.h"
-
-#include <algorithm>
 
 namespace nacre::plan {
 namespace {
@@ -13,8 +13,7 @@ struct Node {
   const definition::Definition* definition = nullptr;
   PackageGraph::Root root;     ///< Our packages in its build root, as texts say.
   std::set<std::size_t> hard;  ///< Definitions that make them: these must come before.
-  std::set<std::size_t>
-      soft;  ///< Makers of what its last root held: before, unless that makes a cycle.
+  std::set<std::size_t> soft;  ///< Makers of what its last root held: before, unless that makes a cycle.
   bool from_stage0_alone = false;
 };
 
@@ -30,8 +29,7 @@ const BuiltFrom* last_build(const Draft& draft, const Node& node) {
   return found == draft.input.built.end() ? nullptr : &found->second;
 }
 
-Result<Draft> make_draft(const PlanInput& input,
-                         const std::vector<const definition::Definition*>& sorted) {
+Result<Draft> make_draft(const PlanInput& input, const std::vector<const definition::Definition*>& sorted) {
   PackageGraph graph = TRY(PackageGraph::make(sorted));
   const PackageGraph::Root always = TRY(graph.root_of(input.always, {}));
   std::set<std::size_t> base;
@@ -53,8 +51,7 @@ Result<Draft> make_draft(const PlanInput& input,
       if (const BuiltFrom* built = last_build(draft, node)) {
         for (const auto& [name, digest] : built->root) {
           const std::ptrdiff_t maker = draft.graph.maker_of(name);
-          if (maker >= 0 && static_cast<std::size_t>(maker) != i)
-            node.soft.insert(static_cast<std::size_t>(maker));
+          if (maker >= 0 && static_cast<std::size_t>(maker) != i) node.soft.insert(static_cast<std::size_t>(maker));
         }
       }
     }
@@ -110,9 +107,8 @@ Error cycle_error(const Draft& draft, const std::set<std::size_t>& left) {
   std::string text;
   for (std::size_t i = 0; i < path.size(); ++i) {
     const std::size_t next = path[(i + 1) % path.size()];
-    text += fmt::format(
-        "\n  {} is built with {}, which {} makes", draft.nodes[path[i]].definition->name,
-        link_between(draft.nodes[path[i]], next), draft.nodes[next].definition->name);
+    text += fmt::format("\n  {} is built with {}, which {} makes", draft.nodes[path[i]].definition->name,
+                        link_between(draft.nodes[path[i]], next), draft.nodes[next].definition->name);
   }
   return Error::make(ErrorKind::kConflict, "definitions wait for each other:{}", text)
       .hint(
@@ -159,13 +155,10 @@ Result<std::vector<std::size_t>> order(const Draft& draft, const std::set<std::s
 
 /// Names of source files that the last build did not have. One without SHA-256 is in the recipe
 /// alone.
-std::vector<std::string> new_sources(const definition::Definition& definition,
-                                     const std::set<std::string>& had) {
+std::vector<std::string> new_sources(const definition::Definition& definition, const std::set<std::string>& had) {
   std::vector<std::string> out;
   for (const definition::Source& source : definition.sources) {
-    if (source.sha256.empty() || had.contains(source.sha256) ||
-        had.contains("sha256:" + source.sha256))
-      continue;
+    if (source.sha256.empty() || had.contains(source.sha256) || had.contains("sha256:" + source.sha256)) continue;
     out.push_back(source.uri.substr(source.uri.rfind('/') + 1));
   }
   return out;
@@ -180,8 +173,7 @@ std::vector<std::string> certain_reasons(const Draft& draft, const Node& node) {
   for (const std::string& file : new_sources(*node.definition, built->sources))
     why.push_back("source " + file + " is new");
   const auto beside = draft.input.side_files.find(node.definition->name);
-  if (beside != draft.input.side_files.end() && !built->side_files.empty() &&
-      beside->second != built->side_files)
+  if (beside != draft.input.side_files.end() && !built->side_files.empty() && beside->second != built->side_files)
     why.push_back("a file beside the definition changed");
   for (const auto& [name, digest] : built->root) {
     if (node.from_stage0_alone) {
@@ -193,16 +185,19 @@ std::vector<std::string> certain_reasons(const Draft& draft, const Node& node) {
       if (draft.graph.maker_of(name) >= 0) continue;
     }
     const auto now = draft.input.contents.find(name);
-    if (now == draft.input.contents.end())
-      why.push_back(name + " is no longer there");
-    else if (now->second != digest)
-      why.push_back(name + " changed");
+    if (now == draft.input.contents.end()) why.push_back(name + " is no longer there");
+    else if (now->second != digest) why.push_back(name + " changed");
   }
   return why;
 }
 
+/// A reason, and the definition whose step is behind it; none: its own.
+struct Reason {
+  std::string text, because_of;
+};
+
 /// Packages of its build root that may come out otherwise.
-std::vector<std::string> possible_reasons(const Draft& draft, std::size_t index) {
+std::vector<Reason> possible_reasons(const Draft& draft, std::size_t index) {
   const Node& node = draft.nodes[index];
   const BuiltFrom* built = last_build(draft, node);
   if (node.from_stage0_alone || built == nullptr) return {};
@@ -210,19 +205,21 @@ std::vector<std::string> possible_reasons(const Draft& draft, std::size_t index)
     const auto action = draft.done.find(maker);
     return maker != index && action != draft.done.end() && action->second != Action::kKeep;
   };
-  std::map<std::string, std::string> why;
+  std::map<std::string, Reason> why;
+  const auto may_change = [&](const std::string& name, std::size_t maker) {
+    why[name] = {name + " may change", draft.nodes[maker].definition->name};
+  };
   for (const auto& [name, member] : node.root) {
-    if (moves(member.maker))
-      why[name] = name + " may change";
+    if (moves(member.maker)) may_change(name, member.maker);
     else if (member.sure && draft.input.contents.contains(name) && !built->root.contains(name))
-      why[name] = name + " is new in its build root";
+      why[name] = {name + " is new in its build root", {}};
   }
   for (const auto& [name, digest] : built->root) {
     const std::ptrdiff_t maker = draft.graph.maker_of(name);
-    if (maker >= 0 && moves(static_cast<std::size_t>(maker))) why[name] = name + " may change";
+    if (maker >= 0 && moves(static_cast<std::size_t>(maker))) may_change(name, static_cast<std::size_t>(maker));
   }
-  std::vector<std::string> out;
-  for (auto& [name, text] : why) out.push_back(std::move(text));
+  std::vector<Reason> out;
+  for (auto& [name, reason] : why) out.push_back(std::move(reason));
   return out;
 }
 
@@ -231,9 +228,8 @@ std::vector<std::string> possible_reasons(const Draft& draft, std::size_t index)
 Result<Plan> make_plan(const PlanInput& input) {
   std::vector<const definition::Definition*> sorted;
   for (const definition::Definition& definition : input.definitions) sorted.push_back(&definition);
-  std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) {
-    return std::tie(a->name, a->file) < std::tie(b->name, b->file);
-  });
+  std::sort(sorted.begin(), sorted.end(),
+            [](const auto* a, const auto* b) { return std::tie(a->name, a->file) < std::tie(b->name, b->file); });
   Draft draft = TRY(make_draft(input, sorted));
   const std::set<std::size_t> chosen = TRY(wanted(draft));
   const std::vector<std::size_t> sequence = TRY(order(draft, chosen));
@@ -243,12 +239,15 @@ Result<Plan> make_plan(const PlanInput& input) {
     PlannedStep step;
     step.name = node.definition->name;
     step.from_stage0_alone = node.from_stage0_alone;
-    for (const std::size_t earlier : node.hard)
-      step.after.push_back(draft.nodes[earlier].definition->name);
+    for (const std::size_t earlier : node.hard) step.after.push_back(draft.nodes[earlier].definition->name);
     step.why = certain_reasons(draft, node);
+    step.because_of.resize(step.why.size());
     if (!step.why.empty()) step.action = Action::kBuild;
     if (step.action == Action::kKeep) {
-      step.why = possible_reasons(draft, index);
+      for (Reason& reason : possible_reasons(draft, index)) {
+        step.why.push_back(std::move(reason.text));
+        step.because_of.push_back(std::move(reason.because_of));
+      }
       if (!step.why.empty()) step.action = Action::kMaybe;
     }
     draft.done[index] = step.action;
