@@ -1,3 +1,4 @@
+#include "attest/cyclonedx.h"
 #include "attest/provenance.h"
 #include "attest/sbom.h"
 #include "attest/spdx.h"
@@ -235,6 +236,62 @@ TEST(ImageSbom, ContainsLayersPackagesAndSourcesOnce) {
   package.record.version = "1.3.2-r0";
   package.record.arch = "x86_64";
   expect_connected(repository_sbom({package, package}, Edition::kCommunity, 3, 1));
+}
+
+TEST(CycloneDx, SaysWhatTheSpdxDocumentSaysAndWhoNeedsWhom) {
+  const Arch arch = *find_arch("x86_64");
+  definition::Definition app = zlib();
+  app.name = "app";
+  app.copyright = {{"odd terms", {}, {}, {}}};
+  const Json spdx = image_sbom(small_image(), {package_sbom(zlib(), "zlib", arch, {zlib_source()}, "c", 1),
+                                               package_sbom(app, "app", arch, {zlib_source()}, "c", 1)});
+  apk::IndexRecord needs, gives;
+  needs.name = "app", needs.version = "1.3.2-r0", needs.depends = {"so:libz.so.1>=1", "!busybox", "absent", "app"};
+  gives.name = "zlib", gives.version = "1.3.2-r0", gives.provides = {"so:libz.so.1=1.3"};
+  const Json bom = cyclonedx_of(spdx, package_graph({needs, gives}));
+  EXPECT_EQ(bom["specVersion"].as_string(), "1.6");
+  EXPECT_EQ(bom["metadata"]["component"]["bom-ref"].as_string(),
+            "SPDXRef-Package-Image-sha256-" + codec::sha256("manifest").hex());
+  EXPECT_EQ(bom["metadata"]["timestamp"].as_string(), "2023-11-14T22:13:20Z");
+  std::map<std::string, Json> components, dependencies;
+  for (const Json& row : bom["components"].items()) components[row["bom-ref"].as_string()] = row;
+  for (const Json& row : bom["dependencies"].items()) dependencies[row["ref"].as_string()] = row["dependsOn"];
+  ASSERT_EQ(components.size(), 4u) << "layer, operating system, two packages; sources are references";
+  const Json& library = components["SPDXRef-Package-zlib-1.3.2-r0"];
+  EXPECT_EQ(library["purl"].as_string(), "pkg:apk/nacre/zlib@1.3.2-r0?arch=x86_64&distro=nacre");
+  EXPECT_EQ(library["licenses"].items()[0]["expression"].as_string(),
+            "Zlib AND (MIT OR Apache-2.0) AND LicenseRef-odd-terms");
+  EXPECT_EQ(library["properties"].items()[0]["value"].as_string(), "odd terms");
+  EXPECT_EQ(codec::to_json(library["externalReferences"]),
+            fmt::format(R"([{{"type":"website","url":"https://zlib.net"}},{{"type":"source-distribution",)"
+                        R"("url":"https://zlib.net/zlib-1.3.2.tar.gz","comment":"zlib 1.3.2; repacked: these are )"
+                        R"(not the bytes that upstream published","hashes":[{{"alg":"SHA-256","content":"{}"}}]}}])",
+                        codec::sha256("tarball").hex()));
+  EXPECT_EQ(components["SPDXRef-Package-app-1.3.2-r0"]["licenses"].items()[0]["license"]["text"]["content"].as_string(),
+            "odd terms");
+  EXPECT_EQ(dependencies["SPDXRef-Package-app-1.3.2-r0"].as_strings(),
+            std::vector<std::string>{"SPDXRef-Package-zlib-1.3.2-r0"});
+  EXPECT_TRUE(dependencies["SPDXRef-Package-zlib-1.3.2-r0"].as_strings().empty());
+  EXPECT_EQ(dependencies["SPDXRef-OperatingSystem-nacre"].as_strings(),
+            (std::vector<std::string>{"SPDXRef-Package-app-1.3.2-r0", "SPDXRef-Package-zlib-1.3.2-r0"}));
+  EXPECT_EQ(bom, cyclonedx_of(spdx, package_graph({needs, gives})));
+  EXPECT_NE(bom["serialNumber"], cyclonedx_of(image_index_sbom({small_image()}))["serialNumber"]);
+}
+
+TEST(CycloneDx, BearsAnyDocument) {
+  for (const char* text : {"{}", R"({"packages":[{}]})", R"({"packages":[{"SPDXID":"a"},{"SPDXID":"a"}]})",
+                           R"({"packages":3,"relationships":[{}],"documentDescribes":["nothing"]})",
+                           R"({"packages":[{"SPDXID":"a","checksums":[{"algorithm":"SHA256","checksumValue":"x"}],)"
+                           R"("downloadLocation":"a b",)"
+                           R"("externalRefs":[{"referenceType":"cpe23Type","referenceLocator":"cpe"}]}]})"}) {
+    const Json bom = cyclonedx_of(*codec::parse_json(text, "test"));
+    EXPECT_EQ(bom["bomFormat"].as_string(), "CycloneDX") << text;
+    for (const Json& row : bom["components"].items())
+      for (const char* key : {"hashes", "cpe", "externalReferences"}) EXPECT_EQ(row.find(key), nullptr) << text;
+  }
+  const std::vector<apk::IndexRecord> records = installed_records("F:x\nP:a\nV:1\nD:b c\n\nP:\nV:\n\nP:b\nV:2\np:c");
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[0].depends, (std::vector<std::string>{"b", "c"}));
 }
 
 TEST(Statement, IsInTotoV1) {

@@ -1,11 +1,17 @@
 #include "attest/image_spdx.h"
 
 #include "base/encoding.h"
+#include "base/field_archs.h"
 #include "base/text.h"
 #include "image/export.h"
+#include "image/read.h"
 #include "os/clock.h"
+#include "store/store.h"
+
+#include <time.h>
 
 #include <algorithm>
+#include <ctime>
 #include <map>
 #include <set>
 
@@ -200,13 +206,18 @@ void join_sbom(Document& doc, const std::string& text, const std::string& source
     known.insert(package["SPDXID"].as_string());
     if (described.contains(package["SPDXID"].as_string())) roots.insert(package["SPDXID"].as_string());
   }
+  std::map<std::string_view, std::vector<std::string_view>> leads_to;
+  for (const Json& relation : relations)
+    if (const std::string& to = relation["relatedSpdxElement"].as_string(); !is_file(to))
+      leads_to[relation["spdxElementId"].as_string()].push_back(to);
   std::set<std::string> wanted = roots;
-  for (std::size_t before = 0; before != wanted.size();) {
-    before = wanted.size();
-    for (const Json& relation : relations)
-      if (wanted.contains(relation["spdxElementId"].as_string()) &&
-          !is_file(relation["relatedSpdxElement"].as_string()))
-        wanted.insert(relation["relatedSpdxElement"].as_string());
+  std::vector<std::string_view> next(roots.begin(), roots.end());
+  while (!next.empty()) {
+    const auto found = leads_to.find(next.back());
+    next.pop_back();
+    if (found == leads_to.end()) continue;
+    for (const std::string_view to : found->second)
+      if (wanted.emplace(to).second) next.push_back(to);
   }
   for (const Json& package : (*json)["packages"].items())
     if (wanted.contains(package["SPDXID"].as_string())) doc.packages.push_back(tidy(package, supplier));
@@ -242,6 +253,18 @@ void add_source(Document& doc, const std::string& vcs_url, const std::string& su
   }
   doc.packages.push_back(source.json());
   doc.relate(doc.described, "GENERATED_FROM", source.id);
+}
+
+/// Seconds since 1970 of a date as images have it, or 0.
+std::int64_t seconds_of(const std::string& date) {
+  std::tm time{};
+  return ::strptime(date.c_str(), "%Y-%m-%dT%H:%M:%S", &time) == nullptr ? 0 : ::timegm(&time);
+}
+
+Result<std::vector<apk::IndexRecord>> records_of_image(const Sha256& manifest, Env& env) {
+  const std::map<std::string, std::string> files = TRY(image::read_files(manifest, {std::string(kDatabase)}, env));
+  const auto database = files.find(std::string(kDatabase));
+  return installed_records(database == files.end() ? std::string_view() : std::string_view(database->second));
 }
 
 std::string space_of(const std::string& digest) { return "https://nacre.dev/spdx/image/" + digest.substr(7); }
@@ -311,8 +334,8 @@ Result<std::string> reference_image_spdx(const image::ImageSpec& spec, const ima
 }
 
 std::string reference_index_spdx(const image::ImageSpec& spec, const std::vector<image::Image>& images,
-                                 const image::Descriptor& index, const std::string& tag) {
-  const std::string digest = index.digest.oci(), name = purl_name(tag), supplier = kNoAssertion;
+                                 const image::Descriptor& index, const std::string& tag, const std::string& supplier) {
+  const std::string digest = index.digest.oci(), name = purl_name(tag);
   Document doc;
   doc.name = "sbom-" + digest;
   doc.space = space_of(digest);
@@ -337,9 +360,44 @@ std::string reference_index_spdx(const image::ImageSpec& spec, const std::vector
                     {{"arch", std::string(image.arch.oci)}, {"mediaType", std::string(kManifest)}, {"os", "linux"}});
     doc.packages.push_back(one.json());
     doc.relate(whole.id, "VARIANT_OF", one.id);
+    doc.relate(whole.id, "CONTAINS", one.id);   // readers that do not follow VARIANT_OF would drop it
   }
   add_source(doc, spec.vcs_url, supplier);
   return doc.text();
+}
+
+std::string supplier_of(const Json& spdx) {
+  const std::vector<std::string> described = spdx["documentDescribes"].as_strings();
+  for (const Json& package : spdx["packages"].items())
+    if (!described.empty() && package["SPDXID"].as_string() == described.front()) return package["supplier"].as_string();
+  return kNoAssertion;
+}
+
+Result<image::Image> stored_image(const Sha256& manifest, Env& env) {
+  image::Image out;
+  const image::ImageParts parts = TRY(image::read_parts(manifest, env));
+  const Json document = TRY(image::read_document(manifest, env));
+  const Sha256 config_digest = TRY(parse_sha256(document["config"]["digest"].as_string()));
+  const Json config = TRY(image::read_document(config_digest, env));
+  const std::string& variant = config["variant"].as_string();
+  const std::string platform = config["architecture"].as_string() + (variant.empty() ? "" : "/" + variant);
+  out.arch = TRY(find_field_arch(platform), "reading image {}", manifest.oci());
+  out.created = seconds_of(config["created"].as_string());
+  const std::uint64_t size = TRY(env.store.size(manifest));
+  out.manifest = {std::string(kManifest), manifest, size};
+  for (const image::Descriptor& layer : parts.layers) {
+    image::Layer one;
+    one.blob = layer;
+    out.layers.push_back(std::move(one));
+  }
+  const std::vector<apk::IndexRecord> records = TRY(records_of_image(manifest, env));
+  for (const apk::IndexRecord& record : records) out.packages.push_back(record.name + "=" + record.version);
+  return out;
+}
+
+Result<PackageGraph> graph_of_image(const Sha256& manifest, Env& env) {
+  const std::vector<apk::IndexRecord> records = TRY(records_of_image(manifest, env));
+  return package_graph(records);
 }
 
 }  // namespace nacre::attest

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "attest/cyclonedx.h"
 #include "base/env.h"
 #include "image/image.h"
 
@@ -14,8 +15,18 @@ namespace nacre::attest {
 Result<std::string> reference_image_spdx(const image::ImageSpec& spec, const image::Image& image,
                                          const std::string& tag, Env& env);
 
-/// SBOM of the index: its images as variants.
+/// SBOM of the index: its images as variants. `supplier` as the SBOMs of the images have it (supplier_of()).
 std::string reference_index_spdx(const image::ImageSpec& spec, const std::vector<image::Image>& images,
-                                 const image::Descriptor& index, const std::string& tag);
+                                 const image::Descriptor& index, const std::string& tag, const std::string& supplier);
+
+/// Who supplies what a document describes, as it says it: "Organization: Wolfi".
+std::string supplier_of(const codec::Json& spdx);
+
+/// What composing an image left in the store, read again: manifest, layers, date, architecture, packages. Enough for
+/// the functions above.
+Result<image::Image> stored_image(const Sha256& manifest, Env& env);
+
+/// Who needs whom among the packages that an image says it holds.
+Result<PackageGraph> graph_of_image(const Sha256& manifest, Env& env);
 
 }  // namespace nacre::attest

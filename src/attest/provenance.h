@@ -28,6 +28,7 @@ constexpr std::string_view kStage0BuildType = "https://nacre.dev/buildtypes/stag
 
 constexpr std::string_view kProvenanceType = "https://slsa.dev/provenance/v1";
 constexpr std::string_view kSpdxType = "https://spdx.dev/Document";
+constexpr std::string_view kCycloneDxType = "https://cyclonedx.org/bom";
 constexpr std::string_view kCosignSignatureType = "https://sigstore.dev/cosign/sign/v1";
 
 /// A subject of an in-toto statement: a name (may be empty) and its SHA-256.

@@ -51,9 +51,14 @@ struct ImageSource {
   std::function<Result<codec::Json>(const Sha256& subject)> referrers;   ///< Array of descriptors.
 };
 
+/// The predicate of the first attestation of this type about `subject`, unverified but for digests and subject; nullopt
+/// when there is none.
+Result<std::optional<codec::Json>> find_predicate(const Sha256& subject, std::string_view type,
+                                                  const ImageSource& source);
+
 /// Every blob of the image by digest (layers, diffIDs, config, manifest), image signature, provenance and SBOM
-/// attestations on manifest and index, and that each installed package stands in `signed_index` (of this edition)
-/// with the same checksum.
+/// attestations on manifest and index (SPDX must be there, CycloneDX hold where it is), and that each installed
+/// package stands in `signed_index` (of this edition) with the same checksum.
 Result<std::vector<Check>> verify_image(const Sha256& index_or_manifest, const ImageSource& source,
                                         std::string_view signed_index, const TrustedKeys& keys);
 

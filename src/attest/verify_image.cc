@@ -1,4 +1,5 @@
 #include "attest/statement_check.h"
+#include "base/encoding.h"
 #include "base/text.h"
 #include "codec/digest.h"
 #include "codec/gzip.h"
@@ -28,6 +29,31 @@ Result<std::string> blob_of(const ImageSource& source, const Sha256& digest, std
     return Error::make(ErrorKind::kDenied, "the {} {} has other bytes: their digest is {}", what,
                        digest.oci(), found.oci());
   return bytes;
+}
+
+/// Descriptors of what refers to `subject`.
+Result<Json> referrers_of(const Sha256& subject, const ImageSource& source) {
+  Json list = TRY(source.referrers(subject), "reading the attestations of {}", subject.oci());
+  if (list.items().size() > kMaxReferrers)
+    return Error::make(ErrorKind::kInvalid, "{} has {} attestations, more than {}", subject.oci(), list.items().size(),
+                       kMaxReferrers);
+  return list;
+}
+
+std::string_view predicate_type_of(const Json& descriptor) {
+  return descriptor["annotations"]["dev.sigstore.bundle.predicateType"].as_string();
+}
+
+/// The bundle of one attestation; nullopt when its manifest is about something else.
+Result<std::optional<std::string>> bundle_of(const Json& descriptor, const Sha256& subject, const ImageSource& source) {
+  const Sha256 digest = TRY(parse_sha256(descriptor["digest"].as_string()));
+  const std::string text = TRY(blob_of(source, digest, "attestation manifest"));
+  const Json manifest = TRY(codec::parse_json(text, "attestation manifest"));
+  if (manifest["subject"]["digest"].as_string() != subject.oci()) return std::optional<std::string>();
+  const auto& layers = manifest["layers"].items();
+  const Sha256 layer = TRY(parse_sha256(layers.empty() ? std::string() : layers[0]["digest"].as_string()));
+  std::string bundle = TRY(blob_of(source, layer, "attestation"));
+  return std::optional<std::string>(std::move(bundle));
 }
 
 /// What one layer holds: its digest uncompressed, and apk's record of what is installed, if it has one.
@@ -92,7 +118,15 @@ struct KnownPackages {
 
 /// Checks pile up; the first that does not hold ends it.
 struct Verifier {
-  static constexpr std::array kWanted = {kCosignSignatureType, kProvenanceType, kSpdxType};
+  struct Kind {
+    std::string_view type;
+    const char* name;
+    bool must;           ///< Images made before it was written have none.
+  };
+  static constexpr std::array<Kind, 4> kWanted = {{{kCosignSignatureType, "signature", true},
+                                                   {kProvenanceType, "provenance", true},
+                                                   {kSpdxType, "SBOM", true},
+                                                   {kCycloneDxType, "SBOM (CycloneDX)", false}}};
 
   const ImageSource& source;
   const TrustedKeys& keys;
@@ -101,22 +135,13 @@ struct Verifier {
 
   /// Bundles that say they are about `subject`, by predicate type; those of types that nobody asked for are skipped.
   Result<std::multimap<std::string, std::string>> bundles_of(const Sha256& subject) const {
-    const Json list = TRY(source.referrers(subject), "reading the attestations of {}", subject.oci());
-    if (list.items().size() > kMaxReferrers)
-      return Error::make(ErrorKind::kInvalid, "{} has {} attestations, more than {}", subject.oci(),
-                         list.items().size(), kMaxReferrers);
+    const Json list = TRY(referrers_of(subject, source));
     std::multimap<std::string, std::string> out;
     for (const Json& descriptor : list.items()) {
-      const std::string& type = descriptor["annotations"]["dev.sigstore.bundle.predicateType"].as_string();
-      if (std::find(kWanted.begin(), kWanted.end(), type) == kWanted.end()) continue;
-      const Sha256 digest = TRY(parse_sha256(descriptor["digest"].as_string()));
-      const std::string text = TRY(blob_of(source, digest, "attestation manifest"));
-      const Json manifest = TRY(codec::parse_json(text, "attestation manifest"));
-      if (manifest["subject"]["digest"].as_string() != subject.oci()) continue;
-      const auto& layers = manifest["layers"].items();
-      const Sha256 layer = TRY(parse_sha256(layers.empty() ? std::string() : layers[0]["digest"].as_string()));
-      std::string bundle = TRY(blob_of(source, layer, "attestation"));
-      out.emplace(type, std::move(bundle));
+      const std::string type(predicate_type_of(descriptor));
+      if (std::none_of(kWanted.begin(), kWanted.end(), [&](const Kind& kind) { return kind.type == type; })) continue;
+      std::optional<std::string> bundle = TRY(bundle_of(descriptor, subject, source));
+      if (bundle) out.emplace(type, *std::move(bundle));
     }
     return out;
   }
@@ -125,8 +150,9 @@ struct Verifier {
   /// beside it is no reason to refuse.
   Result<> check_evidence(const Sha256& subject, std::string_view what) {
     const std::multimap<std::string, std::string> bundles = TRY(bundles_of(subject));
-    for (const std::string_view type : kWanted) {
+    for (const auto& [type, name, must] : kWanted) {
       const auto [first, last] = bundles.equal_range(std::string(type));
+      if (first == last && !must) continue;
       if (first == last)
         return Error::make(ErrorKind::kDenied, "the {} {} has no attestation of type '{}'", what,
                            subject.oci(), type);
@@ -135,7 +161,6 @@ struct Verifier {
       for (auto next = std::next(first); !found && next != last; ++next)
         if (auto better = check_statement(next->second, wanted, keys)) found = std::move(better);
       const StatementFound statement = TRY(std::move(found), "checking '{}' of the {}", type, what);
-      const char* name = type == kCosignSignatureType ? "signature" : type == kSpdxType ? "SBOM" : "provenance";
       checks.push_back({fmt::format("{} of the {}", name, what), statement.summary});
       if (type == kProvenanceType) dependencies = statement.predicate["buildDefinition"]["resolvedDependencies"];
     }
@@ -212,6 +237,21 @@ struct Verifier {
 };
 
 }  // namespace
+
+Result<std::optional<Json>> find_predicate(const Sha256& subject, std::string_view type, const ImageSource& source) {
+  const Json list = TRY(referrers_of(subject, source));
+  for (const Json& descriptor : list.items()) {
+    if (predicate_type_of(descriptor) != type) continue;
+    const std::optional<std::string> bundle = TRY(bundle_of(descriptor, subject, source));
+    if (!bundle) continue;
+    const Json json = TRY(codec::parse_json(*bundle, "attestation"));
+    const std::string payload = TRY(from_base64(json["dsseEnvelope"]["payload"].as_string()), "reading an attestation");
+    Json statement = TRY(codec::parse_json(payload, "statement"));
+    for (const Json& row : statement["subject"].items())
+      if (row["digest"]["sha256"].as_string() == subject.hex()) return std::optional<Json>(statement["predicate"]);
+  }
+  return std::optional<Json>();
+}
 
 Result<std::vector<Check>> verify_image(const Sha256& index_or_manifest, const ImageSource& source,
                                         std::string_view signed_index, const TrustedKeys& keys) {

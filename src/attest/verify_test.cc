@@ -1,5 +1,6 @@
 #include "attest/verify.h"
 
+#include "attest/cyclonedx.h"
 #include "attest/sbom.h"
 #include "codec/digest.h"
 #include "image/kitchen_test.h"
@@ -270,6 +271,28 @@ TEST_F(VerifyImageTest, EachAttestationMustBeThereAndForeignOnesDoNotMatter) {
       fmt::format("no signature of the envelope fits the key {}\n  while checking the signature of a statement for {}\n"
                   "  while checking 'https://sigstore.dev/cosign/sign/v1' of the index",
                   trusted().attestation.fingerprint(), subject));
+}
+
+TEST_F(VerifyImageTest, CycloneDxMustHoldWhereItIs) {
+  const std::string index = index_of(packages), subject = image.index.digest.oci();
+  const Json bom = cyclonedx_of(image_index_sbom({image})), all = referrers[subject];
+  for (const Edition edition : {kCommunity, Edition::kProduction}) {
+    const auto more = attach_evidence(image.index, "nacre/web", {{std::string(kCycloneDxType), bom}}, image::kTime,
+                                      edition, test_signer(), *store_);
+    ASSERT_TRUE(more);
+    Json list = all;
+    list.push(more->referrers[subject].items()[1]);
+    referrers.set(subject, list);
+    EXPECT_EQ(check(index) == "holds", edition == kCommunity) << check(index);
+    ImageSource source;
+    source.blob = [&](const Sha256& digest) { return store_->read(digest); };
+    source.referrers = [&](const Sha256& of) -> Result<Json> { return Json(referrers[of.oci()]); };
+    const auto found = find_predicate(image.index.digest, kCycloneDxType, source);
+    ASSERT_TRUE(found && *found);
+    EXPECT_EQ(**found, bom);
+    const auto absent = find_predicate(image.manifest.digest, kCycloneDxType, source);
+    EXPECT_TRUE(absent && !*absent);
+  }
 }
 
 TEST_F(VerifyImageTest, AnotherEditionIsRefused) {

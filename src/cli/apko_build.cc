@@ -18,15 +18,31 @@ Result<> write_sboms(const MelangeArguments& arguments, const ImageJob& job, con
                      const std::string& tag, Env& env) {
   if (!arguments.on("--sbom")) return {};
   const std::string folder = arguments.text("--sbom-path");
-  for (const std::string& format : arguments.list("--sbom-formats"))
-    if (format != "spdx")
-      return Error::make(ErrorKind::kInvalid, "there is no SBOM format '{}'", format).hint("known is: spdx");
+  const std::vector<std::string> formats = arguments.list("--sbom-formats");
+  for (const std::string& format : formats)
+    if (format != "spdx" && format != "cyclonedx")
+      return Error::make(ErrorKind::kInvalid, "there is no SBOM format '{}'", format)
+          .hint("there are spdx and cyclonedx");
+  const auto has = [&](const char* format) { return std::find(formats.begin(), formats.end(), format) != formats.end(); };
+  const auto write = [&](std::string_view of, const std::string& text, const codec::Json& spdx,
+                         const attest::PackageGraph& graph) -> Result<> {
+    const std::string stem = (Path(folder) / fmt::format("sbom-{}", of)).string();
+    if (has("spdx")) TRY(os::write_file(stem + ".spdx.json", text));
+    if (!has("cyclonedx")) return {};
+    return os::write_file(stem + ".cdx.json", codec::to_pretty_json(attest::cyclonedx_of(spdx, graph)));
+  };
+  std::string supplier;
   for (const image::Image& image : images.images) {
     const std::string text = TRY(attest::reference_image_spdx(job.spec(), image, tag, env));
-    TRY(os::write_file(Path(folder) / fmt::format("sbom-{}.spdx.json", image.arch.apk), text));
+    const codec::Json spdx = TRY(codec::parse_json(text, "SBOM"));
+    attest::PackageGraph graph;
+    if (has("cyclonedx")) graph = TRY(attest::graph_of_image(image.manifest.digest, env));
+    TRY(write(image.arch.apk, text, spdx, graph));
+    if (supplier.empty()) supplier = attest::supplier_of(spdx);
   }
-  const std::string index = attest::reference_index_spdx(job.spec(), images.images, images.index, tag);
-  return os::write_file(Path(folder) / "sbom-index.spdx.json", index);
+  const std::string text = attest::reference_index_spdx(job.spec(), images.images, images.index, tag, supplier);
+  const codec::Json spdx = TRY(codec::parse_json(text, "SBOM"));
+  return write("index", text, spdx, {});
 }
 
 Result<int> run_build(const MelangeArguments& arguments, Session& session) {
@@ -157,7 +173,7 @@ std::vector<MelangeFlag> apko_image_flags() {
                {"--locked", 0, F::kSwitch, "", "with --lockfile: ask for nothing but packages", ""},
                {"--sbom", 0, F::kSwitch, "true", "write SBOMs", ""},
                {"--sbom-path", 0, F::kText, "", "directory for SBOMs; this one when absent", ""},
-               {"--sbom-formats", 0, F::kList, "spdx", "formats of SBOMs", ""},
+               {"--sbom-formats", 0, F::kList, "spdx", "formats of SBOMs: spdx, cyclonedx", ""},
                {"--vcs", 0, F::kSwitch, "true", "say which git commit the definition is of", ""}});
 }
 

@@ -2,6 +2,7 @@
 #include "base/field_archs.h"
 #include "base/text.h"
 #include "cli/apko.h"
+#include "cli/kept.h"
 #include "cli/melange_common.h"
 #include "codec/digest.h"
 #include "definition/fields.h"
@@ -228,6 +229,19 @@ std::vector<std::string> locked_list(const ImageJob& job, const ArchPicks& all) 
   return out;
 }
 
+/// What `nacre gc` leaves alone while the definition is there: the image, and the packages that make it again.
+Result<> keep_images(const ImageJob& job, const std::vector<ArchPicks>& packages, const ComposedImages& images,
+                     Env& env) {
+  std::vector<Sha256> blobs = {images.index.digest};
+  for (const image::Image& image : images.images) {
+    blobs.insert(blobs.end(), {image.manifest.digest, image.config.digest});
+    for (const image::Layer& layer : image.layers) blobs.push_back(layer.blob.digest);
+  }
+  for (const ArchPicks& arch : packages) blobs.insert(blobs.end(), arch.blobs.begin(), arch.blobs.end());
+  const bool own = job.form == image::LayerForm::kSegments;
+  return keep_for(job.spec().file, own ? "image" : "reference-image", blobs, env);
+}
+
 }  // namespace
 
 Result<ImageJob> load_job(const MelangeArguments& arguments, Env& env) {
@@ -311,6 +325,7 @@ Result<> fetch_picks(const ImageJob& job, std::vector<ArchPicks>& all, Env& env)
 }
 
 Result<ComposedImages> compose_job(const ImageJob& job, Env& env) {
+  const os::FileLock in_use = TRY(hold_off_gc(env));
   std::vector<ArchPicks> all = TRY(choose(job, env));
   TRY(fetch_picks(job, all, env));
   ComposedImages out;
@@ -338,6 +353,7 @@ Result<ComposedImages> compose_job(const ImageJob& job, Env& env) {
     out.images.push_back(std::move(image));
   }
   out.index = TRY(image::make_image_index(job.spec(), out.images, env));
+  TRY(keep_images(job, all, out, env));
   return out;
 }
 

@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "cli/apko.h"
+#include "cli/kept.h"
 #include "cli/melange_common.h"
 #include "store/store.h"
 
@@ -74,12 +75,16 @@ Result<int> run_show_config(const MelangeArguments& arguments, Session& session)
 
 Result<int> run_lock_as(const MelangeArguments& arguments, Session& session, std::string_view extension) {
   const ImageJob job = TRY(load_job(arguments, session.env));
+  const os::FileLock in_use = TRY(hold_off_gc(session.env));
   std::vector<ArchPicks> all = TRY(choose(job, session.env));
   TRY(fetch_picks(job, all, session.env));
   const image::LockFile lock = TRY(make_lock(job, all, arguments.words[0], session.env));
   std::string output = arguments.text("--output");
   if (output.empty()) output = Path(arguments.words[0]).replace_extension().string() + "." + std::string(extension);
   TRY(os::write_file(output, image::write_lock_file(lock)));
+  std::vector<Sha256> blobs;
+  for (const ArchPicks& arch : all) blobs.insert(blobs.end(), arch.blobs.begin(), arch.blobs.end());
+  TRY(keep_for(output, "lock", blobs, session.env));
   tell(session.env, fmt::format("{} packages in '{}'", lock.packages.size(), output));
   return 0;
 }

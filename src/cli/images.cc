@@ -1,5 +1,6 @@
 #include "cli/images.h"
 
+#include "attest/cyclonedx.h"
 #include "attest/provenance.h"
 #include "attest/sbom.h"
 #include "base/events.h"
@@ -18,12 +19,13 @@ namespace {
 
 using codec::Json;
 
-/// Images of equal inputs are found again by this kind, key "EDITION KEY".
+/// Images of equal inputs are found again by this kind, key "EDITION KEY EVIDENCE".
 constexpr std::string_view kKind = "image";
 constexpr double kTestSeconds = 300;
 
+/// The last word changes when further evidence is attached: images from before get it, too.
 std::string state_key(Edition edition, const Sha256& inputs) {
-  return fmt::format("{} {}", name_of(edition), inputs.hex());
+  return fmt::format("{} {} 2", name_of(edition), inputs.hex());
 }
 
 Json entry_to_json(const index::SerialImage& entry) {
@@ -64,6 +66,12 @@ Result<std::vector<Json>> sboms_of(const std::vector<index::SerialPackage>& pack
   return out;
 }
 
+attest::PackageGraph graph_of(const std::vector<index::SerialPackage>& packages) {
+  std::vector<apk::IndexRecord> records;
+  for (const index::SerialPackage& package : packages) records.push_back(package.record);
+  return attest::package_graph(records);
+}
+
 void take_evidence(index::SerialImage& entry, const attest::ImageEvidence& evidence) {
   entry.blobs.insert(entry.blobs.end(), evidence.blobs.begin(), evidence.blobs.end());
   for (const auto& [subject, descriptors] : evidence.referrers.members())
@@ -73,7 +81,7 @@ void take_evidence(index::SerialImage& entry, const attest::ImageEvidence& evide
   entry.referrers.set("tags", std::move(tags));
 }
 
-/// Signature, provenance and SBOM on the manifest and on the index.
+/// Signature, provenance and SBOMs on the manifest and on the index.
 Result<index::SerialImage> attest_image(Workshop& shop, const image::ComposeRequest& request,
                                         const image::Image& image, std::int64_t started) {
   Env& env = shop.env();
@@ -87,7 +95,12 @@ Result<index::SerialImage> attest_image(Workshop& shop, const image::ComposeRequ
                                env.clock.now_seconds(), builder);
   const std::vector<Json> package_sboms = TRY(sboms_of(request.packages, env));
   const std::string repository = repository_of(request.edition, image.name);
-  const std::string provenance_type(attest::kProvenanceType), spdx_type(attest::kSpdxType);
+  const auto evidence = [&](const Json& spdx, const attest::PackageGraph& graph) {
+    return std::vector<std::pair<std::string, Json>>{
+        {std::string(attest::kProvenanceType), provenance},
+        {std::string(attest::kSpdxType), spdx},
+        {std::string(attest::kCycloneDxType), attest::cyclonedx_of(spdx, graph)}};
+  };
 
   index::SerialImage entry;
   entry.name = image.name;
@@ -99,13 +112,11 @@ Result<index::SerialImage> attest_image(Workshop& shop, const image::ComposeRequ
   entry.blobs = {image.index.digest, image.manifest.digest, image.config.digest};
   for (const image::Layer& layer : image.layers) entry.blobs.push_back(layer.blob.digest);
   const attest::ImageEvidence on_manifest = TRY(attest::attach_evidence(
-      image.manifest, repository,
-      {{provenance_type, provenance}, {spdx_type, attest::image_sbom(image, package_sboms)}},
+      image.manifest, repository, evidence(attest::image_sbom(image, package_sboms), graph_of(request.packages)),
       image.created, request.edition, shop.session.signer, env.store));
   const attest::ImageEvidence on_index = TRY(attest::attach_evidence(
-      image.index, repository,
-      {{provenance_type, provenance}, {spdx_type, attest::image_index_sbom({image})}}, image.created,
-      request.edition, shop.session.signer, env.store));
+      image.index, repository, evidence(attest::image_index_sbom({image}), {}), image.created, request.edition,
+      shop.session.signer, env.store));
   take_evidence(entry, on_manifest);
   take_evidence(entry, on_index);
   std::sort(entry.blobs.begin(), entry.blobs.end());

@@ -4,6 +4,7 @@
 #include "store/store.h"
 
 #include <algorithm>
+#include <memory>
 
 namespace nacre::cli {
 
@@ -94,6 +95,33 @@ Result<FoundImage> find_image(const std::string& reference, Session& session) {
   out.remote = true;
   out.digest = TRY(registry.pull(parsed.digest.empty() ? parsed.tag : parsed.digest), "pulling '{}'", reference);
   return out;
+}
+
+Result<std::optional<attest::ImageSource>> evidence_of(const FoundImage& found, Session& session) {
+  attest::ImageSource out;
+  std::shared_ptr<publish::Registry> registry;
+  if (found.remote) {
+    publish::Reference parsed = TRY(publish::parse_reference(found.name));
+    registry = std::make_shared<publish::Registry>(session.env, std::move(parsed));
+    out.referrers = [registry](const Sha256& subject) { return registry->referrers(subject); };
+  } else if (found.entry) {
+    out.referrers = [entry = *found.entry](const Sha256& subject) -> Result<codec::Json> {
+      return codec::Json(entry.referrers[subject.oci()]);
+    };
+  } else {
+    return std::optional<attest::ImageSource>();
+  }
+  out.blob = [registry, &session](const Sha256& digest) -> Result<std::string> {
+    constexpr std::uint64_t kMaxBlob = std::uint64_t{4} << 30;
+    if (!registry || session.env.store.has(digest)) {
+      TRY(session.env.store.check(digest));
+      return session.env.store.read(digest, kMaxBlob);
+    }
+    auto manifest = registry->manifest(digest.oci());
+    if (manifest) return std::move(manifest->first);
+    return registry->blob(digest, kMaxBlob);
+  };
+  return std::optional<attest::ImageSource>(std::move(out));
 }
 
 Result<index::SerialPackage> find_package(const index::Serial& serial, const std::string& name) {

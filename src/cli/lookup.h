@@ -1,5 +1,6 @@
 #pragma once
 
+#include "attest/verify.h"
 #include "cli/command.h"
 #include "image/image.h"
 #include "index/index.h"
@@ -28,6 +29,10 @@ struct FoundImage {
   bool remote = false;
 };
 Result<FoundImage> find_image(const std::string& reference, Session& session);
+
+/// Where the blobs and attestations of a found image are read: the serial that has it, or its registry. `found` as
+/// find_image() gave it for `reference`. nullopt for an image of the store that is in no serial.
+Result<std::optional<attest::ImageSource>> evidence_of(const FoundImage& found, Session& session);
 
 /// Packages of a serial by name. kNotFound with the nearest name.
 Result<index::SerialPackage> find_package(const index::Serial& serial, const std::string& name);

@@ -6,53 +6,70 @@
 #include "publish/archive.h"
 #include "store/store.h"
 
+#include <algorithm>
+#include <optional>
+
 namespace nacre::cli {
 namespace {
 
 using codec::Json;
 
-constexpr double kErofsSeconds = 600;
+const std::string kFormNames = "tar, cpio, erofs, disk, docker or oci";
 
-/// mkfs.erofs over the unpacked root: owners need root.
-Result<> write_erofs(const Sha256& manifest, const Path& file, Env& env) {
-  const os::TempDir folder = TRY(os::TempDir::create(env.store.work_dir(), "erofs-"));
-  const Path root = folder.path() / "root";
-  TRY(os::make_dirs(root));
-  TRY(image::unpack_image(manifest, root, env));
-  os::Command command;
-  command.inherit_env = true;
-  command.timeout_seconds = kErofsSeconds;
-  // The date of the file system and its id are the same for every image: bytes depend on the files alone.
-  command.argv = {"mkfs.erofs",        "--quiet", "-T0", "-U", "00000000-0000-0000-0000-000000000000", "-zlz4hc",
-                  file.string(), root.string()};
-  const auto done = env.processes.run(command, env.stop);
-  if (!done)
-    return Error::make(ErrorKind::kNotFound, "mkfs.erofs cannot be run").hint("install erofs-utils");
-  if (!done->ok()) return Error::make(ErrorKind::kInvalid, "mkfs.erofs failed:\n  {}", done->err);
-  return {};
+/// What one call of export writes.
+struct Export {
+  FoundImage image;
+  Path file;
+  std::string tag;
+  Arch arch;
+  std::optional<image::RootFormat> root;  ///< Of forms that hold one architecture's root file system.
+};
+
+Result<> write_root(const Export& what, Env& env) {
+  const Sha256 manifest = TRY(image::manifest_for(what.image.digest, what.arch, env));
+  return image::export_root(manifest, *what.root, what.file, env);
+}
+
+Result<> write_docker(const Export& what, Env& env) {
+  const std::string name = what.image.entry ? what.image.entry->name : "image";
+  return publish::write_docker_archive(what.file, what.image.digest, {what.tag.empty() ? name + ":latest" : what.tag},
+                                       env);
+}
+
+Result<> write_oci(const Export& what, Env& env) {
+  return publish::write_index_layout(what.file, what.image.digest, env);
+}
+
+/// A form by name: how it is written.
+struct Form {
+  std::string name;
+  Result<> (*write)(const Export& what, Env& env);
+  std::optional<image::RootFormat> root;
+};
+
+std::vector<Form> forms() {
+  std::vector<Form> out;
+  for (const image::NamedFormat& format : image::root_formats())
+    out.push_back({std::string(format.name), write_root, format.format});
+  out.push_back({"docker", write_docker, {}});
+  out.push_back({"oci", write_oci, {}});
+  return out;
 }
 
 Result<int> run_export(const Arguments& arguments, Session& session) {
-  Env& env = session.env;
-  const std::string format = arguments.text("--format");
-  const Path file = arguments.text("FILE");
-  const FoundImage found = TRY(find_image(arguments.text("IMAGE"), session));
-  if (format == "docker" || format == "oci") {
-    std::string tag = arguments.text("--tag");
-    if (tag.empty()) tag = found.entry ? found.entry->name + ":latest" : "image:latest";
-    if (format == "oci") TRY(publish::write_index_layout(file, found.digest, env));
-    else TRY(publish::write_docker_archive(file, found.digest, {tag}, env));
-  } else {
-    const Arch arch = TRY(find_field_arch(arguments.text("--arch")));
-    const Sha256 manifest = TRY(image::manifest_for(found.digest, arch, env));
-    if (format == "erofs") TRY(write_erofs(manifest, file, env));
-    else if (format == "tar") TRY(image::export_root(manifest, image::RootFormat::kTar, file, env));
-    else if (format == "cpio") TRY(image::export_root(manifest, image::RootFormat::kCpio, file, env));
-    else
-      return Error::make(ErrorKind::kInvalid, "there is no format '{}'", format)
-          .hint("there are tar, cpio, docker, oci and erofs");
-  }
-  session.print(fmt::format("{} written to '{}'", found.digest.oci(), file.string()));
+  const std::string wanted = arguments.text("--format");
+  const std::vector<Form> all = forms();
+  const auto form = std::find_if(all.begin(), all.end(), [&](const Form& one) { return one.name == wanted; });
+  if (form == all.end())
+    return Error::make(ErrorKind::kInvalid, "there is no format '{}'", wanted).hint("there are " + kFormNames);
+  Arch arch = TRY(find_field_arch(arguments.text("--arch")));
+  FoundImage found = TRY(find_image(arguments.text("IMAGE"), session));
+  const Export what{std::move(found), arguments.text("FILE"), arguments.text("--tag"), arch, form->root};
+  TRY(form->write(what, session.env));
+  Json json;
+  json.set("digest", what.image.digest.oci()).set("format", wanted).set("file", what.file.string());
+  session.print(session.json ? codec::to_json(json)
+                             : fmt::format("{} written to '{}'", what.image.digest.oci(), what.file.string()));
   return 0;
 }
 
@@ -77,11 +94,10 @@ Result<int> run_diff(const Arguments& arguments, Session& session) {
 Verb verb_image_export() {
   Verb verb;
   verb.name = "image export";
-  verb.summary = "write an image as a root file system, an initramfs, an archive or a layout";
+  verb.summary = "write an image as a root file system, an initramfs, a disk, an archive or a layout";
   verb.arguments = {{"IMAGE", "name, reference or digest", true, false, Completion::kImage},
                     {"FILE", "file, or directory for oci", true, false, Completion::kFile}};
-  verb.options = {{"--format", OptionType::kText, "FORMAT", "tar", "tar, cpio, docker, oci or erofs",
-                   Completion::kNone},
+  verb.options = {{"--format", OptionType::kText, "FORMAT", "tar", kFormNames, Completion::kNone},
                   {"--tag", OptionType::kText, "TAG", "", "name in a docker archive", Completion::kNone},
                   kArchOption};
   verb.run = run_export;

@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "cli/container.h"
+#include "cli/kept.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "cli/workshop.h"
@@ -156,7 +157,8 @@ Result<> add_failed(Roots& roots, Env& env) {
   return {};
 }
 
-/// Everything that a serial, the newest build of a definition, the lock of sources, stage 0 or a container needs.
+/// Everything that a serial, the newest build of a definition, the lock of sources, a foreign image or its lock, stage
+/// 0 or a container needs.
 Result<Roots> find_roots(Session& session) {
   Env& env = session.env;
   Roots roots;
@@ -181,6 +183,8 @@ Result<Roots> find_roots(Session& session) {
     const std::vector<build::LockedSource> sources = TRY(build::parse_sources_lock(text, lock.string()));
     for (const build::LockedSource& source : sources) roots.blobs.push_back(source.sha256);
   }
+  const std::vector<Sha256> kept = TRY(kept_blobs(env));
+  roots.blobs.insert(roots.blobs.end(), kept.begin(), kept.end());
   const std::vector<Sha256> containers = container_trees(session);
   roots.trees.insert(roots.trees.end(), containers.begin(), containers.end());
   return roots;

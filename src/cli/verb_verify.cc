@@ -75,16 +75,6 @@ Result<std::vector<Check>> verify_index(const Arguments& arguments, const Path& 
   return attest::verify_index(bytes, file.string(), provenance, keys);
 }
 
-attest::ImageSource local_source(const index::SerialImage& entry, Session& session) {
-  attest::ImageSource source;
-  source.blob = [&session](const Sha256& digest) -> Result<std::string> {
-    TRY(session.env.store.check(digest));
-    return session.env.store.read(digest, std::uint64_t{4} << 30);
-  };
-  source.referrers = [entry](const Sha256& subject) -> Result<Json> { return Json(entry.referrers[subject.oci()]); };
-  return source;
-}
-
 /// The signed index that names an image's packages: the newest serial that holds the image, else the newest of the
 /// edition.
 Result<std::string> index_for(const Sha256& digest, Edition edition, Session& session) {
@@ -111,30 +101,15 @@ Result<std::vector<Check>> verify_image(const Arguments& arguments, const std::s
     index = TRY(os::read_file(file));
   else
     index = TRY(index_for(found.digest, edition, session));
-  if (!found.remote) {
-    if (!found.entry)
-      return Error::make(ErrorKind::kNotFound, "image {} is in no serial, so it has no attestations here", found.name)
-          .hint("publish it with `nacre up`");
-    std::vector<Check> checks =
-        TRY(attest::verify_image(found.digest, local_source(*found.entry, session), index, keys));
-    for (const Sha256& blob : found.entry->blobs) TRY(session.env.store.check(blob));  // the other cosign form, too
-    checks.push_back({"every blob of the image", fmt::format("{} blobs", found.entry->blobs.size())});
-    return checks;
-  }
-  const publish::Reference parsed = TRY(publish::parse_reference(reference));
-  auto registry = std::make_shared<publish::Registry>(session.env, parsed);
-  attest::ImageSource source;
-  source.blob = [registry, &session](const Sha256& digest) -> Result<std::string> {
-    if (session.env.store.has(digest)) {
-      TRY(session.env.store.check(digest));
-      return session.env.store.read(digest, std::uint64_t{4} << 30);
-    }
-    auto manifest = registry->manifest(digest.oci());
-    if (manifest) return std::move(manifest->first);
-    return registry->blob(digest, std::uint64_t{4} << 30);
-  };
-  source.referrers = [registry](const Sha256& subject) { return registry->referrers(subject); };
-  return attest::verify_image(found.digest, source, index, keys);
+  const std::optional<attest::ImageSource> source = TRY(evidence_of(found, session));
+  if (!source)
+    return Error::make(ErrorKind::kNotFound, "image {} is in no serial, so it has no attestations here", found.name)
+        .hint("publish it with `nacre up`");
+  std::vector<Check> checks = TRY(attest::verify_image(found.digest, *source, index, keys));
+  if (found.remote) return checks;
+  for (const Sha256& blob : found.entry->blobs) TRY(session.env.store.check(blob));  // the other cosign form, too
+  checks.push_back({"every blob of the image", fmt::format("{} blobs", found.entry->blobs.size())});
+  return checks;
 }
 
 Result<int> run_verify(const Arguments& arguments, Session& session) {

@@ -30,6 +30,7 @@ const std::vector<Verb>& all_verbs() {
       verb_image_files(),
       verb_image_diff(),
       verb_image_export(),
+      verb_image_sbom(),
       verb_index(),
       verb_key(),
       verb_promote(),

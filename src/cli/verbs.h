@@ -18,6 +18,7 @@ Verb verb_image_publish();
 Verb verb_image_files();
 Verb verb_image_diff();
 Verb verb_image_export();
+Verb verb_image_sbom();
 Verb verb_index();
 std::vector<Verb> verbs_repo();
 Verb verb_key();

@@ -1,4 +1,5 @@
 #include "base/encoding.h"
+#include "codec/crc.h"
 #include "codec/digest.h"
 #include "codec/gzip.h"
 #include "codec/json.h"
@@ -24,6 +25,12 @@ std::string noise(std::size_t size) {
 TEST(Digest, KnownValues) {
   EXPECT_EQ(sha256("abc").hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(to_hex(sha1("abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
+TEST(Crc, KnownValues) {
+  EXPECT_EQ(~crc32(Crc::kIeee, "123456789"), 0xcbf43926u);
+  EXPECT_EQ(~crc32(Crc::kCastagnoli, "123456789"), 0xe3069283u);
+  EXPECT_EQ(~crc32(Crc::kIeee, "6789", crc32(Crc::kIeee, "12345")), 0xcbf43926u);
 }
 
 std::string pieces(const std::string& text, std::size_t step, int threads) {

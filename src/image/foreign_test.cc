@@ -164,6 +164,40 @@ TEST_F(ForeignImage, ExportsAreDeterministicAndReadable) {
   EXPECT_NE(listed->out.find("usr/bin/tool link to usr/bin/same"), std::string::npos) << listed->out << listed->err;
 }
 
+TEST_F(ForeignImage, DisksAndFileSystemsDependOnTheImageAlone) {
+  const os::Path disk = dir_.path() / "root.img", erofs = dir_.path() / "root.erofs";
+  const Image without = made(foreign(plain_, {owned()}));
+  const auto refused = export_root(without.manifest.digest, RootFormat::kDisk, disk, env_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kNotFound);
+  EXPECT_TRUE(export_root(without.manifest.digest, RootFormat::kErofs, erofs, env_));
+
+  const ImageSpec of = spec("contents: {packages: [tool]}\nentrypoint: {command: \"/usr/bin/tool 'two words'\"}\n"
+                            "accounts: {run-as: app, users: [{username: app, uid: 5, gid: 6}],\n"
+                            "  groups: [{groupname: app, gid: 6}]}\n"
+                            "stop-signal: SIGQUIT\nvolumes: [/data]\n");
+  const auto init =
+      package(info("nacre-init"), {folder("usr"), folder("usr/bin"), file("usr/bin/nacre-init", "init", 0755)});
+  const Image image = made(foreign(of, {owned(), init}));
+  ASSERT_TRUE(export_root(image.manifest.digest, RootFormat::kDisk, disk, env_));
+  ASSERT_TRUE(export_root(image.manifest.digest, RootFormat::kErofs, erofs, env_));
+  const std::string bytes = *os::read_file(disk), inside = *os::read_file(erofs);
+  EXPECT_EQ(bytes.size() % (1u << 20), 0u);
+  EXPECT_EQ(bytes.substr(512, 8), "EFI PART");
+  EXPECT_EQ(bytes.substr(bytes.size() - 512, 8), "EFI PART");
+  EXPECT_EQ(bytes.substr(1u << 20, inside.size()), inside) << "the partition is the EROFS";
+  EXPECT_EQ(inside.substr(1024, 4), "\xe2\xe1\xf5\xe0");
+  EXPECT_NE(inside.find("user 5 6\ndir /\nstop SIGQUIT\nvolume /data\n"), std::string::npos);
+  EXPECT_NE(inside.find("arg /usr/bin/tool\narg two words\n"), std::string::npos);
+  ASSERT_TRUE(export_root(image.manifest.digest, RootFormat::kDisk, disk, env_));
+  EXPECT_EQ(*os::read_file(disk), bytes);
+
+  const Image of_nothing = made(foreign(plain_, {owned(), init}));
+  const auto idle = export_root(of_nothing.manifest.digest, RootFormat::kInitramfs, disk, env_);
+  ASSERT_FALSE(idle) << "an init, and nothing for it to start";
+  EXPECT_EQ(idle.error().kind(), ErrorKind::kInvalid);
+}
+
 TEST_F(ForeignImage, DiffNamesWhatMatters) {
   const Image before = made(foreign(plain_, {package(info("tool"), {folder("usr"), file("usr/tool", "1")})}));
   const Image after =

@@ -16,7 +16,8 @@ EXPECTED = {
     'sbom namespace': "apko's is one constant for all documents, and SPDX wants each to have its own",
     'sbom os relation': 'the operating system hangs on the image, so that the graph is whole',
     'sbom source': "apko loses vcs-url on the way to an architecture's SBOM; ours names the source there too",
-    'sbom index supplier': 'no supplier is claimed for an index',
+    'sbom index supplier': "the index's supplier is that of its first image",
+    'sbom index relation': 'the images of an index hang on it by CONTAINS too: readers that do not follow VARIANT_OF drop them',
     'lock member': "locks have a further member 'nacre' with digests of indexes and packages; apko ignores it",
 }
 seen = set()
@@ -114,6 +115,8 @@ def normal_sbom(path, index):
     for relation in document['relationships']:
         if relation['relatedSpdxElement'].startswith('SPDXRef-OperatingSystem-'):
             note('sbom os relation')
+        elif index and relation['relationshipType'] == 'CONTAINS':
+            note('sbom index relation')
         elif relation['relationshipType'] == 'GENERATED_FROM' and not index:
             note('sbom source')
         else:

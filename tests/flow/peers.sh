@@ -49,11 +49,11 @@ unpack_deb() {
   dpkg -x "$work/$name"_*.deb "$work/unpacked" && mv "$work/unpacked" "$to"
 }
 
-# sbom_tools: pyspdxtools and the NTIA checker in build/tools/sbom.
+# sbom_tools: pyspdxtools, the NTIA checker and CycloneDX's validator in build/tools/sbom.
 sbom_tools() {
-  [ ! -x "$tools/sbom/bin/ntia-checker" ] || return 0
+  [ ! -f "$tools/sbom/complete" ] || return 0
   mkdir -p "$tools"
   rm -rf "$tools/sbom"
-  { python3 -m venv "$tools/sbom" && timeout 180 "$tools/sbom/bin/pip" install -q spdx-tools ntia-conformance-checker; } \
-    >"$scratch/pip.log" 2>&1
+  { python3 -m venv "$tools/sbom" && timeout 180 "$tools/sbom/bin/pip" install -q spdx-tools ntia-conformance-checker \
+    'cyclonedx-python-lib[json-validation]' && touch "$tools/sbom/complete"; } >"$scratch/pip.log" 2>&1
 }
