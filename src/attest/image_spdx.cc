@@ -369,7 +369,8 @@ std::string reference_index_spdx(const image::ImageSpec& spec, const std::vector
 std::string supplier_of(const Json& spdx) {
   const std::vector<std::string> described = spdx["documentDescribes"].as_strings();
   for (const Json& package : spdx["packages"].items())
-    if (!described.empty() && package["SPDXID"].as_string() == described.front()) return package["supplier"].as_string();
+    if (!described.empty() && package["SPDXID"].as_string() == described.front())
+      return package["supplier"].as_string();
   return kNoAssertion;
 }
 

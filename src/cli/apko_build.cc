@@ -23,7 +23,9 @@ Result<> write_sboms(const MelangeArguments& arguments, const ImageJob& job, con
     if (format != "spdx" && format != "cyclonedx")
       return Error::make(ErrorKind::kInvalid, "there is no SBOM format '{}'", format)
           .hint("there are spdx and cyclonedx");
-  const auto has = [&](const char* format) { return std::find(formats.begin(), formats.end(), format) != formats.end(); };
+  const auto has = [&](const char* format) {
+    return std::find(formats.begin(), formats.end(), format) != formats.end();
+  };
   const auto write = [&](std::string_view of, const std::string& text, const codec::Json& spdx,
                          const attest::PackageGraph& graph) -> Result<> {
     const std::string stem = (Path(folder) / fmt::format("sbom-{}", of)).string();
