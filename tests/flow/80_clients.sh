@@ -98,7 +98,7 @@ ask_cosign() {
       cosign_says "$suite" "verifies the image by tag" yes verify "${with[@]}" "${remote[@]}" "$image:latest"
       cosign_says "$suite" "verifies the image by digest" yes verify "${with[@]}" "${remote[@]}" "$image@$nginx"
     fi
-    for type in slsaprovenance1 spdxjson; do
+    for type in slsaprovenance1 spdxjson cyclonedx; do
       cosign_says "$suite" "verifies $type ($form)" yes verify-attestation "${with[@]}" "${remote[@]}" "${bundle[@]}" \
         --type $type "$image:latest"
       cosign_says "$suite" "refuses $type under another key ($form)" no verify-attestation "${wrong[@]}" "${remote[@]}" \

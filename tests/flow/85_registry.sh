@@ -163,8 +163,8 @@ curl -fs "$base/v2/nacre/nginx/tags/list" >"$out"
 says "tags/list: latest" "$out" '"latest"'
 says "tags/list: the serial" "$out" "\"serial-$serial\""
 curl -fs "$base/v2/nacre/nginx/referrers/$nginx" >"$out"
-same "referrers: signature, provenance, SBOM" \
-  "https://sigstore.dev/cosign/sign/v1 https://slsa.dev/provenance/v1 https://spdx.dev/Document" \
+same "referrers: SBOMs, signature, provenance" \
+  "https://cyclonedx.org/bom https://sigstore.dev/cosign/sign/v1 https://slsa.dev/provenance/v1 https://spdx.dev/Document" \
   "$(python3 -c 'import json, sys
 print(*sorted(m["annotations"]["dev.sigstore.bundle.predicateType"] for m in json.load(sys.stdin)["manifests"]))' <"$out")"
 curl -fs "$base/v2/nacre/nginx/referrers/$nginx?artifactType=none" >"$out"
