@@ -60,6 +60,10 @@ static void mount_at(const char *type, const char *path, unsigned long flags, co
   if (mount(type, path, type, flags, options) != 0 && errno != EBUSY) say("cannot mount %s: %s", path, strerror(errno));
 }
 
+static void link_at(const char *target, const char *path) {
+  if (symlink(target, path) != 0 && errno != EEXIST) say("cannot make %s: %s", path, strerror(errno));
+}
+
 static void mount_all(void) {
   const unsigned long safe = MS_NOSUID | MS_NODEV;
   mount_at("proc", "/proc", safe | MS_NOEXEC, NULL);
@@ -68,9 +72,9 @@ static void mount_all(void) {
   mount_at("tmpfs", "/dev/shm", safe | MS_NOEXEC, "mode=1777");
   mount_at("tmpfs", "/run", safe, "mode=0755");
   mount_at("tmpfs", "/tmp", safe, "mode=1777");
-  symlink("/proc/self/fd", "/dev/fd");
-  symlink("/proc/self/fd/1", "/dev/stdout");
-  symlink("/proc/self/fd/2", "/dev/stderr");
+  link_at("/proc/self/fd", "/dev/fd");
+  link_at("/proc/self/fd/1", "/dev/stdout");
+  link_at("/proc/self/fd/2", "/dev/stderr");
 }
 
 // Whatever the kernel gave us: the console, or nothing.
@@ -233,7 +237,7 @@ static pid_t start_service(const sigset_t *usual) {
   sigprocmask(SIG_SETMASK, usual, NULL);
   setsid();
   // What the service opens as /dev/stdout is the console: it must be able to.
-  fchown(1, uid, gid);
+  if (fchown(1, uid, gid) != 0) say("cannot give the console to user %u: %s", uid, strerror(errno));
   if (chdir(folder) != 0) fail("cannot enter", folder);
   if (setgroups(0, NULL) != 0 || setgid(gid) != 0 || setuid(uid) != 0) fail("cannot become the user of", arguments[0]);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
