@@ -192,6 +192,20 @@ TEST_F(ForeignImage, DisksAndFileSystemsDependOnTheImageAlone) {
   ASSERT_TRUE(export_root(image.manifest.digest, RootFormat::kDisk, disk, env_));
   EXPECT_EQ(*os::read_file(disk), bytes);
 
+  // What stands in the way of the init: another name of a file goes, a directory does not.
+  const auto in_the_way = [&](apk::DataEntry entry, std::vector<apk::DataEntry> more) {
+    more.insert(more.begin(), std::move(entry));
+    return made(foreign(of, {owned(), init, package(info("way"), more)}));
+  };
+  const Image linked = in_the_way(file("init", "its own"), {link("other", "init", '1')});
+  const os::Path initramfs = dir_.path() / "initramfs";
+  ASSERT_TRUE(export_root(linked.manifest.digest, RootFormat::kInitramfs, initramfs, env_));
+  const std::string cpio = *os::read_file(initramfs);
+  EXPECT_NE(cpio.find("its own"), std::string::npos) << "the other name keeps the content";
+  EXPECT_TRUE(export_root(linked.manifest.digest, RootFormat::kDisk, disk, env_));
+  const Image blocked = in_the_way(folder("init"), {file("init/file", "x")});
+  EXPECT_FALSE(export_root(blocked.manifest.digest, RootFormat::kDisk, disk, env_));
+
   const Image of_nothing = made(foreign(plain_, {owned(), init}));
   const auto idle = export_root(of_nothing.manifest.digest, RootFormat::kInitramfs, disk, env_);
   ASSERT_FALSE(idle) << "an init, and nothing for it to start";

@@ -84,6 +84,11 @@ Result<> RootTree::put(const std::string& path, codec::TarHeader header, std::st
     else if (found->second.header.type != '5')
       return Error::make(ErrorKind::kInvalid, "'{}' is no directory, so '{}' cannot be made", folder, path);
   }
+  if (const auto old = nodes_.find(path); old != nodes_.end()) {
+    if (old->second.header.type == '5' && header.type != '5')
+      return Error::make(ErrorKind::kInvalid, "the image has a directory '{}', where something else must stand", path);
+    if (old->second.header.type == '0') std::erase(names_.at(old->second.source), path);
+  }
   const FileMap::Source source{0, added_.size()};  // layers count from 1
   header.path = path;
   header.size = content.size();
