@@ -17,10 +17,9 @@ enum class Got {
              ///< from the start.
 };
 
-/// Brings `url` into `partial`, going on behind the bytes that are there already. Breaks in the
-/// middle are tried again up to four times, each time from where the last one stopped; after the
-/// last, `partial` keeps what came. Errors: kNotFound for 404 and 410; kUnavailable, kDenied,
-/// kInvalid as net/http.h says. Their texts may name the address.
+/// Brings `url` into `partial` (net::download), going on behind the bytes that are there already, with the clock of
+/// `env` and progress for `task`. Errors: kNotFound for 404 and 410; kUnavailable, kDenied, kInvalid as net/http.h
+/// says. Their texts may name the address.
 Result<Got> download(const std::string& url, const os::Path& partial, std::uint64_t max_bytes,
                      const Task& task, Env& env);
 

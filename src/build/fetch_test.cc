@@ -57,9 +57,11 @@ class Web final : public net::Http {
     if (!page.breaks.empty()) {
       const std::size_t stop = page.breaks.front();
       page.breaks.erase(page.breaks.begin());
+      TRY(request.on_head(response));
       TRY(request.sink(body.substr(0, stop)));
       return Error::make(ErrorKind::kUnavailable, "connection to {} broke", request.url);
     }
+    TRY(request.on_head(response));
     TRY(request.sink(body));
     return response;
   }

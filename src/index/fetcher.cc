@@ -7,9 +7,6 @@
 #include "store/store.h"
 
 #include <algorithm>
-#include <atomic>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 namespace nacre::index {
@@ -18,7 +15,8 @@ namespace {
 using codec::Json;
 
 /// A server that is slower than this is as good as none.
-constexpr double kSmallSeconds = 60, kLeastBytesPerSecond = 16 << 10;
+/// The first for a whole index, the second at any time.
+constexpr double kLeastInAll = 16 << 10, kLeastBytesPerSecond = 1 << 10;
 
 constexpr std::string_view kFileKind = "foreign-file";  ///< Address -> JSON: ETag and blob.
 
@@ -33,9 +31,10 @@ std::string safe_place(const std::string& place) {
 }
 
 Result<Fetcher> Fetcher::make(Env& env, Reach reach) {
-  if (reach == Reach::kOffline) return Fetcher(env, reach, std::make_shared<net::NoHttp>());
+  const double patience = TRY(net::patience_from_environment());
+  if (reach == Reach::kOffline) return Fetcher(env, reach, std::make_shared<net::NoHttp>(), patience);
   net::Credentials credentials = TRY(net::Credentials::from_environment());
-  return Fetcher(env, reach, std::make_shared<net::AuthorizedHttp>(env.http, std::move(credentials)));
+  return Fetcher(env, reach, std::make_shared<net::AuthorizedHttp>(env.http, std::move(credentials)), patience);
 }
 
 Result<Fetched> Fetcher::fetch(const std::string& place, std::uint64_t max_bytes) const {
@@ -59,7 +58,9 @@ Result<Fetched> Fetcher::fetch(const std::string& place, std::uint64_t max_bytes
   net::Request request;
   request.url = place;
   request.max_bytes = max_bytes;
-  request.max_seconds = kSmallSeconds + static_cast<double>(max_bytes) / kLeastBytesPerSecond;
+  request.timeout_seconds = patience_;
+  request.least_bytes_per_second = kLeastBytesPerSecond;
+  request.max_seconds = patience_ + static_cast<double>(max_bytes) / kLeastInAll;
   const std::string& etag = before["etag"].as_string();
   const std::string& changed = before["last-modified"].as_string();
   if (have && !etag.empty()) request.headers.emplace_back("If-None-Match", etag);
@@ -114,16 +115,17 @@ Result<Sha256> Fetcher::bring(const std::string& place, std::uint64_t max_bytes,
   const os::FileLock alone = TRY(store.lease(name));
   const os::Path partial = store.home() / "partial" / name;
   for (int round = 0;; ++round) {
-    const bool resumed = os::exists(partial);
     net::Request request;
     request.url = place;
     request.max_bytes = max_bytes;
-      const net::Response response = TRY(net::download(*http_, std::move(request), partial, env_->stop));
+    request.timeout_seconds = patience_;
+    request.least_bytes_per_second = kLeastBytesPerSecond;
+    const net::Response response = TRY(net::download(*http_, std::move(request), partial, env_->stop));
     auto right = net::expect_success(response, safe_place(place));
     if (right) right = check(partial);
     if (right) return store.put_file(partial, store::Store::Take::kMove);
     TRY(os::remove_tree(partial));
-    if (!resumed || round > 0) return std::move(right).error();
+    if (!response.pieced || round > 0) return std::move(right).error();
   }
 }
 

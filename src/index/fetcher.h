@@ -53,11 +53,13 @@ class Fetcher {
   Reach reach() const { return reach_; }
 
  private:
-  Fetcher(Env& env, Reach reach, std::shared_ptr<net::Http> http) : env_(&env), reach_(reach), http_(std::move(http)) {}
+  Fetcher(Env& env, Reach reach, std::shared_ptr<net::Http> http, double patience)
+      : env_(&env), reach_(reach), http_(std::move(http)), patience_(patience) {}
 
   Env* env_;
   Reach reach_;
   std::shared_ptr<net::Http> http_;
+  double patience_;  ///< Seconds: NACRE_HTTP_TIMEOUT.
 };
 
 }  // namespace nacre::index

@@ -13,7 +13,8 @@ namespace nacre::net {
 /// Who we are to which host: what HTTP_AUTH and a netrc file say.
 ///
 /// HTTP_AUTH holds one entry a line: "basic:HOST:USER:PASSWORD" as the field's tools read it, with a port, which the
-/// field cannot say, "basic:HOST:PORT:USER:PASSWORD", or "bearer:HOST:TOKEN"; the host "*" is any. netrc: `machine`,
+/// field cannot say, "basic:HOST:PORT:USER:PASSWORD", or "bearer:HOST:TOKEN", "bearer:HOST:PORT:TOKEN"; the host "*" is
+/// any. netrc: `machine`,
 /// `default`, `login`, `password`, whatever the port; `account` and `macdef` are read over. No error repeats a secret.
 class Credentials {
  public:

@@ -59,14 +59,18 @@ struct Transfer {
   Time::time_point last_move = Time::now();
   std::uint64_t received = 0;
   std::size_t header_bytes = 0;
+  std::uint64_t moved_bytes = 0;  ///< In both directions.
 
-  void moved() { last_move = Time::now(); }
+  void moved(std::uint64_t bytes) {
+    last_move = Time::now();
+    moved_bytes += bytes;
+  }
 };
 
 std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* user) {
   Transfer& transfer = *static_cast<Transfer*>(user);
   const std::string_view line(bytes, size * count);
-  transfer.moved();
+  transfer.moved(line.size());
   transfer.header_bytes += line.size();
   if (transfer.header_bytes > kMaxHeaderBytes) {
     transfer.error = Error::make(ErrorKind::kInvalid, "the headers are longer than {} bytes",
@@ -106,7 +110,7 @@ Result<> receive(Transfer& transfer, std::string_view bytes) {
 std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* user) {
   Transfer& transfer = *static_cast<Transfer*>(user);
   auto taken = receive(transfer, {bytes, size * count});
-  transfer.moved();
+  transfer.moved(size * count);
   if (taken) return size * count;
   transfer.error = std::move(taken).error();
   return 0;
@@ -115,9 +119,9 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* user
 std::size_t on_upload(char* out, std::size_t size, std::size_t count, void* user) {
   Transfer& transfer = *static_cast<Transfer*>(user);
   Upload& upload = transfer.upload;
-  transfer.moved();
   const auto wanted =
       static_cast<std::size_t>(std::min<std::uint64_t>(size * count, upload.size - upload.done));
+  transfer.moved(wanted);
   if (wanted == 0) return 0;
   if (!upload.file) {
     upload.text.copy(out, wanted, static_cast<std::size_t>(upload.done));
@@ -256,6 +260,9 @@ Result<CURLcode> drive(Session& session, Transfer& transfer, std::stop_token sto
   const auto patience = std::chrono::milliseconds(
       static_cast<std::int64_t>(transfer.request.timeout_seconds * 1000));
   const Time::time_point begin = Time::now();
+  Time::time_point window = begin;
+  std::uint64_t window_bytes = 0;
+  const double least = transfer.request.least_bytes_per_second * transfer.request.timeout_seconds;
   for (int running = 1; running > 0;) {
     if (stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     if (curl_multi_perform(multi, &running) != CURLM_OK) return CURLE_FAILED_INIT;
@@ -263,6 +270,13 @@ Result<CURLcode> drive(Session& session, Transfer& transfer, std::stop_token sto
     const double whole = transfer.request.max_seconds;
     if (whole > 0 && std::chrono::duration<double>(Time::now() - begin).count() > whole)
       return Error::make(ErrorKind::kUnavailable, "the answer was not complete after {}", human_duration(whole));
+    if (least > 0 && Time::now() - window >= patience) {
+      if (const std::uint64_t came = transfer.moved_bytes - window_bytes; static_cast<double>(came) < least)
+        return Error::make(ErrorKind::kUnavailable, "the server is too slow: {} bytes in {}", came,
+                           human_duration(transfer.request.timeout_seconds));
+      window = Time::now();
+      window_bytes = transfer.moved_bytes;
+    }
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         transfer.last_move + patience - Time::now());
     if (left.count() <= 0)

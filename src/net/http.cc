@@ -13,12 +13,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <condition_variable>
+#include <cstdlib>
+#include <ctime>
 #include <mutex>
 
 namespace nacre::net {
 namespace {
 
-constexpr int kMaxRetries = 4, kMaxResumes = 5;
+constexpr int kMaxRetries = 4;
+/// A server that breaks off after fewer bytes brings nothing worth another connection.
+constexpr std::uint64_t kProgressBytes = 4u << 10;
 constexpr double kFirstDelaySeconds = 0.2, kMaxDelaySeconds = 10;
 
 bool worth_another_try(int status) {
@@ -35,9 +39,14 @@ bool pause(double seconds, std::stop_token stop) {
   return !stop.stop_requested();
 }
 
-/// Seconds of a Retry-After header; its other form, a date, is taken as none.
+/// Seconds of a Retry-After header, which is a number of them or a date.
 double asked_delay(const Response& response) {
-  return whole_number<unsigned>(response.header("retry-after")).value_or(0);
+  const std::string& text = response.header("retry-after");
+  if (const auto seconds = whole_number<unsigned>(text)) return *seconds;
+  std::tm date{};
+  const char* rest = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
+  if (rest == nullptr || *rest != '\0') return 0;
+  return std::max(0.0, std::difftime(::timegm(&date), std::time(nullptr)));
 }
 
 std::string shown(std::string_view url) {
@@ -64,7 +73,7 @@ bool continues_at(const Response& head, std::uint64_t offset) {
 class PartialFile {
  public:
   static Result<PartialFile> open(const std::filesystem::path& path) {
-    os::Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    os::Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) != 0)
       return os::system_error(errno, fmt::format("open '{}'", path.string()));
@@ -129,6 +138,15 @@ Result<Response> RecordedHttp::send(const Request& request, std::stop_token stop
   return answer;
 }
 
+Result<double> patience_from_environment() {
+  const char* text = std::getenv("NACRE_HTTP_TIMEOUT");
+  if (text == nullptr || *text == '\0') return Request{}.timeout_seconds;
+  const auto seconds = whole_number<unsigned>(text);
+  if (!seconds || *seconds == 0 || *seconds > 86400)
+    return Error::make(ErrorKind::kInvalid, "NACRE_HTTP_TIMEOUT is '{}', expected seconds", text);
+  return static_cast<double>(*seconds);
+}
+
 Result<Response> send_with_retry(Http& http, const Request& request, std::stop_token stop) {
   Request watched = request;
   bool delivered = false;
@@ -150,28 +168,34 @@ Result<Response> send_with_retry(Http& http, const Request& request, std::stop_t
   }
 }
 
-Result<Response> download(Http& http, Request request, const std::filesystem::path& file, std::stop_token stop) {
+Result<Response> download(Http& http, Request request, const std::filesystem::path& file, std::stop_token stop,
+                          const DownloadRules& rules) {
   PartialFile partial = TRY(PartialFile::open(file));
   const std::vector<std::pair<std::string, std::string>> headers = request.headers;
   const std::uint64_t max_bytes = request.max_bytes;
+  const auto on_progress = request.on_progress;
   std::string etag;  // of what the file holds, when this call brought it
+  bool pieced = false;
   double delay = kFirstDelaySeconds;
   for (int idle = 0;; ++idle, delay *= 2) {
+    if (partial.size() > max_bytes) TRY(partial.clear());
     const std::uint64_t before = partial.size();
-    if (before > max_bytes) TRY(partial.clear());
     request.headers = headers;
     request.max_bytes = max_bytes;
-    if (partial.size() > 0) {
-      request.headers.emplace_back("Range", fmt::format("bytes={}-", partial.size()));
+    if (before > 0) {
+      request.headers.emplace_back("Range", fmt::format("bytes={}-", before));
       if (!etag.empty()) request.headers.emplace_back("If-Range", etag);
     }
     bool began = false;
+    std::uint64_t from = 0;
     request.on_head = [&](const Response& head) -> Result<> {
       began = true;
-      if (head.status != 206 || !continues_at(head, partial.size())) TRY(partial.clear());
+      pieced = head.status == 206 && before > 0 && continues_at(head, before);
+      if (!pieced) TRY(partial.clear());
+      from = partial.size();
       etag = head.header("etag");
       if (etag.starts_with("W/")) etag.clear();  // If-Range takes strong ones only
-      if (head.status == 206 && partial.size() == 0 && !continues_at(head, 0))
+      if (head.status == 206 && !pieced && !continues_at(head, 0))
         return Error::make(ErrorKind::kInvalid, "the answer is another part than the one asked for ({})",
                            head.header("content-range"));
       return {};
@@ -181,28 +205,35 @@ Result<Response> download(Http& http, Request request, const std::filesystem::pa
         return Error::make(ErrorKind::kInvalid, "the answer is longer than {} bytes", max_bytes);
       return partial.write(bytes);
     };
+    if (on_progress)
+      request.on_progress = [&](std::uint64_t done, std::uint64_t total) {
+        on_progress(from + done, total > 0 ? from + total : 0);
+      };
     Result<Response> answer = http.send(request, stop);
     if (answer && answer->status == 416) {  // nothing is left to send, or the file is of another time
-      if (answer->header("content-range") == fmt::format("bytes */{}", partial.size())) {
+      const std::string& range = answer->header("content-range");
+      if (before > 0 && (range.empty() || range == fmt::format("bytes */{}", before))) {
         answer->status = 206;
+        answer->pieced = true;
         return answer;
       }
       TRY(partial.clear());
     } else if (answer && answer->status / 100 == 2) {
       if (!began && answer->status != 206) TRY(partial.clear());  // an empty body
+      answer->pieced = pieced;
       return answer;
     } else {
       const bool passing = answer ? worth_another_try(answer->status)
                                   : answer.error().kind() == ErrorKind::kUnavailable;
       if (!passing) return answer;
     }
-    if (partial.size() > before) {
+    if (partial.size() >= before + kProgressBytes) {
       idle = 0;
       delay = kFirstDelaySeconds;
     }
-    if (idle >= kMaxResumes || stop.stop_requested()) return answer;
-    const double asked = answer ? asked_delay(*answer) : 0;
-    if (!pause(std::clamp(asked, delay, kMaxDelaySeconds), stop))
+    if (idle >= rules.max_resumes || stop.stop_requested()) return answer;
+    const double wanted = std::clamp(answer ? asked_delay(*answer) : 0, delay, kMaxDelaySeconds);
+    if (rules.pause ? !rules.pause(wanted) : !pause(wanted, stop))
       return Error::make(ErrorKind::kUnavailable, "interrupted");
   }
 }

@@ -25,6 +25,7 @@ struct Request {
   std::uint64_t max_bytes = 64u << 20;  ///< Of the answer; more is kInvalid.
   double timeout_seconds = 60;          ///< Without any byte moving.
   double max_seconds = 0;               ///< For the whole answer; 0: as long as it moves.
+  double least_bytes_per_second = 0;    ///< Over each timeout_seconds; slower is kUnavailable. 0: any rate.
   int max_redirects = 5;
   /// Called once before the first byte of a 2xx answer that has a sink: status and headers are known then.
   std::function<Result<>(const struct Response& head)> on_head;
@@ -38,6 +39,7 @@ struct Response {
   std::map<std::string, std::string> headers;  ///< Names in lower case; the last of several wins.
   std::string body;
   std::string final_url;
+  bool pieced = false;  ///< Of download(): the file is put together from several answers.
   const std::string& header(const std::string& lower_name) const;
 };
 
@@ -75,15 +77,27 @@ class RecordedHttp final : public Http {
   std::vector<Request> sent_;
 };
 
+/// NACRE_HTTP_TIMEOUT, else 60: for how many seconds a server may be silent or next to it.
+Result<double> patience_from_environment();
+/// What a server must send or take in that time, for bytes a second, not to count as silent.
+constexpr double kLeastBytesPerSecond = 64;
+
 /// send(), tried again (up to 4 times, 0.2 s doubling) on kUnavailable, 429, 502, 503 and 504. Waits longer, up
 /// to 10 s, where Retry-After asks for it. Not tried again once the sink has got bytes.
 Result<Response> send_with_retry(Http& http, const Request& request, std::stop_token stop = {});
 
+/// How long download() goes on.
+struct DownloadRules {
+  int max_resumes = 5;                          ///< One after the other that bring (next to) nothing.
+  std::function<bool(double seconds)> pause;    ///< Waits between them; false: give up. Empty: waits really.
+};
+
 /// Brings what is at `request.url` into `file`, a partial download: what it has already is not asked for again (Range),
-/// here and in another process later. A connection that breaks is taken up where it stopped, up to 5 times without a
-/// byte
-/// between. The caller checks the bytes, and removes the file when they are wrong. Sets on_head and sink of `request`.
-Result<Response> download(Http& http, Request request, const std::filesystem::path& file, std::stop_token stop = {});
+/// here and in another process later. A connection that breaks is taken up where it stopped. The caller checks the
+/// bytes, removes the file when they are wrong, and may begin anew when the answer says `pieced`: the parts may be of
+/// different times. Sets on_head and sink of `request`; its on_progress hears of the whole file.
+Result<Response> download(Http& http, Request request, const std::filesystem::path& file, std::stop_token stop = {},
+                          const DownloadRules& rules = {});
 
 /// Refuses every request (kNotFound), without a socket: what --offline puts in the place of the others.
 class NoHttp final : public Http {
