@@ -345,6 +345,7 @@ class TinyRegistry final : public net::Http {
     out.final_url = request.url;
     if (out.body.size() > request.max_bytes) return Error::make(ErrorKind::kInvalid, "the answer is too long");
     if (request.sink && out.status == 200) {
+      if (request.on_head) TRY(request.on_head(out));
       TRY(request.sink(out.body));
       out.body.clear();
     }

@@ -9,6 +9,8 @@
 #include "store/store.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <fstream>
 
 namespace nacre::publish {
 namespace {
@@ -18,6 +20,7 @@ using codec::Json;
 constexpr std::uint64_t kMaxManifestBytes = 8u << 20;
 constexpr std::uint64_t kMaxBlobBytes = std::uint64_t{16} << 30;
 constexpr unsigned kUploadsAtOnce = 4, kPullsAtOnce = 4;
+constexpr int kMaxResumes = 3;  // of a blob, one after the other without progress
 constexpr int kMaxDepth = 4;
 constexpr int kMaxManifests = 1'000;  // of one image, in a pull
 constexpr const char* kAccept =
@@ -26,6 +29,39 @@ constexpr const char* kAccept =
 
 bool is_manifest_type(std::string_view type) {
   return type.find("manifest") != std::string_view::npos || type.find("image.index") != std::string_view::npos;
+}
+
+/// A manifest is what its media type says, and one thing only: clients that look at another field must not see another
+/// image.
+Result<> check_type(const Json& json, std::string_view header, const std::string& name) {
+  if (json.find("manifests") != nullptr && (json.find("layers") != nullptr || json.find("config") != nullptr))
+    return Error::make(ErrorKind::kInvalid, "'{}' is an index and an image at once", name);
+  const std::string& inside = json["mediaType"].as_string();
+  const std::string_view outside = trim(header.substr(0, header.find(';')));
+  if (inside.empty() || !is_manifest_type(outside) || inside == outside) return {};
+  return Error::make(ErrorKind::kInvalid, "'{}' was sent as '{}', and says that it is '{}'", name, outside, inside);
+}
+
+/// Requests of one that only knows how to send, through a session: net::download() is one.
+class SessionHttp final : public net::Http {
+ public:
+  explicit SessionHttp(RegistrySession& session) : session_(session) {}
+  Result<net::Response> send(const net::Request& request, std::stop_token) override {
+    return session_.send(request, RegistrySession::Retry::kOnce);
+  }
+
+ private:
+  RegistrySession& session_;
+};
+
+Result<Sha256> digest_of(const os::Path& file) {
+  codec::Hasher hasher;
+  std::ifstream in(file, std::ios::binary);
+  std::string buffer(1u << 20, '\0');
+  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0)
+    hasher.update(std::string_view(buffer).substr(0, static_cast<std::size_t>(in.gcount())));
+  if (in.bad()) return os::system_error(errno, fmt::format("read '{}'", file.string()));
+  return hasher.finish_sha256();
 }
 
 /// One manifest on its way to the registry.
@@ -225,6 +261,8 @@ Result<std::pair<std::string, Sha256>> Registry::manifest(const std::string& tag
   const Sha256 found = codec::sha256(answer.body);
   if (tag_or_digest.starts_with("sha256:") && found.oci() != tag_or_digest)
     return Error::make(ErrorKind::kDenied, "'{}' gave {} for manifest {}", base_.host, found.oci(), tag_or_digest);
+  if (const auto json = codec::parse_json(answer.body, tag_or_digest))
+    TRY(check_type(*json, answer.header("content-type"), tag_or_digest));
   return std::pair(std::move(answer.body), found);
 }
 
@@ -252,28 +290,31 @@ Result<> Registry::pull_blob(const Json& descriptor) {
     return Error::make(ErrorKind::kInvalid, "blob {} has {} bytes, expected at most {}", wanted.oci(), size,
                        kMaxBlobBytes);
   if (env_.store.has(wanted)) return {};
-  TRY(os::make_dirs(env_.store.work_dir()));
-  const os::TempDir folder = TRY(os::TempDir::create(env_.store.work_dir(), "pull-"));
-  os::AtomicFile file = TRY(os::AtomicFile::create(folder.path() / "blob"));
-  codec::Hasher hasher;
-  std::uint64_t got = 0;
-  net::Request get;
-  get.url = "blobs/" + wanted.oci();
-  get.max_bytes = static_cast<std::uint64_t>(size);
-  get.sink = [&](std::string_view bytes) -> Result<> {
-    hasher.update(bytes);
-    got += bytes.size();
-    return file.write(bytes);
-  };
+  const std::string name = "pull-" + wanted.hex();
+  const os::FileLock alone = TRY(env_.store.lease(name));
+  if (env_.store.has(wanted)) return {};
+  const os::Path file = env_.store.home() / "partial" / name;
+  TRY(os::make_dirs(file.parent_path()));
   RegistrySession session(env_, base_, token_);
-  const net::Response answer = TRY(session.send(std::move(get)), "reading blob {}", wanted.oci());
-  TRY(net::expect_success(answer, session.url({})), "reading blob {}", wanted.oci());
-  const Sha256 found = hasher.finish_sha256();
-  if (found != wanted)
-    return Error::make(ErrorKind::kDenied, "'{}' gave {} for blob {}, {} of {} bytes", base_.host, found.oci(),
-                       wanted.oci(), got, size);
-  TRY(file.commit());
-  const Sha256 kept = TRY(env_.store.put_file(folder.path() / "blob", store::Store::Take::kMove));
+  SessionHttp http(session);
+  for (int round = 0;; ++round) {
+    net::Request get;
+    get.url = "blobs/" + wanted.oci();
+    get.max_bytes = static_cast<std::uint64_t>(size);
+    const net::DownloadRules rules{.max_resumes = kMaxResumes, .pause = {}};
+    const net::Response answer = TRY(net::download(http, std::move(get), file, env_.stop, rules),
+                                     "reading blob {}", wanted.oci());
+    TRY(net::expect_success(answer, session.url({})), "reading blob {}", wanted.oci());
+    const Sha256 found = TRY(digest_of(file));
+    if (found == wanted) break;
+    std::error_code error;
+    const std::uint64_t got = std::filesystem::file_size(file, error);
+    TRY(os::remove_tree(file));
+    if (!answer.pieced || round > 0)
+      return Error::make(ErrorKind::kDenied, "'{}' gave {} for blob {}, {} of {} bytes", base_.host, found.oci(),
+                         wanted.oci(), error ? 0 : got, size);
+  }
+  const Sha256 kept = TRY(env_.store.put_file(file, store::Store::Take::kMove));
   (void)kept;
   return {};
 }

@@ -103,6 +103,8 @@ bool RegistrySession::is_ours(const std::string& address) const {
 
 Result<net::Response> RegistrySession::send(net::Request request, Retry retry) {
   request.url = url(request.url);
+  request.timeout_seconds = TRY(net::patience_from_environment());
+  request.least_bytes_per_second = net::kLeastBytesPerSecond;
   const auto once = [&] {
     return retry == Retry::kOnce ? env_.http.send(request, env_.stop)
                                  : net::send_with_retry(env_.http, request, env_.stop);

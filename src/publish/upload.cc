@@ -102,7 +102,10 @@ Result<> BlobUpload::end_upload(RegistrySession& session, net::Request put, cons
   put.url = fmt::format("{}{}digest={}", location, location.find('?') == std::string::npos ? '?' : '&', digest.oci());
   put.headers.emplace_back("Content-Type", "application/octet-stream");
   const net::Response done = TRY(session.send(std::move(put)));
-  return net::expect_success(done, session.url({}));
+  TRY(net::expect_success(done, session.url({})));
+  const std::string& found = done.header("docker-content-digest");
+  if (found.empty() || found == digest.oci()) return {};
+  return Error::make(ErrorKind::kDenied, "the registry says that blob {} is {}", digest.oci(), found);
 }
 
 Result<> BlobUpload::send_whole(RegistrySession& session, const Sha256& digest, const std::string& location) {

@@ -141,6 +141,14 @@ lie to-file 2 "file"
 lie to-itself 2 "redirect"
 lie nested 2 "nested"
 lie broken 5 "http://$liar/v2/broken/nacre/nginx" "500"
+lie long-blob 2 "longer than"
+lie other-type 2 "application/vnd.docker.distribution.manifest.v2+json"
+lie two-faces 2 "is an index and an image at once"
+export NACRE_HTTP_TIMEOUT=2
+lie drip-blob 5 "too slow" "blob sha256:"
+lie drip-manifest 5 "too slow" "manifests/latest"
+unset NACRE_HTTP_TIMEOUT
+lie cut-blob 5 "blob sha256:"
 new_client
 what="unsigned" expect_error 6 "no attestation of type" "$nginx" -- "$NACRE" verify --quiet "${keys[@]}" "$liar/unsigned/nacre/nginx:latest"
 what="evidence of another image" expect_error 6 "no attestation of type" "$nginx" -- "$NACRE" verify --quiet "${keys[@]}" "$liar/borrowed/nacre/nginx:latest"
@@ -148,6 +156,25 @@ openssl ecparam -name prime256v1 -genkey -noout 2>/dev/null | openssl ec -pubout
 what="another key" expect_error 6 "signature" -- "$NACRE" verify --quiet "${keys[@]}" --key-attestation "$scratch/other.pub" "$registry/nacre/nginx:latest"
 rm -rf "$NACRE_HOME"
 NACRE_HOME=$home
+
+# push_lie NAME CODE TEXT…: a push that such a registry takes ends in a refusal that says why.
+push_lie() {
+  local name=$1 code=$2 start=$SECONDS
+  shift 2
+  what="$name" expect_error "$code" "$@" -- timeout 90 "$NACRE" image publish --quiet --registry "$liar/$name" busybox
+  [ $((SECONDS - start)) -le 30 ] || fail "$name: took $((SECONDS - start)) s"
+}
+export NACRE_HTTP_TIMEOUT=2
+push_lie push-to-itself 2 "redirect" "uploading blob sha256:"
+push_lie push-to-file 2 "file" "uploading blob sha256:"
+push_lie push-nowhere 5 "gave no place for an upload"
+push_lie push-other-digest 6 "says that blob sha256:" "0000000000"
+push_lie push-forgets 3 "uploading blob sha256:" "404"
+push_lie push-broken 5 "500"
+push_lie push-drip 5 "too slow"
+push_lie push-endless 2 "longer than"
+push_lie push-manifest 6 "the registry says that manifest sha256:" "0000000000"
+unset NACRE_HTTP_TIMEOUT
 
 # ---- nacre serve
 
