@@ -3,6 +3,8 @@
 #include "attest/provenance.h"
 #include "attest/sbom.h"
 #include "cli/workshop.h"
+#include "index/follow_index.h"
+#include "index/freshness.h"
 #include "os/clock.h"
 #include "store/store.h"
 
@@ -41,7 +43,14 @@ Result<index::Serial> publish_with_index(Session& session, index::Serial next,
       TRY(attest::sign_statement(statement, next.edition, session.signer, store));
   const codec::Json sbom = attest::repository_sbom(next.packages, next.edition, number, now);
   next.index_sbom = TRY(store.put_bytes(codec::to_pretty_json(sbom)));
-  return index::publish_serial(env, std::move(next));
+  index::Serial published = TRY(index::publish_serial(env, std::move(next)));
+  if (newest) (void)TRY(index::follow_serial(store, *newest, published));
+  index::FreshnessOptions freshness;
+  freshness.edition = published.edition;
+  (void)TRY(index::refresh_edition(env, session.signer, freshness),
+            "serial {} of edition {} is published, its freshness metadata is not", published.number,
+            name_of(published.edition));
+  return published;
 }
 
 }  // namespace nacre::cli

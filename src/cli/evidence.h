@@ -8,9 +8,9 @@
 
 namespace nacre::cli {
 
-/// Completes `next` with its signed index, that index's SBOM and provenance, and publishes it (design, decision 9).
-/// One publisher at a time. `after`: number of the serial that `next` was made from, 0 for none; kConflict when that
-/// is no longer the newest.
+/// Completes `next` with its signed index, that index's SBOM and provenance, and publishes it (design, decision 9),
+/// then its freshness metadata. One publisher at a time. `after`: number of the serial that `next` was made from, 0 for
+/// none; kConflict when that is no longer the newest.
 Result<index::Serial> publish_with_index(Session& session, index::Serial next,
                                          std::optional<std::uint64_t> after = std::nullopt);
 

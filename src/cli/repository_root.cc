@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/distribution.h"
 #include "codec/digest.h"
+#include "index/follow_index.h"
 #include "store/store.h"
 
 #include <unistd.h>
@@ -71,8 +72,7 @@ Result<build::RootPackage> RepositoryShelf::unpack(const apk::IndexRecord& recor
 
 void RepositoryShelf::fill(Pool& pool) const {
   for (const index::Repositories::Repository& repository : repositories_->all())
-    for (apk::PackageNumber i = 0; i < repository.index->package_count(); ++i) {
-      if (!repository.index->has(i)) continue;
+    for (const apk::PackageNumber i : index::in_text_order(repository.index)) {
       const apk::RecordView record = repository.index->record(i);
       if (!allowed_ || allowed_->contains(fmt::format("{}={}", record.name, record.version)))
         pool.places.push_back({&repository, record});

@@ -1,11 +1,15 @@
 #include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 
+#include "base/events.h"
 #include "cli/lookup.h"
 #include "cli/signer_process.h"
 #include "cli/verbs.h"
+#include "crypto/purposes.h"
+#include "index/freshness.h"
 #include "net/server.h"
 #include "os/clock.h"
 #include "publish/serve.h"
@@ -15,6 +19,7 @@ namespace nacre::cli {
 namespace {
 
 constexpr const char* kDefaultPort = "8484";
+constexpr std::chrono::seconds kRenewEvery{60};
 
 /// Public keys as files, for clients that ask the server for them.
 Result<Path> write_public_keys(Session& session) {
@@ -23,7 +28,7 @@ Result<Path> write_public_keys(Session& session) {
   for (const Edition edition : {Edition::kStage0, Edition::kCommunity, Edition::kProduction}) {
     const std::optional<index::Serial> newest = TRY(index::head(session.env, edition));
     if (!newest) continue;
-    for (const crypto::Purpose purpose : {crypto::Purpose::kPackage, crypto::Purpose::kAttestation}) {
+    for (const crypto::Purpose purpose : crypto::kPurposes) {
       const crypto::PublicKey key = TRY(session.signer.public_key(edition, purpose));
       const Path file = folder / crypto::public_key_name(edition, purpose);
       const auto there = os::read_file(file);
@@ -96,11 +101,26 @@ class AccessLog {
   std::mutex mutex_;
 };
 
-void wait_for(std::stop_token stop) {
+/// Until `stop`; meanwhile keeps freshness metadata alive: a timestamp is renewed when it is a day old, and what a
+/// crash left behind its serial is brought up to it. What fails is said once and tried again.
+void serve_until(std::stop_token stop, Session& session) {
   std::mutex mutex;
   std::condition_variable_any changed;
   std::unique_lock lock(mutex);
-  changed.wait(lock, stop, [] { return false; });
+  std::string said;
+  while (!stop.stop_requested()) {
+    for (const Edition edition : {Edition::kCommunity, Edition::kProduction}) {
+      index::FreshnessOptions options;
+      options.edition = edition;
+      options.renew = index::Renew::kWhenDue;
+      const auto done = index::refresh_edition(session.env, session.signer, options);
+      std::string trouble = done ? std::string() : done.error().render();
+      if (!done && trouble != said)
+        session.env.events.emit({.kind = EventKind::kNote, .name = "freshness", .detail = trouble});
+      if (!done) said = std::move(trouble);
+    }
+    changed.wait_for(lock, stop, kRenewEvery, [] { return false; });
+  }
 }
 
 Result<int> run_serve(const Arguments& arguments, Session& session) {
@@ -130,7 +150,7 @@ Result<int> run_serve(const Arguments& arguments, Session& session) {
                     "  keys      {1}://{0}/community/keys/",
                     host, serve.scheme));
   }
-  wait_for(session.env.stop);
+  serve_until(session.env.stop, session);
   return 0;
 }
 

@@ -1,5 +1,7 @@
 #include "crypto/wire.h"
 
+#include "crypto/purposes.h"
+
 #include "codec/json.h"
 #include "os/file.h"
 
@@ -26,7 +28,7 @@ constexpr std::array kKinds = {
 constexpr codec::JsonLimits kLimits{.max_bytes = kMaxHeaderBytes, .max_depth = 4, .max_values = 64};
 
 Result<Purpose> parse_purpose(std::string_view text) {
-  for (const Purpose purpose : {Purpose::kPackage, Purpose::kAttestation, Purpose::kRoot, Purpose::kFreshness})
+  for (const Purpose purpose : kPurposes)
     if (text == name_of(purpose)) return purpose;
   return Error::make(ErrorKind::kInvalid, "unknown purpose '{}'", text)
       .hint("known: package, attestation, root, freshness");

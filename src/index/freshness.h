@@ -8,6 +8,7 @@
 #include "crypto/key.h"
 #include "crypto/signer.h"
 #include "index/fetcher.h"
+#include "index/index.h"
 #include "os/clock.h"
 #include "os/file.h"
 
@@ -95,6 +96,8 @@ struct Lifetimes {
   int root = 365, targets = 90, snapshot = 30, timestamp = 7;
 };
 
+enum class Renew { kAlways, kWhenDue };
+
 struct FreshnessOptions {
   Edition edition = Edition::kCommunity;
   Lifetimes days;
@@ -104,6 +107,8 @@ struct FreshnessOptions {
   std::vector<crypto::PrivateKey> root_signers;
   unsigned root_threshold = 0;  ///< 0: as the root before; 1 in the first.
   bool new_root = false;        ///< Make the next root even when the one that is there is good.
+  /// Whether a timestamp is made anew while the one that is there is younger than a day and says the same.
+  Renew renew = Renew::kAlways;
 };
 
 /// What was written.
@@ -111,6 +116,7 @@ struct FreshnessReport {
   std::uint64_t root = 0, targets = 0, snapshot = 0, timestamp = 0;  ///< Versions.
   std::vector<std::string> indexes;  ///< Targets.
   std::string timestamp_expires, root_expires;
+  bool changed = false;  ///< Something was written.
 };
 
 /// Writes metadata for every ARCH/APKINDEX.tar.gz below `folder`: a root when there is none or it must be renewed,
@@ -119,5 +125,33 @@ struct FreshnessReport {
 /// leaves metadata that is whole, old or new. kDenied when a root needs signatures that nobody here can give.
 Result<FreshnessReport> write_freshness(const os::Path& folder, crypto::Signer& signer, os::Clock& clock,
                                         const FreshnessOptions& options);
+
+// ---- the metadata of an edition: in the state database ("tuf/EDITION"), served and written out beside its index ----
+
+/// Documents by file name: "3.root.json", "root.json", "7.targets.json", "timestamp.json".
+using MetadataFiles = std::map<std::string, std::string, std::less<>>;
+
+/// The same for the newest serial of `options.edition`, in one transaction; one writer at a time. Nothing before the
+/// first publish. A crash between a publish and this leaves metadata that names the serial before: it is whole, and the
+/// next call makes it the newest.
+Result<std::optional<FreshnessReport>> refresh_edition(Env& env, crypto::Signer& signer,
+                                                       const FreshnessOptions& options);
+Result<MetadataFiles> edition_metadata(Env& env, Edition edition);
+Result<std::optional<std::string>> edition_metadata_file(Env& env, Edition edition, std::string_view name);
+/// Whether the newest targets name this index.
+Result<bool> metadata_names(const MetadataFiles& files, const Sha256& index);
+
+/// How long one role's word is good, and when its publisher should renew it.
+struct FreshnessDue {
+  Role role = Role::kRoot;
+  std::uint64_t version = 0;
+  std::string expires, due;
+};
+Result<std::vector<FreshnessDue>> freshness_due(const MetadataFiles& files, const FreshnessOptions& options);
+/// What is in `folder`/tuf.
+Result<MetadataFiles> folder_metadata(const os::Path& folder);
+
+/// "HEX.APKINDEX.tar.gz": the name of an index that no later publish replaces.
+std::string consistent_name(const Sha256& index);
 
 }  // namespace nacre::index

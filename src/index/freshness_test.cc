@@ -241,5 +241,99 @@ TEST_F(FreshnessTest, OneKeyUnderTwoIdsSignsOnce) {
   EXPECT_SAYS(trusted.error().render(), "'the root' has 1 good signatures of the 2 that root 1 asks for");
 }
 
+/// An edition that publishes serials without packages.
+struct EditionFreshnessTest : FreshnessTest {
+  Serial publish_next() {
+    const auto before = *head(env, Edition::kCommunity);
+    Serial next;
+    next.index = *store->put_bytes(*make_index({}, Edition::kCommunity, before ? before->number + 1 : 1,
+                                               segment_signer(signer, Edition::kCommunity)));
+    auto published = publish_serial(env, next);
+    EXPECT_TRUE(published) << published.error().render();
+    return *published;
+  }
+  FreshnessReport renew(Renew when = Renew::kAlways) {
+    options.renew = when;
+    auto report = refresh_edition(env, signer, options);
+    EXPECT_TRUE(report && *report) << (report ? "nothing is published" : report.error().render());
+    return **report;
+  }
+  MetadataFiles files() { return *edition_metadata(env, Edition::kCommunity); }
+};
+
+TEST_F(EditionFreshnessTest, NamesTheNewestSerial) {
+  EXPECT_FALSE(*refresh_edition(env, signer, options)) << "nothing is published yet";
+  const Serial first = publish_next();
+  renew();
+  EXPECT_TRUE(*metadata_names(files(), first.index));
+  const Serial second = publish_next();
+  EXPECT_FALSE(*metadata_names(files(), second.index)) << "as after a crash";
+  EXPECT_TRUE(renew(Renew::kWhenDue).changed);
+  EXPECT_TRUE(*metadata_names(files(), second.index));
+  EXPECT_FALSE(*metadata_names(files(), first.index));
+}
+
+TEST_F(EditionFreshnessTest, RenewsWhatIsDue) {
+  publish_next();
+  EXPECT_EQ(renew().timestamp, 1u);
+  EXPECT_FALSE(renew(Renew::kWhenDue).changed);
+  clock.sleep(2 * kDay);
+  const FreshnessReport later = renew(Renew::kWhenDue);
+  EXPECT_EQ(later.timestamp, 2u);
+  EXPECT_EQ(later.snapshot, 1u);
+  EXPECT_EQ(later.timestamp_expires, os::rfc3339(clock.now_seconds() + 7 * kDay));
+  const auto due = freshness_due(files(), options);
+  ASSERT_TRUE(due) << due.error().render();
+  ASSERT_EQ(due->size(), 4u);
+  EXPECT_EQ(due->back().due, os::rfc3339(clock.now_seconds() + kDay));
+  EXPECT_EQ(due->back().expires, later.timestamp_expires);
+  EXPECT_EQ(due->at(2).due, os::rfc3339(clock.now_seconds() - 2 * kDay + 30 * kDay - 30 * kDay / 4));
+  clock.sleep(26 * kDay);
+  EXPECT_EQ(renew(Renew::kWhenDue).snapshot, 2u);
+  EXPECT_EQ(renew().targets, 1u);
+}
+
+TEST_F(EditionFreshnessTest, IsWhatAClientChecks) {
+  publish_next();
+  renew();
+  const auto write_out = [&] {
+    const Serial newest = **head(env, Edition::kCommunity);
+    ASSERT_TRUE(os::remove_tree(repo));
+    ASSERT_TRUE(os::make_dirs(repo / "tuf"));
+    ASSERT_TRUE(os::make_dirs(repo / "x86_64"));
+    ASSERT_TRUE(os::write_file(repo / "x86_64/APKINDEX.tar.gz", *store->read(newest.index)));
+    for (const auto& [name, bytes] : files()) write(name, bytes);
+  };
+  write_out();
+  ASSERT_TRUE(*forget_root(env, repo.string()));
+  trust();
+  EXPECT_EQ(client(), "fresh nacre community serial 1");
+  copy(repo, folder.path() / "old");
+  publish_next();
+  renew();
+  write_out();
+  EXPECT_EQ(client(), "fresh nacre community serial 2");
+  copy(folder.path() / "old", repo);
+  EXPECT_SAYS(client(), "which was seen before");
+}
+
+TEST_F(EditionFreshnessTest, KeepsAllRootsAndFewOfTheRest) {
+  for (int i = 0; i < 12; ++i) {
+    publish_next();
+    renew();
+  }
+  options.new_root = true;
+  EXPECT_EQ(renew().root, 2u);
+  std::size_t roots = 0, targets = 0;
+  for (const auto& [name, bytes] : files()) {
+    roots += name.ends_with(".root.json");
+    targets += name.ends_with(".targets.json");
+  }
+  EXPECT_EQ(roots, 2u);
+  EXPECT_EQ(targets, 8u);
+  EXPECT_TRUE(files().contains("12.targets.json"));
+  EXPECT_EQ(files().at("root.json"), files().at("2.root.json"));
+}
+
 }  // namespace
 }  // namespace nacre::index

@@ -1,9 +1,11 @@
 #include "base/encoding.h"
-#include "base/text.h"
+#include "base/number.h"
 #include "codec/digest.h"
 #include "index/freshness.h"
+#include "store/store.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 
@@ -16,8 +18,21 @@ using codec::Json;
 constexpr std::int64_t kDay = 24 * 3600;
 constexpr std::string_view kIndexFile = "APKINDEX.tar.gz";
 constexpr std::uint64_t kMaxIndexBytes = 256u << 20, kMaxMetadataBytes = 16u << 20;
-/// Metadata is renewed when less than this part of its life is left.
+/// Metadata is renewed when less than this part of its life is left; a timestamp, which is cheap, a day after it was
+/// made.
 constexpr int kRenewPart = 4;
+constexpr std::size_t kKeptVersions = 8;  ///< Of targets and snapshot of an edition, for readers who are under way.
+
+/// Of a time whose form parse_metadata() checked.
+std::int64_t seconds_of(const std::string& time) {
+  const auto part = [&](std::size_t at, std::size_t size) {
+    return whole_number<unsigned>(std::string_view(time).substr(at, size)).value_or(0);
+  };
+  const std::chrono::year_month_day day{std::chrono::year{static_cast<int>(part(0, 4))},
+                                        std::chrono::month{part(5, 2)}, std::chrono::day{part(8, 2)}};
+  const std::int64_t days = std::chrono::sys_days{day}.time_since_epoch().count();
+  return days * kDay + part(11, 2) * 3600 + part(14, 2) * 60 + part(17, 2);
+}
 
 Json key_json(const crypto::PublicKey& key) {
   const bool ecdsa = key.kind() == crypto::KeyKind::kEcdsaP256;
@@ -39,26 +54,85 @@ struct Hand {
   std::function<Result<std::string>(std::string_view)> sign;
 };
 
-class Writer {
- public:
-  Writer(os::Path folder, crypto::Signer& signer, os::Clock& clock, const FreshnessOptions& options)
-      : folder_(std::move(folder)), tuf_(folder_ / "tuf"), signer_(signer), options_(options),
-        now_(clock.now_seconds()) {}
+/// The version in "N.ROLE.json"; nothing for other names.
+std::optional<std::uint64_t> version_in_name(std::string_view name, Role role) {
+  const std::string end = fmt::format(".{}.json", name_of(role));
+  if (!name.ends_with(end)) return std::nullopt;
+  name.remove_suffix(end.size());
+  if (name.empty() || name.size() > 12) return std::nullopt;
+  return whole_number<std::uint64_t>(name);
+}
 
-  Result<FreshnessReport> run() {
-    TRY(os::make_dirs(tuf_));
-    TRY(write_root());
-    const std::string targets = TRY(write_targets());
-    const std::string snapshot = TRY(write_listing(Role::kSnapshot, options_.days.snapshot, Role::kTargets, targets,
-                                                   Renew::kWhenNeeded, report_.snapshot));
-    (void)TRY(write_listing(Role::kTimestamp, options_.days.timestamp, Role::kSnapshot, snapshot, Renew::kAlways,
-                            report_.timestamp));
-    return report_;
+/// What a repository has of metadata now.
+class Shelf {
+ public:
+  virtual ~Shelf() = default;
+  virtual Result<std::vector<std::string>> names() const = 0;
+  virtual Result<std::optional<std::string>> read(const std::string& name) const = 0;
+};
+
+class FolderShelf final : public Shelf {
+ public:
+  explicit FolderShelf(os::Path tuf) : tuf_(std::move(tuf)) {}
+  Result<std::vector<std::string>> names() const override {
+    std::vector<std::string> out;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(tuf_, error))
+      out.push_back(entry.path().filename().string());
+    return out;
+  }
+  Result<std::optional<std::string>> read(const std::string& name) const override {
+    std::optional<std::string> out;
+    if (os::exists(tuf_ / name)) out = TRY(os::read_file(tuf_ / name, kMaxMetadataBytes));
+    return out;
   }
 
  private:
-  enum class Renew { kWhenNeeded, kAlways };
+  os::Path tuf_;
+};
 
+class MapShelf final : public Shelf {
+ public:
+  explicit MapShelf(const MetadataFiles& files) : files_(files) {}
+  Result<std::vector<std::string>> names() const override {
+    std::vector<std::string> out;
+    for (const auto& [name, bytes] : files_) out.push_back(name);
+    return out;
+  }
+  Result<std::optional<std::string>> read(const std::string& name) const override {
+    const auto found = files_.find(name);
+    return found == files_.end() ? std::optional<std::string>() : std::optional(found->second);
+  }
+
+ private:
+  const MetadataFiles& files_;
+};
+
+/// An index that metadata names.
+struct Target {
+  std::string name;  ///< "ARCH/APKINDEX.tar.gz"
+  Sha256 digest;
+  std::uint64_t size = 0;
+};
+
+/// Makes the documents that are to be written, in their order; writes none itself.
+class Writer {
+ public:
+  Writer(const Shelf& shelf, crypto::Signer& signer, os::Clock& clock, const FreshnessOptions& options)
+      : shelf_(shelf), signer_(signer), options_(options), now_(clock.now_seconds()) {}
+
+  Result<FreshnessReport> run(const std::vector<Target>& targets) {
+    TRY(write_root());
+    const std::string document = TRY(write_targets(targets));
+    const std::string snapshot = TRY(write_listing(Role::kSnapshot, options_.days.snapshot, Role::kTargets, document,
+                                                   report_.snapshot));
+    (void)TRY(write_listing(Role::kTimestamp, options_.days.timestamp, Role::kSnapshot, snapshot, report_.timestamp));
+    return report_;
+  }
+
+  const std::vector<std::pair<std::string, std::string>>& written() const { return written_; }
+
+ private:
   std::string in_days(int days) const { return os::rfc3339(now_ + days * kDay); }
   bool near_its_end(const std::string& expires, int days) const {
     return expires < os::rfc3339(now_ + days * kDay / kRenewPart);
@@ -90,9 +164,7 @@ class Writer {
     return codec::to_pretty_json(out, 1);
   }
 
-  Result<> put(const std::string& name, std::string_view bytes) const {
-    return os::write_file(tuf_ / name, bytes, 0644, os::Sync::kYes);
-  }
+  void put(const std::string& name, const std::string& bytes) { written_.emplace_back(name, bytes); }
 
   /// The newest document of a role that is here and says what it should: its version, else 0.
   struct Present {
@@ -102,20 +174,14 @@ class Writer {
   };
   Result<Present> newest(Role role) const {
     Present out;
-    const std::string end = fmt::format(".{}.json", name_of(role));
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(tuf_, error)) {
-      const std::string name = entry.path().filename().string();
-      if (!name.ends_with(end)) continue;
-      const std::string digits = name.substr(0, name.size() - end.size());
-      if (digits.empty() || digits.size() > 12 || digits.find_first_not_of("0123456789") != std::string::npos) continue;
-      out.version = std::max<std::uint64_t>(out.version, std::stoull(digits));
-    }
-    const os::Path file = role == Role::kTimestamp ? tuf_ / "timestamp.json"
-                                                   : tuf_ / fmt::format("{}.{}.json", out.version, name_of(role));
-    if (!os::exists(file)) return out;
-    out.bytes = TRY(os::read_file(file, kMaxMetadataBytes));
-    out.metadata = TRY(parse_metadata(out.bytes, role, file.string()));
+    const std::vector<std::string> names = TRY(shelf_.names());
+    for (const std::string& name : names) out.version = std::max(out.version, version_in_name(name, role).value_or(0));
+    const std::string file =
+        role == Role::kTimestamp ? "timestamp.json" : fmt::format("{}.{}.json", out.version, name_of(role));
+    auto bytes = TRY(shelf_.read(file));
+    if (!bytes) return out;
+    out.bytes = *std::move(bytes);
+    out.metadata = TRY(parse_metadata(out.bytes, role, file));
     out.version = out.metadata->version;
     return out;
   }
@@ -194,10 +260,10 @@ class Writer {
         return Error::make(ErrorKind::kDenied,
                            "root {} needs {} signatures of root {}'s keys, and fewer can be given here", version,
                            rule->roles.at(Role::kRoot).threshold, rule->version)
-            .hint("bring the keys: `nacre repo root --sign-with KEY.pem`");
+            .hint("bring the keys: `nacre repo refresh --new-root --sign-with KEY.pem`");
     }
-    TRY(put(name, bytes));
-    TRY(put("root.json", bytes));
+    put(name, bytes);
+    put("root.json", bytes);
     report_.root = version;
     report_.root_expires = made.expires;
     return {};
@@ -217,40 +283,26 @@ class Writer {
     return ours && is == wanted && !near_its_end(before.metadata->expires, days);
   }
 
-  Result<std::string> write_targets() {
-    std::vector<os::Path> files;
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_, error))
-      if (os::exists(entry.path() / kIndexFile)) files.push_back(entry.path() / kIndexFile);
-    if (files.empty())
-      return Error::make(ErrorKind::kNotFound, "'{}' holds no ARCH/{}", folder_.string(), kIndexFile)
-          .hint("metadata stands beside an index: make that first (`nacre index`)");
-    std::sort(files.begin(), files.end());
+  Result<std::string> write_targets(const std::vector<Target>& targets) {
     Json content = Json::object();
-    for (const os::Path& file : files) {
-      const std::string bytes = TRY(os::read_file(file, kMaxIndexBytes));
-      const Sha256 digest = codec::sha256(bytes);
-      // Under a name of its own, so that the next publish cannot pull it away from under a reader.
-      const os::Path named = file.parent_path() / fmt::format("{}.{}", digest.hex(), kIndexFile);
-      if (!os::exists(named)) TRY(os::write_file(named, bytes, 0644, os::Sync::kYes));
+    for (const Target& target : targets) {
       Json row, hashes;
-      hashes.set("sha256", digest.hex());
-      row.set("length", std::uint64_t{bytes.size()}).set("hashes", std::move(hashes));
-      const std::string target = fmt::format("{}/{}", file.parent_path().filename().string(), kIndexFile);
-      content.set(target, std::move(row));
-      report_.indexes.push_back(target);
+      hashes.set("sha256", target.digest.hex());
+      row.set("length", target.size).set("hashes", std::move(hashes));
+      content.set(target.name, std::move(row));
+      report_.indexes.push_back(target.name);
     }
     const Present before = TRY(newest(Role::kTargets));
     report_.targets = before.version;
     if (TRY(still_good(before, "targets", content, options_.days.targets))) return before.bytes;
     Json body = header(Role::kTargets, ++report_.targets, options_.days.targets);
     const std::string bytes = TRY(sign(body.set("targets", std::move(content)), online()));
-    TRY(put(fmt::format("{}.targets.json", report_.targets), bytes));
+    put(fmt::format("{}.targets.json", report_.targets), bytes);
     return bytes;
   }
 
   /// Snapshot and timestamp: which version, length and digest the document below has.
-  Result<std::string> write_listing(Role role, int days, Role below, std::string_view document, Renew renew,
+  Result<std::string> write_listing(Role role, int days, Role below, std::string_view document,
                                     std::uint64_t& version) {
     const Metadata named = TRY(parse_metadata(document, below, name_of(below)));
     Json row, hashes, content;
@@ -259,30 +311,168 @@ class Writer {
     content.set(fmt::format("{}.json", name_of(below)), std::move(row));
     const Present before = TRY(newest(role));
     version = before.version;
-    if (renew == Renew::kWhenNeeded && TRY(still_good(before, "meta", content, days))) return before.bytes;
+    const bool last = role == Role::kTimestamp;
+    const bool good = TRY(still_good(before, "meta", content, days));
+    if (good && (!last || (options_.renew == Renew::kWhenDue && before.metadata->expires >= in_days(days - 1)))) {
+      if (last) report_.timestamp_expires = before.metadata->expires;
+      return before.bytes;
+    }
     Json body = header(role, ++version, days);
     const std::string bytes = TRY(sign(body.set("meta", std::move(content)), online()));
-    const bool last = role == Role::kTimestamp;
     if (last) report_.timestamp_expires = in_days(days);
-    TRY(put(last ? "timestamp.json" : fmt::format("{}.{}.json", version, name_of(role)), bytes));
+    put(last ? "timestamp.json" : fmt::format("{}.{}.json", version, name_of(role)), bytes);
     return bytes;
   }
 
-  os::Path folder_, tuf_;
+  const Shelf& shelf_;
   crypto::Signer& signer_;
   const FreshnessOptions& options_;
   std::int64_t now_;
   std::optional<crypto::PublicKey> online_;
   std::string online_id_;
   FreshnessReport report_;
+  std::vector<std::pair<std::string, std::string>> written_;
 };
+
+/// The indexes below a directory, each also under a name of its own, so that the next publish cannot pull it away from
+/// under a reader.
+Result<std::vector<Target>> targets_below(const os::Path& folder) {
+  std::vector<os::Path> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    if (os::exists(entry.path() / kIndexFile)) files.push_back(entry.path() / kIndexFile);
+  if (files.empty())
+    return Error::make(ErrorKind::kNotFound, "'{}' holds no ARCH/{}", folder.string(), kIndexFile)
+        .hint("metadata stands beside an index: make that first (`nacre index`)");
+  std::sort(files.begin(), files.end());
+  std::vector<Target> out;
+  for (const os::Path& file : files) {
+    const std::string bytes = TRY(os::read_file(file, kMaxIndexBytes));
+    const Sha256 digest = codec::sha256(bytes);
+    const os::Path named = file.parent_path() / consistent_name(digest);
+    if (!os::exists(named)) TRY(os::write_file(named, bytes, 0644, os::Sync::kYes));
+    out.push_back({fmt::format("{}/{}", file.parent_path().filename().string(), kIndexFile), digest, bytes.size()});
+  }
+  return out;
+}
+
+/// Versions that nobody reads any more.
+std::vector<std::string> outlived(const MetadataFiles& files) {
+  std::vector<std::string> out;
+  for (const Role role : {Role::kTargets, Role::kSnapshot}) {
+    std::vector<std::pair<std::uint64_t, std::string>> versions;
+    for (const auto& [name, bytes] : files)
+      if (const auto version = version_in_name(name, role)) versions.emplace_back(*version, name);
+    std::sort(versions.begin(), versions.end());
+    for (std::size_t i = 0; i + kKeptVersions < versions.size(); ++i) out.push_back(versions[i].second);
+  }
+  return out;
+}
+
+std::string kind_of(Edition edition) { return fmt::format("tuf/{}", name_of(edition)); }
+
+Result<std::optional<FreshnessReport>> write_for(Env& env, const Serial& serial, crypto::Signer& signer,
+                                                 const FreshnessOptions& options) {
+  store::State& state = env.store.state();
+  const std::string kind = kind_of(serial.edition);
+  MetadataFiles files = TRY(edition_metadata(env, serial.edition));
+  const MapShelf shelf(files);
+  Writer writer(shelf, signer, env.clock, options);
+  const std::uint64_t size = TRY(env.store.size(serial.index));
+  FreshnessReport report = TRY(writer.run({{fmt::format("{}/{}", serial.arch, kIndexFile), serial.index, size}}));
+  report.changed = !writer.written().empty();
+  if (!report.changed) return std::optional(std::move(report));
+  const auto record = [&]() -> Result<> {
+    for (const auto& [name, bytes] : writer.written()) {
+      TRY(state.put(kind, name, bytes));
+      files.insert_or_assign(name, bytes);
+    }
+    for (const std::string& name : outlived(files)) TRY(state.erase(kind, name));
+    return {};
+  };
+  TRY(state.transaction(record));
+  return std::optional(std::move(report));
+}
 
 }  // namespace
 
+std::string consistent_name(const Sha256& index) { return fmt::format("{}.{}", index.hex(), kIndexFile); }
+
 Result<FreshnessReport> write_freshness(const os::Path& folder, crypto::Signer& signer, os::Clock& clock,
                                         const FreshnessOptions& options) {
-  Writer writer(folder, signer, clock, options);
-  FreshnessReport out = TRY(writer.run(), "writing the metadata of '{}'", folder.string());
+  const std::string step = fmt::format("writing the metadata of '{}'", folder.string());
+  const std::vector<Target> targets = TRY(targets_below(folder));
+  const os::Path tuf = folder / "tuf";
+  TRY(os::make_dirs(tuf));
+  const FolderShelf shelf(tuf);
+  Writer writer(shelf, signer, clock, options);
+  FreshnessReport out = TRY(writer.run(targets), "{}", step);
+  for (const auto& [name, bytes] : writer.written())
+    TRY(os::write_file(tuf / name, bytes, 0644, os::Sync::kYes), "{}", step);
+  out.changed = !writer.written().empty();
+  return out;
+}
+
+Result<std::optional<FreshnessReport>> refresh_edition(Env& env, crypto::Signer& signer,
+                                                       const FreshnessOptions& options) {
+  const std::string name = fmt::format("freshness/{}", name_of(options.edition));
+  const os::FileLock alone = TRY(env.store.lease(name));
+  const std::optional<Serial> newest = TRY(head(env, options.edition));
+  if (!newest) return std::optional<FreshnessReport>();
+  return TRY(write_for(env, *newest, signer, options), "writing the metadata of edition {}", name_of(options.edition));
+}
+
+Result<MetadataFiles> edition_metadata(Env& env, Edition edition) {
+  const auto rows = TRY(env.store.state().list(kind_of(edition)));
+  return MetadataFiles(rows.begin(), rows.end());
+}
+
+Result<std::optional<std::string>> edition_metadata_file(Env& env, Edition edition, std::string_view name) {
+  return env.store.state().get(kind_of(edition), name);
+}
+
+Result<MetadataFiles> folder_metadata(const os::Path& folder) {
+  const FolderShelf shelf(folder / "tuf");
+  MetadataFiles out;
+  const std::vector<std::string> names = TRY(shelf.names());
+  for (const std::string& name : names) {
+    if (!name.ends_with(".json")) continue;
+    auto bytes = TRY(shelf.read(name));
+    if (bytes) out.emplace(name, *std::move(bytes));
+  }
+  return out;
+}
+
+Result<bool> metadata_names(const MetadataFiles& files, const Sha256& index) {
+  std::uint64_t version = 0;
+  for (const auto& [name, bytes] : files)
+    version = std::max(version, version_in_name(name, Role::kTargets).value_or(0));
+  const auto found = files.find(fmt::format("{}.targets.json", version));
+  if (found == files.end()) return false;
+  const Metadata targets = TRY(parse_metadata(found->second, Role::kTargets, found->first));
+  for (const auto& [name, row] : targets.body["targets"].members())
+    if (row["hashes"]["sha256"].as_string() == index.hex()) return true;
+  return false;
+}
+
+Result<std::vector<FreshnessDue>> freshness_due(const MetadataFiles& files, const FreshnessOptions& options) {
+  std::vector<FreshnessDue> out;
+  const MapShelf shelf(files);
+  for (const Role role : kRoles) {
+    const int days = role == Role::kRoot       ? options.days.root
+                     : role == Role::kTargets  ? options.days.targets
+                     : role == Role::kSnapshot ? options.days.snapshot
+                                               : options.days.timestamp;
+    std::uint64_t version = 0;
+    for (const auto& [name, bytes] : files) version = std::max(version, version_in_name(name, role).value_or(0));
+    const std::string file =
+        role == Role::kTimestamp ? "timestamp.json" : fmt::format("{}.{}.json", version, name_of(role));
+    const auto found = files.find(file);
+    if (found == files.end()) continue;
+    const Metadata metadata = TRY(parse_metadata(found->second, role, file));
+    const std::int64_t early = role == Role::kTimestamp ? (days - 1) * kDay : days * kDay / kRenewPart;
+    out.push_back({role, metadata.version, metadata.expires, os::rfc3339(seconds_of(metadata.expires) - early)});
+  }
   return out;
 }
 

@@ -1,6 +1,8 @@
 #include "index/kept_index.h"
 
+#include "apk/index_file.h"
 #include "codec/digest.h"
+#include "index/follow_index.h"
 
 #include <gtest/gtest.h>
 
@@ -89,6 +91,49 @@ TEST_F(KeptIndexTest, WhatCannotBeUsedIsMadeAgain) {
   const std::string other = **store->state().get("mapped-index", digest.hex());
   ASSERT_TRUE(store->state().put("mapped-index", codec::sha256("two").hex(), other));
   EXPECT_FALSE(there(*store, codec::sha256("two")));
+}
+
+TEST_F(KeptIndexTest, FollowsAnEditInTheOrderOfTheText) {
+  std::vector<apk::IndexRecord> records;
+  for (int i = 10; i < 60; ++i) {
+    apk::IndexRecord record;
+    record.name = fmt::format("p{}", i);
+    record.version = "1-r0";
+    record.arch = "x86_64";
+    record.checksum = "Q1" + record.name;
+    record.provides = {"cmd:tool"};
+    records.push_back(record);
+  }
+  const auto names = [](const KeptIndex& index) {
+    std::string out;
+    for (const apk::PackageNumber package : in_text_order(index))
+      out += fmt::format("{}-{} ", index->record(package).name, index->record(package).version);
+    return out;
+  };
+  EXPECT_FALSE(*follow_kept_index(*store, codec::sha256("0"), codec::sha256("1"), records, {}))
+      << "nothing is there to follow";
+  ASSERT_TRUE(keep_index(*store, codec::sha256("0"), apk::write_index(records), "test"));
+  int followed = 0;
+  for (int i = 1; i <= 20; ++i) {
+    apk::IndexRecord more = records[static_cast<std::size_t>(i)], gone = records[static_cast<std::size_t>(40 - i)];
+    more.version = fmt::format("2.{}-r0", i);
+    records.insert(records.begin() + i + 1, more);
+    std::erase_if(records, [&](const apk::IndexRecord& record) { return record == gone; });
+    const Sha256 before = codec::sha256(std::to_string(i - 1)), after = codec::sha256(std::to_string(i));
+    const std::vector<apk::IndexRecord> added = {more}, removed = {gone};
+    const auto done = follow_kept_index(*store, before, after, added, removed);
+    ASSERT_TRUE(done) << done.error().render();
+    if (!*done) {
+      ASSERT_FALSE(there(*store, after));
+      ASSERT_TRUE(keep_index(*store, after, apk::write_index(records), "test"));
+    }
+    followed += *done;
+    const auto whole = keep_index(*store, codec::sha256(fmt::format("whole {}", i)), apk::write_index(records), "test");
+    EXPECT_EQ(names(**find_kept_index(*store, after)), names(*whole));
+  }
+  EXPECT_EQ(followed, 19);
+  const std::vector<apk::IndexRecord> unknown = {records.front(), records.front()};
+  EXPECT_FALSE(*follow_kept_index(*store, codec::sha256("nothing"), codec::sha256("x"), {}, unknown));
 }
 
 }  // namespace

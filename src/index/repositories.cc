@@ -217,7 +217,9 @@ Result<> Repositories::load(Repository& repository) const {
   apk::IndexText index = TRY(apk::unpack_index(bytes, who));
   repository.signer = TRY(verify(repository, bytes, index));
   repository.description = index.description;
-  repository.index = TRY(keep_index(env_->store, fetched.digest, index.text, who), "reading the index '{}'", who);
+  auto kept = TRY(find_kept_index(env_->store, fetched.digest));  // another key, or an edit of ours, had it
+  if (kept) repository.index = *std::move(kept);
+  else repository.index = TRY(keep_index(env_->store, fetched.digest, index.text, who), "reading the index '{}'", who);
   Json json;
   json.set("signer", repository.signer).set("description", repository.description);
   return env_->store.state().put(kVerifiedKind, verdict, codec::to_json(json));

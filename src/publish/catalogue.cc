@@ -1,5 +1,7 @@
 #include "publish/catalogue.h"
 
+#include "index/freshness.h"
+
 namespace nacre::publish {
 
 using codec::Json;
@@ -37,6 +39,8 @@ void Catalogue::add(const Serial& serial, bool newer) {
     put(files_, name + ".intoto.sigstore.json", PublishedFile{package.provenance, "application/json"}, newer);
     put(files_, name + ".spdx.json", PublishedFile{package.sbom, "application/json"}, newer);
   }
+  put(files_, serial.arch + "/" + index::consistent_name(serial.index), PublishedFile{serial.index, "application/gzip"},
+      newer);
   for (const SerialImage& image : serial.images) add_image(serial, image, newer, images_[image.name]);
 }
 

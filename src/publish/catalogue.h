@@ -33,7 +33,8 @@ class Catalogue {
 
   /// Nothing before the first publish.
   Result<std::shared_ptr<const index::Serial>> newest();
-  /// "NAME-VERSION.apk", also with ".spdx.json" or ".intoto.sigstore.json", of any serial: the newest that has it.
+  /// "NAME-VERSION.apk", also with ".spdx.json" or ".intoto.sigstore.json", of any serial: the newest that has it;
+  /// "HEX.APKINDEX.tar.gz", the index of any.
   Result<std::optional<PublishedFile>> package_file(const std::string& arch, const std::string& file);
 
   /// Names of the images of any serial, sorted.

@@ -1,6 +1,7 @@
 #include "publish/layout.h"
 
 #include "base/events.h"
+#include "index/freshness.h"
 #include "store/store.h"
 
 #include <unistd.h>
@@ -37,6 +38,19 @@ Result<> add_image(Json& manifests, const index::SerialImage& image, bool named,
     TRY(add_tag(manifests, tag, digest, store));
   }
   return {};
+}
+
+/// The timestamp last: what it leads to is there then.
+Result<> write_metadata(const os::Path& folder, const index::MetadataFiles& files) {
+  TRY(os::make_dirs(folder));
+  const auto put = [&](const std::string& name, const std::string& bytes) -> Result<> {
+    const auto there = os::read_file(folder / name);
+    return there && *there == bytes ? Result<>() : os::write_file(folder / name, bytes);
+  };
+  for (const auto& [name, bytes] : files)
+    if (name != "timestamp.json") TRY(put(name, bytes));
+  const auto timestamp = files.find("timestamp.json");
+  return timestamp == files.end() ? Result<>() : put(timestamp->first, timestamp->second);
 }
 
 }  // namespace
@@ -86,8 +100,12 @@ Result<> write_repository(const os::Path& folder, const index::Serial& serial, E
   TRY(os::write_file(arch / "APKINDEX.tar.gz.intoto.sigstore.json", provenance));
   const std::string sbom = TRY(env.store.read(serial.index_sbom));
   TRY(os::write_file(arch / "APKINDEX.tar.gz.spdx.json", sbom));
+  TRY(place_blob(env.store, serial.index, arch / index::consistent_name(serial.index)));
+  const index::MetadataFiles metadata = TRY(index::edition_metadata(env, serial.edition));
+  const bool newest = TRY(index::metadata_names(metadata, serial.index));
   const std::string index = TRY(env.store.read(serial.index, std::uint64_t{256} << 20));
-  TRY(os::write_file(arch / "APKINDEX.tar.gz", index));  // last: what it names is there
+  TRY(os::write_file(arch / "APKINDEX.tar.gz", index));  // after what it names
+  if (newest) TRY(write_metadata(folder / "tuf", metadata));
   task.finish(fmt::format("{} packages", serial.packages.size()));
   return {};
 }

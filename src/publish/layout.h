@@ -27,8 +27,8 @@ Result<> place_blob(const store::Store& store, const Sha256& digest, const os::P
 Result<> write_layout(const os::Path& folder, const std::vector<index::SerialImage>& images, Env& env);
 
 /// Writes a repository as a plain directory that any web server can serve: ARCH/APKINDEX.tar.gz, ARCH/*.apk, with
-/// *.spdx.json and *.intoto.sigstore.json beside each. Public keys are the caller's to add. APKINDEX is replaced last,
-/// by rename.
+/// *.spdx.json and *.intoto.sigstore.json beside each. Public keys are the caller's to add. APKINDEX is replaced after
+/// what it names, by rename; then, for the edition's newest serial, its freshness metadata in `tuf/`, timestamp last.
 Result<> write_repository(const os::Path& folder, const index::Serial& serial, Env& env);
 
 }  // namespace nacre::publish

@@ -5,7 +5,9 @@
 
 #include "base/number.h"
 #include "base/text.h"
+#include "codec/digest.h"
 #include "codec/json.h"
+#include "index/freshness.h"
 #include "index/index.h"
 #include "publish/catalogue.h"
 #include "publish/layout.h"
@@ -105,6 +107,7 @@ class Answer {
   ServerResponse repository(Shop& shop) {
     const std::vector<std::string> rest(parts_.begin() + 1, parts_.end());
     if (rest.size() == 2 && rest[0] == "keys") return key(rest[1]);
+    if (rest.size() == 2 && rest[0] == "tuf") return metadata(shop, rest[1]);
     if (rest.size() == 4 && rest[0] == "serial") {
       const auto number = whole_number<std::uint64_t>(rest[1]);
       if (!number) return not_found("expected the number of a serial");
@@ -127,6 +130,20 @@ class Answer {
     ServerResponse out;
     out.content_type = "application/x-pem-file";
     out.body = *text;
+    return out;
+  }
+
+  /// Freshness metadata. What has a version in its name never changes.
+  ServerResponse metadata(const Shop& shop, const std::string& name) {
+    const auto text = index::edition_metadata_file(env_, shop.edition, name);
+    if (!text) return trouble(text.error());
+    if (!*text) return not_found(fmt::format("no metadata '{}'", name));
+    ServerResponse out;
+    out.content_type = "application/json";
+    out.body = **text;
+    out.headers.emplace_back("ETag", fmt::format("\"{}\"", codec::sha256(out.body).hex()));
+    const bool moves = name == "timestamp.json" || name == "root.json";
+    out.headers.emplace_back("Cache-Control", moves ? "no-cache" : "public, max-age=31536000, immutable");
     return out;
   }
 

@@ -10,6 +10,8 @@ namespace nacre::publish {
 ///               _catalog) for nacre/IMAGE (community) and nacre-production/IMAGE; tag names of SerialImage and legacy
 ///               cosign tags
 ///   /EDITION/ARCH/APKINDEX.tar.gz      newest serial; /EDITION/serial/N/ARCH/… any serial
+///   /EDITION/tuf/FILE.json             freshness metadata (index/freshness.h); /EDITION/ARCH/HEX.APKINDEX.tar.gz, the
+///                                      index of any serial by its digest
 ///   /EDITION/ARCH/NAME-VERSION.apk     every package of any serial; also with .intoto.sigstore.json and .spdx.json
 ///   /EDITION/keys/NAME.pub             public keys (from `keys`)
 ///   /           a small page: serials, packages, images, how to use them

@@ -130,7 +130,9 @@ class Tree {
 Result<> write_static_tree(const os::Path& folder, const index::Serial& serial, const std::vector<SerialImage>& images,
                            Env& env) {
   Task task(env.events, "static tree");
-  std::string objects;
+  std::string objects = "v2/\tv2/version.json\tapplication/json\n";  // what says that this is a registry
+  TRY(os::make_dirs(folder / "v2"));
+  TRY(os::write_file(folder / "v2/version.json", "{}"));
   for (const SerialImage& image : images) {
     Tree tree(folder, fmt::format("{}/{}", registry_space(serial.edition), image.name), env.store);
     TRY(tree.write(image, serial.number), "writing image {}", image.name);

@@ -18,6 +18,7 @@ namespace nacre::publish {
 ///                                              its media type to a server that goes by the ends of names
 ///     v2/NAME/tags/list, v2/NAME/referrers/DIGEST
 ///     nginx.conf                               a server block that serves them
+///     v2/version.json                          what `/v2/` itself answers
 ///     objects.tsv                              KEY, FILE, CONTENT-TYPE in each line: what to upload to an object store
 ///
 /// NAME is "nacre/IMAGE" or "nacre-production/IMAGE". Blobs come first, tags last, each file by rename; what is

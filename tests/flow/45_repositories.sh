@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Repository directories: made, edited, compared, cleaned and imported from; their freshness metadata, read by python-tuf too; a
-# server that breaks off; offline calls that open no socket.
+# Repository directories: made, edited, compared, cleaned and imported from; their freshness metadata;
+# offline calls that open no socket.
 . "$(dirname "$0")/lib.sh"
 need_home
 clone_home home
@@ -50,30 +50,6 @@ refused 6 "$NACRE" repo import --quiet "$scratch/mine" --from "$ours" --key "$ke
 says "  rollback, it says" "$err" "which was seen before"
 check "a later publish" "$NACRE" repo refresh --quiet "$ours"
 check "and another" "$NACRE" repo refresh --quiet "$ours"
-if python3 -c 'import tuf.ngclient' 2>/dev/null; then
-  (cd "$ours" && exec python3 -m http.server --bind 127.0.0.1 18765) >/dev/null 2>&1 &
-  children+=($!)
-  sleep 1
-  cat >"$scratch/client.py" <<'PY'
-import inspect, pathlib, sys
-from tuf.ngclient import Updater
-ours, arch, scratch = sys.argv[1:]
-meta = pathlib.Path(scratch) / "tuf-client"
-meta.mkdir()
-(meta / "root.json").write_bytes(pathlib.Path(ours, "tuf/1.root.json").read_bytes())
-root = (meta / "root.json").read_bytes()
-more = {"bootstrap": root} if "bootstrap" in inspect.signature(Updater.__init__).parameters else {}
-updater = Updater(str(meta), "http://127.0.0.1:18765/tuf/", str(meta), "http://127.0.0.1:18765/", **more)
-info = updater.get_targetinfo(f"{arch}/APKINDEX.tar.gz")
-print("length", info.length)
-path = updater.download_target(info, str(meta / "index"))
-assert pathlib.Path(path).read_bytes() == pathlib.Path(ours, arch, "APKINDEX.tar.gz").read_bytes()
-PY
-  no_proxy='*' check "python-tuf takes the index" python3 "$scratch/client.py" "$ours" "$arch" "$scratch"
-else
-  passed "python-tuf: skipped, it is not installed"
-fi
-
 # Offline opens no socket to the network.
 if command -v strace >/dev/null; then
   check "offline, under strace" strace -f -e trace=socket -o "$scratch/sockets" "$NACRE" repo import --quiet \

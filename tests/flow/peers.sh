@@ -57,3 +57,27 @@ sbom_tools() {
   { python3 -m venv "$tools/sbom" && timeout 180 "$tools/sbom/bin/pip" install -q spdx-tools ntia-conformance-checker \
     'cyclonedx-python-lib[json-validation]' && touch "$tools/sbom/complete"; } >"$scratch/pip.log" 2>&1
 }
+
+# tuf_tools: python-tuf in build/tools/tuf.
+tuf_tools() {
+  [ ! -x "$tools/tuf/bin/python" ] || "$tools/tuf/bin/python" -c 'import tuf.ngclient' 2>/dev/null || rm -rf "$tools/tuf"
+  [ ! -d "$tools/tuf" ] || return 0
+  mkdir -p "$tools"
+  { python3 -m venv "$tools/tuf" && timeout 180 "$tools/tuf/bin/pip" install -q tuf; } >"$scratch/pip.log" 2>&1 || {
+    rm -rf "$tools/tuf"
+    return 1
+  }
+}
+
+# oci_conformance: the pull and push suite of the distribution specification; $conformance becomes the program, from
+# NACRE_PEERS, from build/tools, or built there by a Go of 1.24 or newer. What went wrong is the last line of its log.
+oci_conformance() {
+  conformance=${NACRE_PEERS:-/nonexistent}/bin/oci-conformance
+  [ ! -x "$conformance" ] || return 0
+  conformance=$tools/bin/conformance
+  [ ! -x "$conformance" ] || return 0
+  local go
+  go=$(command -v go || ls /usr/local/go/bin/go 2>/dev/null) || { echo "no go" >"$scratch/go.log"; return 1; }
+  GOBIN=$tools/bin GOFLAGS=-mod=mod timeout 300 "$go" install \
+    github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260730175803-fee21197eb94 >"$scratch/go.log" 2>&1
+}
