@@ -39,6 +39,12 @@ struct Parts {
 Result<Parts> inflate_parts(std::string_view bytes) {
   Parts out;
   bool in_first = true;
+  // A member ends with its size. It may lie: deflate makes at most 1,032 bytes of one.
+  if (bytes.size() > 18) {
+    std::uint32_t size = 0;
+    for (std::size_t i = 1; i <= 4; ++i) size = size << 8 | static_cast<unsigned char>(bytes[bytes.size() - i]);
+    out.rest.reserve(std::min<std::uint64_t>({size, kMaxIndexBytes, std::uint64_t{bytes.size()} * 1032}));
+  }
   codec::GzipReader reader({[&](std::string_view piece) -> Result<> {
                               (in_first ? out.first : out.rest).append(piece);
                               return {};
@@ -70,15 +76,17 @@ Result<IndexText> take_apart(std::string_view bytes) {
     out.signatures = TRY(parse_signatures(files));
     out.signed_from = parts.first_end;
   } else {
-    parts.rest.insert(0, parts.first);
+    parts.first += parts.rest;
+    parts.rest = std::move(parts.first);
   }
-  std::vector<SmallFile> files = TRY(read_files(parts.rest));
+  out.archive = std::make_shared<const std::string>(std::move(parts.rest));
+  const std::vector<FileView> files = TRY(view_files(*out.archive));
   bool found = false;
-  for (SmallFile& file : files) {
+  for (const FileView& file : files) {
     if (file.name == "DESCRIPTION") {
-      out.description = std::move(file.content);
+      out.description = file.content;
     } else if (file.name == "APKINDEX") {
-      out.text = std::move(file.content);
+      out.text = file.content;
       found = true;
     } else {
       return Error::make(ErrorKind::kInvalid, "'{}' has no place in an index", file.name);

@@ -5,6 +5,7 @@
 #include "apk/signature_file.h"
 #include "base/result.h"
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,9 @@ Result<std::string> pack_index(const std::vector<IndexRecord>& records, std::str
 
 /// An APKINDEX.tar.gz taken apart; its records are still text (parse_index, scan_index).
 struct IndexText {
-  std::string text, description;
+  std::shared_ptr<const std::string> archive;  ///< Inflated; `text` lies in it.
+  std::string_view text;
+  std::string description;
   std::vector<SignatureFile> signatures;  ///< In file order; empty: unsigned.
   std::uint64_t signed_from = 0;          ///< What signatures cover begins here in the bytes, and goes to their end.
 };

@@ -140,26 +140,36 @@ Result<std::string> pack_files(const std::vector<SmallFile>& files, std::int64_t
   return codec::gzip(tar);
 }
 
-Result<std::vector<SmallFile>> read_files(std::string_view tar) {
-  std::vector<SmallFile> files;
+Result<std::vector<FileView>> view_files(std::string_view tar) {
+  std::vector<FileView> files;
   codec::TarReader::Visitor visitor;
   visitor.on_entry = [&](const codec::TarHeader& header) -> Result<> {
     if (header.type != '0')
       return Error::make(ErrorKind::kInvalid, "'{}' is no regular file", header.path);
-    for (const SmallFile& file : files)
+    for (const FileView& file : files)
       if (file.name == header.path)
         return Error::make(ErrorKind::kInvalid, "'{}' occurs twice", header.path);
     files.push_back({header.path, {}, header.mode});
     return {};
   };
   visitor.on_data = [&](std::string_view bytes) -> Result<> {
-    files.back().content.append(bytes);
+    std::string_view& content = files.back().content;
+    if (content.empty()) content = bytes;
+    else if (content.data() + content.size() == bytes.data()) content = {content.data(), content.size() + bytes.size()};
+    else return Error::make(ErrorKind::kInternal, "the archive was not read in one piece");
     return {};
   };
   TarScanner scanner(std::move(visitor), {100, tar.size(), 1u << 16});
   TRY(scanner.push(tar));
   TRY(scanner.finish());
   return files;
+}
+
+Result<std::vector<SmallFile>> read_files(std::string_view tar) {
+  const std::vector<FileView> views = TRY(view_files(tar));
+  std::vector<SmallFile> out;
+  for (const FileView& view : views) out.push_back({view.name, std::string(view.content), view.mode});
+  return out;
 }
 
 // ---- signatures ----

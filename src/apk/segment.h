@@ -68,6 +68,13 @@ enum class Ending { kOpen, kZeroBlocks };  ///< Whether end-of-archive blocks fo
 Result<std::string> pack_files(const std::vector<SmallFile>& files, std::int64_t mtime,
                                std::string_view owner, Ending ending);
 Result<std::vector<SmallFile>> read_files(std::string_view tar);
+/// The same without copies: contents are pieces of `tar`.
+struct FileView {
+  std::string name;
+  std::string_view content;
+  unsigned mode = 0644;
+};
+Result<std::vector<FileView>> view_files(std::string_view tar);
 
 bool is_signature_name(std::string_view name);
 Result<SignatureFile> parse_signature_file(const SmallFile& file);

@@ -1,7 +1,9 @@
 #include "base/text.h"
+#include "cli/index_files.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
-#include "codec/digest.h"
+#include "crypto/purposes.h"
+#include "index/freshness.h"
 #include "publish/layout.h"
 #include "store/store.h"
 
@@ -10,42 +12,17 @@
 namespace nacre::cli {
 namespace {
 
-/// A repository directory from .apk files, signed with the edition's key; every package must be signed by it, too.
-Result<int> index_files(const std::vector<std::string>& files, const std::string& out, Edition edition,
-                        Session& session) {
-  std::vector<index::SerialPackage> packages;
-  const crypto::PublicKey key = TRY(session.signer.public_key(edition, crypto::Purpose::kPackage));
-  for (const std::string& file : files) {
-    const apk::PackageFile package = TRY(apk::read_package(file));
-    const std::string wanted = crypto::public_key_name(edition, crypto::Purpose::kPackage);
-    if (package.key_name != wanted)
-      return Error::make(ErrorKind::kDenied, "'{}' is signed by '{}', expected '{}' of edition {}", file,
-                         package.key_name.empty() ? "nobody" : package.key_name, wanted, name_of(edition))
-          .hint("an index holds packages of one edition");
-    const std::string control = TRY(apk::read_segment(package.path, package.control));
-    TRY(key.verify(control, package.signature_bytes), "checking the signature of '{}'", file);
-    index::SerialPackage row;
-    row.record = package.record();
-    row.apk = package.file_sha256;
-    packages.push_back(std::move(row));
-  }
-  std::sort(packages.begin(), packages.end(),
-            [](const auto& a, const auto& b) { return a.record.name < b.record.name; });
-  const std::string bytes =
-      TRY(index::make_index(packages, edition, 0, index::segment_signer(session.signer, edition)));
-  TRY(os::write_file(out, bytes));
-  session.print(fmt::format("{}: {} packages of edition {}", out, packages.size(), name_of(edition)));
-  return 0;
-}
-
 Result<int> run_index(const Arguments& arguments, Session& session) {
   const Edition edition = TRY(edition_of(arguments));
-  const std::vector<std::string> files = arguments.list("FILE");
-  if (!files.empty()) return index_files(files, arguments.text("--out"), edition, session);
+  if (!arguments.list("FILE").empty()) return index_files(arguments, session);
   const index::Serial serial = TRY(serial_of(arguments, session));
   if (const std::string folder = arguments.text("--repository"); !folder.empty()) {
+    index::FreshnessOptions freshness;
+    freshness.edition = edition;
+    freshness.renew = index::Renew::kWhenDue;
+    (void)TRY(index::refresh_edition(session.env, session.signer, freshness));
     TRY(publish::write_repository(folder, serial, session.env));
-    for (const crypto::Purpose purpose : {crypto::Purpose::kPackage, crypto::Purpose::kAttestation}) {
+    for (const crypto::Purpose purpose : crypto::kPurposes) {
       const crypto::PublicKey key = TRY(session.signer.public_key(edition, purpose));
       TRY(os::make_dirs(Path(folder) / "keys"));
       TRY(os::write_file(Path(folder) / "keys" / crypto::public_key_name(edition, purpose), key.pem()));
@@ -72,7 +49,7 @@ Result<int> run_key(const Arguments& arguments, Session& session) {
   const Edition edition = TRY(edition_of(arguments));
   codec::Json json = codec::Json::array();
   std::string text;
-  for (const crypto::Purpose purpose : {crypto::Purpose::kPackage, crypto::Purpose::kAttestation}) {
+  for (const crypto::Purpose purpose : crypto::kPurposes) {
     const crypto::PublicKey key = TRY(session.signer.public_key(edition, purpose));
     const std::string name = crypto::public_key_name(edition, purpose);
     if (const std::string folder = arguments.text("--out"); !folder.empty()) {
@@ -98,9 +75,8 @@ Verb verb_index() {
   verb.options = {kEditionOption,
                   kSerialOption,
                   {"--repository", OptionType::kText, "DIR", "", "write packages, index, evidence and keys here",
-                   Completion::kFolder},
-                  {"--out", OptionType::kText, "FILE", "APKINDEX.tar.gz", "where the index of FILE … goes",
-                   Completion::kFile}};
+                   Completion::kFolder}};
+  for (Option& option : index_file_options()) verb.options.push_back(std::move(option));
   verb.run = run_index;
   return verb;
 }

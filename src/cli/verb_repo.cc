@@ -1,10 +1,13 @@
+#include "apk/dependency.h"
 #include "apk/version.h"
 #include "base/events.h"
 #include "base/text.h"
+#include "cli/evidence.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "codec/digest.h"
 #include "crypto/key.h"
+#include "index/follow_index.h"
 #include "index/freshness.h"
 #include "index/repositories.h"
 #include "os/clock.h"
@@ -26,6 +29,18 @@ constexpr std::string_view kIndexFile = "APKINDEX.tar.gz";
 std::string file_of(const apk::IndexRecord& record) { return fmt::format("{}-{}.apk", record.name, record.version); }
 std::string label_of(const apk::IndexRecord& record) { return fmt::format("{}-{}", record.name, record.version); }
 
+/// The edition that a word means where a directory is expected: "community", when no directory has that name.
+std::optional<Edition> edition_word(const std::string& word) {
+  const auto edition = parse_edition(word);
+  return edition && !os::exists(word) ? std::optional(*edition) : std::nullopt;
+}
+
+/// What a verb about directories says of an edition.
+Error not_an_edition(Edition edition, std::string_view why, std::string_view next) {
+  return Error::make(ErrorKind::kInvalid, "{} is an edition, no directory: {}", name_of(edition), why)
+      .hint(fmt::format("{}; a directory of that name is './{}'", next, name_of(edition)));
+}
+
 /// A repository directory that this edition signs: its records, and how they are written again.
 class Folder {
  public:
@@ -34,6 +49,9 @@ class Folder {
     out.edition_ = TRY(edition_of(arguments));
     out.arch_ = TRY(arch_of(arguments));
     out.path_ = arguments.text("DIR");
+    if (const auto edition = edition_word(out.path_.string()))
+      return not_an_edition(*edition, "it holds what `nacre up` built here, with its provenance",
+                            "write a definition and run `nacre up`, or name a directory for packages of others");
     if (!os::exists(out.index_path())) return out;
     const std::string source = out.index_path().string();
     const std::string bytes = TRY(os::read_file(out.index_path(), kMaxIndexBytes));
@@ -44,9 +62,22 @@ class Folder {
       return Error::make(ErrorKind::kDenied, "the index '{}' is not signed by the key of edition {}", source,
                          name_of(out.edition_))
           .hint("only a repository of this edition is edited; `nacre repo import` takes packages from others");
+    out.digest_ = codec::sha256(bytes);
+    out.before_ = index.records;
     out.records_ = std::move(index.records);
     out.description_ = std::move(index.description);
     return out;
+  }
+
+  /// A copy of an edition's serial is not edited: the next `nacre index --repository` would undo it.
+  Result<> editable() const {
+    const auto identity = index::parse_index_description(description_);
+    if (!identity || identity->serial == 0) return {};
+    return Error::make(ErrorKind::kConflict, "'{}' is a copy of edition {}, serial {}", path_.string(),
+                       name_of(identity->edition), identity->serial)
+        .hint(fmt::format("change the edition (`nacre up`, `nacre repo remove {0} PACKAGE`) and write it again: `nacre "
+                          "index --edition {0} --repository {1}`",
+                          name_of(identity->edition), path_.string()));
   }
 
   Path packages() const { return path_ / arch_.apk; }
@@ -92,15 +123,19 @@ class Folder {
 
   /// Index and metadata, written anew.
   Result<index::FreshnessReport> write() {
-    std::sort(records_.begin(), records_.end(), [](const apk::IndexRecord& a, const apk::IndexRecord& b) {
-      if (a.name != b.name) return a.name < b.name;
-      const auto order = apk::compare_versions(a.version, b.version);
-      return order != 0 ? order < 0 : a.version < b.version;
-    });
+    std::sort(records_.begin(), records_.end(), comes_before);
     const std::string bytes =
         TRY(apk::pack_index(records_, description_, index::segment_signer(session_.signer, edition_)));
     TRY(os::make_dirs(packages()));
     TRY(os::write_file(index_path(), bytes, 0644, os::Sync::kYes));
+    if (std::is_sorted(before_.begin(), before_.end(), comes_before)) {
+      std::vector<apk::IndexRecord> added, removed;
+      std::set_difference(records_.begin(), records_.end(), before_.begin(), before_.end(), std::back_inserter(added),
+                          comes_before);
+      std::set_difference(before_.begin(), before_.end(), records_.begin(), records_.end(),
+                          std::back_inserter(removed), comes_before);
+      (void)TRY(index::follow_kept_index(session_.env.store, digest_, codec::sha256(bytes), added, removed));
+    }
     index::FreshnessOptions options;
     options.edition = edition_;
     return index::write_freshness(path_, session_.signer, session_.env.clock, options);
@@ -108,11 +143,18 @@ class Folder {
 
  private:
   explicit Folder(Session& session) : session_(session) {}
+  static bool comes_before(const apk::IndexRecord& a, const apk::IndexRecord& b) {
+    if (a.name != b.name) return a.name < b.name;
+    const auto order = apk::compare_versions(a.version, b.version);
+    if (order != 0) return order < 0;
+    return a.version != b.version ? a.version < b.version : a.checksum < b.checksum;
+  }
   Session& session_;
   Edition edition_ = Edition::kCommunity;
   Arch arch_ = host_arch();
   Path path_;
-  std::vector<apk::IndexRecord> records_;
+  std::vector<apk::IndexRecord> before_, records_;  ///< As it was read, and as it becomes.
+  Sha256 digest_;                                   ///< Of the index that was read.
   std::string description_;
 };
 
@@ -131,6 +173,7 @@ void say_change(Session& session, std::string_view what, const std::vector<std::
 
 Result<int> run_add(const Arguments& arguments, Session& session) {
   Folder folder = TRY(Folder::open(arguments, session));
+  TRY(folder.editable());
   const std::vector<std::string> files = arguments.list("FILE");
   std::vector<std::string> added;
   Task task(session.env.events, "add packages");
@@ -146,22 +189,87 @@ Result<int> run_add(const Arguments& arguments, Session& session) {
   return 0;
 }
 
+/// NAME or NAME=VERSION.
+struct Named {
+  std::string name, version;
+  explicit Named(const std::string& word)
+      : name(word.substr(0, word.find('='))),
+        version(word.find('=') == word.npos ? "" : word.substr(name.size() + 1)) {}
+  bool means(const apk::IndexRecord& record) const {
+    return record.name == name && (version.empty() || record.version == version);
+  }
+};
+
+Error no_package(const std::string& word, const std::vector<std::string>& names) {
+  return Error::make(ErrorKind::kNotFound, "the repository has no package '{}'", word)
+      .hint(nearest_hint(Named(word).name, names));
+}
+
+/// The next serial of an edition, without these packages. Their bytes stay for locks and older serials.
+Result<int> withdraw(Edition edition, const Arguments& arguments, Session& session) {
+  std::optional<index::Serial> newest = TRY(index::head(session.env, edition));
+  if (!newest) return Error::make(ErrorKind::kNotFound, "edition {} has no serial yet", name_of(edition));
+  const std::uint64_t before = newest->number;
+  index::Serial next = *std::move(newest);
+  std::vector<std::string> removed, names;
+  std::set<std::string, std::less<>> lost, pins;
+  for (const index::SerialPackage& package : next.packages) names.push_back(package.record.name);
+  for (const std::string& word : arguments.list("PACKAGE")) {
+    const std::size_t count = std::erase_if(next.packages, [&](const index::SerialPackage& package) {
+      if (!Named(word).means(package.record)) return false;
+      removed.push_back(label_of(package.record));
+      pins.insert(fmt::format("{}={}", package.record.name, package.record.version));
+      lost.insert(package.record.name);
+      for (const std::string& provide : package.record.provides) lost.insert(apk::parse_provide(provide).name);
+      return true;
+    });
+    if (count == 0) return no_package(word, names);
+  }
+  for (const index::SerialPackage& package : next.packages) {
+    lost.erase(package.record.name);
+    for (const std::string& provide : package.record.provides) lost.erase(apk::parse_provide(provide).name);
+  }
+  for (const index::SerialPackage& package : next.packages)
+    for (const std::string& text : package.record.depends)
+      if (const auto atom = apk::read_dependency(text);
+          atom && !atom->conflict && lost.find(atom->name) != lost.end())
+        return Error::make(ErrorKind::kConflict, "{} depends on '{}', which nothing would give any more",
+                           label_of(package.record), text)
+            .hint(fmt::format("withdraw it too: `nacre repo remove {} {} …`", name_of(edition), package.record.name));
+  std::vector<std::string> images;
+  for (const index::SerialImage& image : next.images)
+    if (std::any_of(image.packages.begin(), image.packages.end(),
+                    [&](const std::string& package) { return pins.contains(package); }))
+      images.push_back(image.name);
+  next.reason = fmt::format("withdraw {}", join(removed, ", "));
+  next.rolled_back_to = 0;
+  const index::Serial published = TRY(publish_with_index(session, std::move(next), before));
+  Json json;
+  json.set("removed", Json::strings(removed)).set("serial", published.number);
+  json.set("packages", published.packages.size()).set("images", Json::strings(images));
+  std::string text;
+  for (const std::string& name : removed) text += fmt::format("removed {}\n", name);
+  text += fmt::format("serial {} of edition {}: {} packages\n", published.number, name_of(edition),
+                      published.packages.size());
+  if (!images.empty()) text += fmt::format("images that hold it still: {}\n", join(images, ", "));
+  text += "while its definition stays, the next `nacre up` publishes it again";
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return 0;
+}
+
 Result<int> run_remove(const Arguments& arguments, Session& session) {
+  if (const auto edition = edition_word(arguments.text("DIR"))) return withdraw(*edition, arguments, session);
   Folder folder = TRY(Folder::open(arguments, session));
+  TRY(folder.editable());
   std::vector<std::string> removed, names;
   for (const apk::IndexRecord& record : folder.records()) names.push_back(record.name);
   for (const std::string& word : arguments.list("PACKAGE")) {
-    const std::size_t equal = word.find('=');
-    const std::string name = word.substr(0, equal), version = equal == word.npos ? "" : word.substr(equal + 1);
-    const std::size_t before = removed.size();
-    std::erase_if(folder.records(), [&](const apk::IndexRecord& record) {
-      const bool goes = record.name == name && (version.empty() || record.version == version);
+    const std::size_t count = std::erase_if(folder.records(), [&](const apk::IndexRecord& record) {
+      const bool goes = Named(word).means(record);
       if (goes) removed.push_back(label_of(record));
       return goes;
     });
-    if (removed.size() == before)
-      return Error::make(ErrorKind::kNotFound, "the repository has no package '{}'",
-                         word).hint(nearest_hint(name, names));
+    if (count == 0) return no_package(word, names);
   }
   const index::FreshnessReport report = TRY(folder.write());
   say_change(session, "removed", removed, folder.records().size(), report);
@@ -178,6 +286,12 @@ Result<std::vector<apk::IndexRecord>> records_of(const std::string& word, const 
       return Error::make(ErrorKind::kInvalid, "expected EDITION@SERIAL, got '{}'", word);
     const index::Serial serial = TRY(index::load_serial(session.env, edition, std::stoull(number)));
     for (const index::SerialPackage& package : serial.packages) out.push_back(package.record);
+    return out;
+  }
+  if (const auto edition = edition_word(word)) {
+    const std::optional<index::Serial> newest = TRY(index::head(session.env, *edition));
+    if (!newest) return Error::make(ErrorKind::kNotFound, "edition {} has no serial yet", word);
+    for (const index::SerialPackage& package : newest->packages) out.push_back(package.record);
     return out;
   }
   const index::RepositoryLine line = TRY(index::parse_repository_line(word));
@@ -265,6 +379,9 @@ void collect_locked(const Json& json, std::set<std::string>& out) {
 }
 
 Result<int> run_gc_folder(const Arguments& arguments, Session& session) {
+  if (const auto edition = edition_word(arguments.text("DIR")))
+    return not_an_edition(*edition, "its packages are blobs of the store, which every serial keeps",
+                          "`nacre gc` removes what no serial, lock or image names");
   Folder folder = TRY(Folder::open(arguments, session));
   if (!os::exists(folder.index_path()))
     return Error::make(ErrorKind::kNotFound, "'{}' is no repository: it has no index", folder.packages().string());
@@ -304,6 +421,7 @@ Result<int> run_gc_folder(const Arguments& arguments, Session& session) {
 
 Result<int> run_import(const Arguments& arguments, Session& session) {
   Folder folder = TRY(Folder::open(arguments, session));
+  TRY(folder.editable());
   index::RepositorySource source;
   source.arch = folder.arch();
   source.repositories = arguments.list("--from");
@@ -334,8 +452,8 @@ Result<int> run_import(const Arguments& arguments, Session& session) {
   }
   if (wanted.empty())
     for (const index::Repositories::Repository& repository : from.all())
-      for (apk::PackageNumber i = 0; i < repository.index->package_count(); ++i)
-        if (repository.index->has(i)) wanted.push_back({&repository, repository.index->record(i)});
+      for (const apk::PackageNumber i : index::in_text_order(repository.index))
+        wanted.push_back({&repository, repository.index->record(i)});
   Task task(session.env.events, fmt::format("import {} packages", wanted.size()));
   const std::vector<Sha256> blobs =
       TRY(from.fetch_all(wanted, [&](std::size_t done) { task.progress(done, wanted.size()); }));
@@ -351,7 +469,7 @@ Result<int> run_import(const Arguments& arguments, Session& session) {
   return 0;
 }
 
-Result<int> run_refresh(const Arguments& arguments, Session& session) {
+Result<index::FreshnessOptions> freshness_options(const Arguments& arguments) {
   index::FreshnessOptions options;
   options.edition = TRY(edition_of(arguments));
   options.new_root = arguments.flag("--new-root");
@@ -364,16 +482,64 @@ Result<int> run_refresh(const Arguments& arguments, Session& session) {
     const std::string pem = TRY(os::read_file(file));
     options.root_signers.push_back(TRY(crypto::PrivateKey::from_pem(pem), "reading the key '{}'", file));
   }
-  const index::FreshnessReport report =
-      TRY(index::write_freshness(arguments.text("DIR"), session.signer, session.env.clock, options));
+  return options;
+}
+
+/// When each role's word ends, and when to renew it. Exit code 1: something is due now.
+Result<int> say_due(const std::optional<Edition>& edition, const std::string& folder,
+                    const index::FreshnessOptions& options, Session& session) {
+  index::MetadataFiles files;
+  if (edition) files = TRY(index::edition_metadata(session.env, *edition));
+  else files = TRY(index::folder_metadata(folder));
+  const std::string who = edition ? fmt::format("edition {}", name_of(*edition)) : fmt::format("'{}'", folder);
+  const std::vector<index::FreshnessDue> rows = TRY(index::freshness_due(files, options), "reading the metadata of {}",
+                                                    who);
+  if (rows.empty())
+    return Error::make(ErrorKind::kNotFound, "{} has no freshness metadata", who)
+        .hint(edition ? "`nacre up` writes it" : "`nacre repo refresh DIR` writes it");
+  const std::string now = os::rfc3339(session.env.clock.now_seconds());
+  bool late = false;
+  Json json = Json::array();
+  std::string text;
+  for (const index::FreshnessDue& row : rows) {
+    const bool due = row.due <= now;
+    late = late || due;
+    Json out;
+    out.set("role", index::name_of(row.role)).set("version", row.version).set("due", row.due);
+    json.push(out.set("expires", row.expires).set("isDue", due));
+    text += fmt::format("{:<10} {:>5}  renew at {}  good until {}{}\n", index::name_of(row.role), row.version, row.due,
+                        row.expires, row.expires <= now ? "  EXPIRED" : due ? "  due" : "");
+  }
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return late ? 1 : 0;
+}
+
+Result<int> run_refresh(const Arguments& arguments, Session& session) {
+  index::FreshnessOptions options = TRY(freshness_options(arguments));
+  std::string folder = arguments.text("DIR");
+  std::optional<Edition> edition = edition_word(folder);
+  if (folder.empty()) edition = options.edition;
+  if (edition) options.edition = *edition;
+  if (arguments.flag("--check")) return say_due(edition, folder, options, session);
+  std::optional<index::FreshnessReport> report;
+  if (edition) {
+    report = TRY(index::refresh_edition(session.env, session.signer, options));
+    if (!report)
+      return Error::make(ErrorKind::kNotFound, "edition {} has no serial yet", name_of(*edition))
+          .hint("`nacre up` makes the first, and its metadata");
+  } else {
+    const Folder opened = TRY(Folder::open(arguments, session));
+    TRY(opened.editable());
+    report = TRY(index::write_freshness(folder, session.signer, session.env.clock, options));
+  }
   Json json;
-  json.set("root", report.root).set("targets", report.targets).set("snapshot", report.snapshot);
-  json.set("timestamp", report.timestamp).set("timestampExpires", report.timestamp_expires);
-  json.set("rootExpires", report.root_expires).set("indexes", Json::strings(report.indexes));
+  json.set("root", report->root).set("targets", report->targets).set("snapshot", report->snapshot);
+  json.set("timestamp", report->timestamp).set("timestampExpires", report->timestamp_expires);
+  json.set("rootExpires", report->root_expires).set("indexes", Json::strings(report->indexes));
   session.print(session.json ? codec::to_pretty_json(json)
                              : fmt::format("timestamp {} of {} indexes, good until {}; root {} until {}",
-                                           report.timestamp, report.indexes.size(), report.timestamp_expires,
-                                           report.root, report.root_expires));
+                                           report->timestamp, report->indexes.size(), report->timestamp_expires,
+                                           report->root, report->root_expires));
   return 0;
 }
 
@@ -406,6 +572,8 @@ Result<int> run_trust(const Arguments& arguments, Session& session) {
 }
 
 const Argument kFolderArgument{"DIR", "the repository directory", true, false, Completion::kFolder};
+const Argument kEditionArgument{"DIR", "the repository directory, or the name of an edition", true, false,
+                                Completion::kFolder};
 
 Verb make(std::string name, std::string summary, std::vector<Argument> arguments, std::vector<Option> options,
           std::function<Result<int>(const Arguments&, Session&)> run) {
@@ -426,11 +594,11 @@ std::vector<Verb> verbs_repo() {
       make("add", "take packages into a repository directory, signed with the edition's key",
            {kFolderArgument, {"FILE", "an .apk", true, true, Completion::kFile}}, {kEditionOption,
                                                                                    kArchOption}, run_add),
-      make("remove", "withdraw packages from a repository directory; their bytes stay for locks",
-           {kFolderArgument, {"PACKAGE", "NAME or NAME=VERSION", true, true}}, {kEditionOption,
+      make("remove", "withdraw packages from a repository directory or an edition; their bytes stay for locks",
+           {kEditionArgument, {"PACKAGE", "NAME or NAME=VERSION", true, true}}, {kEditionOption,
                                                                                 kArchOption}, run_remove),
       make("diff", "compare two indexes, repositories or serials",
-           {{"A", "index file, directory, address or EDITION@SERIAL", true, false, Completion::kFile},
+           {{"A", "index file, directory, address, EDITION or EDITION@SERIAL", true, false, Completion::kFile},
             {"B", "likewise", true, false, Completion::kFile}},
            {kArchOption}, run_diff),
       make("gc", "remove what neither the index nor a lock names", {kFolderArgument},
@@ -445,8 +613,11 @@ std::vector<Verb> verbs_repo() {
             {"--ignore-signatures", OptionType::kFlag, "", "", "believe an index that no key vouches for"},
             {"--offline", OptionType::kFlag, "", "", "open no socket: only what was brought before"}},
            run_import),
-      make("refresh", "sign the freshness metadata of a repository directory anew", {kFolderArgument},
-           {kEditionOption,
+      make("refresh", "sign the freshness metadata of an edition or a repository directory anew",
+           {{"DIR", "the repository directory, or the name of an edition; none: --edition", false, false,
+             Completion::kFolder}},
+           {kEditionOption, kArchOption,
+            {"--check", OptionType::kFlag, "", "", "sign nothing: say when each is due; exit code 1 when one is"},
             {"--new-root", OptionType::kFlag, "", "", "make the next root"},
             {"--root-key", OptionType::kList, "FILE", "", "a public key of the next root beside ours",
              Completion::kFile},

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What was published, served: `nacre serve` with TLS, limits and its log; plain files behind nginx; the pull part of the OCI
-# conformance suite, where NACRE_PEERS names a directory that has bin/oci-conformance.
+# conformance suite, where it can be had.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/peers.sh"
 need_home
@@ -83,7 +83,7 @@ same "errors have the protocol's codes" "MANIFEST_UNKNOWN BLOB_UNKNOWN NAME_UNKN
   "nginx/blobs/sha256:$(printf '%064d' 0)" none/tags/list; do
   curl -s "http://$address/v2/nacre/$path" | json '["errors"][0]["code"]'; done | xargs)"
 
-if [ -x "${NACRE_PEERS:-/nonexistent}/bin/oci-conformance" ]; then
+if oci_conformance; then
   manifest=$(curl -fs "http://$address/v2/nacre/nginx/manifests/latest" | json '["manifests"][0]["digest"]')
   blobs=$(curl -fs "http://$address/v2/nacre/nginx/manifests/$manifest" | python3 -c '
 import json, sys
@@ -93,12 +93,12 @@ print(found["config"]["digest"], *[layer["digest"] for layer in found["layers"]]
   (cd "$scratch/conformance" && OCI_RESULTS_DIR=. OCI_REGISTRY=$address OCI_TLS=disabled OCI_REPO1=nacre/nginx \
     OCI_API_PUSH=false OCI_API_BLOBS_DELETE=false OCI_API_MANIFESTS_DELETE=false OCI_API_TAGS_DELETE=false \
     OCI_API_BLOBS_DIGEST_HEADER=true OCI_RO_DATA_TAGS="latest" OCI_RO_DATA_MANIFESTS="$image_digest $manifest" \
-    OCI_RO_DATA_BLOBS="$blobs" OCI_RO_DATA_REFERRERS="$image_digest $manifest" "$NACRE_PEERS/bin/oci-conformance" \
+    OCI_RO_DATA_BLOBS="$blobs" OCI_RO_DATA_REFERRERS="$image_digest $manifest" "$conformance" \
     >"$scratch/conformance.log" 2>&1)
   says "OCI conformance, pull" "$scratch/conformance.log" "OCI Conformance Result: Pass"
   same "  nothing failed" "0 0" "$(sed -n 's/^  \(FAIL\|Error\)\.\.*: *//p' "$scratch/conformance.log" | xargs)"
 else
-  absent "the OCI conformance suite: NACRE_PEERS names none"
+  absent "the OCI conformance suite: $(tail -n 1 "$scratch/go.log")"
 fi
 kill "$serving"
 
