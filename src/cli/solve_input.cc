@@ -4,6 +4,9 @@
 #include "base/text.h"
 #include "cli/lookup.h"
 #include "cli/repository_root.h"
+#include "codec/digest.h"
+#include "index/freshness.h"
+#include "index/repositories.h"
 
 #include <filesystem>
 #include <map>
@@ -26,11 +29,34 @@ Result<RepositoryLine> read_line(const std::string& line) {
   return RepositoryLine{line.substr(0, blank), std::string(trim(line.substr(blank)))};
 }
 
+/// The index of a repository whose root is trusted (`nacre repo trust`): the one that its metadata names, and no other.
+/// Nothing for the rest.
+Result<std::optional<std::string>> read_fresh(const std::string& place, const Arch& arch, Env& env) {
+  std::optional<std::string> out;
+  const auto line = index::parse_repository_line(place);
+  if (!line) return out;
+  const std::string folder = fmt::format("{}/{}", line->base, arch.apk);
+  const index::Fetcher fetcher = TRY(index::Fetcher::make(env, index::Reach::kOnline));
+  const auto fresh =
+      TRY(index::check_freshness(env, fetcher, line->base, fmt::format("{}/APKINDEX.tar.gz", arch.apk)));
+  if (!fresh) return out;
+  if (fresh->consistent)
+    out = TRY(fetcher.read_if_there(fmt::format("{}/{}", folder, index::consistent_name(fresh->digest)), fresh->size));
+  if (!out) out = TRY(fetcher.read(folder + "/APKINDEX.tar.gz", kMaxIndexBytes));
+  if (const Sha256 found = codec::sha256(*out); found != fresh->digest)
+    return Error::make(ErrorKind::kDenied, "the index of '{}' is {}, its metadata names {}",
+                       index::safe_place(line->base), found.oci(), fresh->digest.oci())
+        .hint("a mirror changed it, or it is of another time than the metadata");
+  return out;
+}
+
 /// Records of an index: APKINDEX.tar.gz, or the text inside.
 Result<std::vector<apk::IndexRecord>> records_of(const std::string& base, const Arch& arch, Session& session) {
   std::string file = base;
   std::string bytes;
-  if (is_address(base)) {
+  if (auto fresh = TRY(read_fresh(base, arch, session.env))) {
+    bytes = *std::move(fresh);
+  } else if (is_address(base)) {
     if (!base.ends_with(".gz")) file = fmt::format("{}/{}/APKINDEX.tar.gz", base, arch.apk);
     bytes = TRY(read_address(file, kMaxIndexBytes, session.env));
   } else {

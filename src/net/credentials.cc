@@ -94,9 +94,8 @@ Result<> Credentials::add_http_auth(std::string_view text) {
                           basic(parts[user], password)});
     } else if (named && parts[0] == "bearer" && parts.size() == 3 && fits_header(parts[2])) {
       entries_.push_back({lower(parts[1]), parts[1] == "*" ? kAnyPort : 0, "Bearer " + parts[2]});
-    } else if (const int port = parts.size() == 4 ? port_of(parts[2]) : 0;
-               named && parts[0] == "bearer" && port > 0 && fits_header(parts[3])) {
-      entries_.push_back({lower(parts[1]), port, "Bearer " + parts[3]});
+    } else if (named && parts[0] == "bearer" && parts.size() == 4 && port_of(parts[2]) > 0 && fits_header(parts[3])) {
+      entries_.push_back({lower(parts[1]), port_of(parts[2]), "Bearer " + parts[3]});
     } else {
       return Error::make(ErrorKind::kInvalid, "HTTP_AUTH is not basic:HOST:USER:PASSWORD or bearer:HOST:TOKEN")
           .hint("a port stands behind the host: basic:HOST:PORT:USER:PASSWORD");

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "codec/digest.h"
 #include "image/kitchen_test.h"
+#include "index/freshness.h"
 #include "publish/layout.h"
 #include "publish/registry.h"
 #include "publish/serve.h"
@@ -220,6 +221,7 @@ TEST_F(PublishTest, ARepositoryIsAPlainDirectory) {
   for (const auto& file : std::filesystem::directory_iterator(arch)) names.insert(file.path().filename());
   EXPECT_EQ(names,
             (std::set<std::string>{
+                index::consistent_name(first.index),
                 "APKINDEX.tar.gz", "APKINDEX.tar.gz.intoto.sigstore.json", "APKINDEX.tar.gz.spdx.json", "app-1-r0.apk",
                 "app-1-r0.apk.intoto.sigstore.json", "app-1-r0.apk.spdx.json", "nacre-baselayout-1-r0.apk",
                 "nacre-baselayout-1-r0.apk.intoto.sigstore.json", "nacre-baselayout-1-r0.apk.spdx.json"}));

@@ -86,6 +86,9 @@ Result<Arrival> BlobUpload::send_or_mount(RegistrySession& session, const Sha256
   Upload upload;
   upload.location = opened.header("location");
   if (upload.location.empty()) return Error::make(ErrorKind::kUnavailable, "the registry gave no place for an upload");
+  const std::string scheme = upload.location.substr(0, std::min(upload.location.find("://"), upload.location.size()));
+  if (scheme.size() < upload.location.size() && scheme != "http" && scheme != "https")
+    return Error::make(ErrorKind::kInvalid, "the registry wants the upload at '{}'", upload.location.substr(0, 200));
   if (size < kLarge) {
     TRY(send_whole(session, digest, upload.location));
     return Arrival::kSent;

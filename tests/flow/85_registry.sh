@@ -144,7 +144,7 @@ lie broken 5 "http://$liar/v2/broken/nacre/nginx" "500"
 lie long-blob 2 "longer than"
 lie other-type 2 "application/vnd.docker.distribution.manifest.v2+json"
 lie two-faces 2 "is an index and an image at once"
-export NACRE_HTTP_TIMEOUT=2
+export NACRE_HTTP_TIMEOUT=1
 lie drip-blob 5 "too slow" "blob sha256:"
 lie drip-manifest 5 "too slow" "manifests/latest"
 unset NACRE_HTTP_TIMEOUT
@@ -166,7 +166,7 @@ push_lie() {
 }
 export NACRE_HTTP_TIMEOUT=2
 push_lie push-to-itself 2 "redirect" "uploading blob sha256:"
-push_lie push-to-file 2 "file" "uploading blob sha256:"
+push_lie push-to-file 2 "wants the upload at 'file:///etc/passwd'" "uploading blob sha256:"
 push_lie push-nowhere 5 "gave no place for an upload"
 push_lie push-other-digest 6 "says that blob sha256:" "0000000000"
 push_lie push-forgets 3 "uploading blob sha256:" "404"

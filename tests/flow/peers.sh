@@ -63,7 +63,7 @@ tuf_tools() {
   [ ! -x "$tools/tuf/bin/python" ] || "$tools/tuf/bin/python" -c 'import tuf.ngclient' 2>/dev/null || rm -rf "$tools/tuf"
   [ ! -d "$tools/tuf" ] || return 0
   mkdir -p "$tools"
-  { python3 -m venv "$tools/tuf" && timeout 180 "$tools/tuf/bin/pip" install -q tuf; } >"$scratch/pip.log" 2>&1 || {
+  { python3 -m venv "$tools/tuf" && timeout 180 "$tools/tuf/bin/pip" install -q tuf 'securesystemslib[crypto]'; } >"$scratch/pip.log" 2>&1 || {
     rm -rf "$tools/tuf"
     return 1
   }
