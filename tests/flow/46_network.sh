@@ -104,7 +104,7 @@ refuses() {
   forget
 }
 refuses 5 short 'p5-1-r0.apk'
-refuses 2 truncated '.PKGINFO says'
+refuses 6 truncated '.PKGINFO says'
 refuses 2 longer 'longer than'
 refuses 2 wrong 'incorrect data check'
 refuses 6 other 'Q1'
