@@ -19,7 +19,7 @@ using codec::Json;
 
 constexpr std::string_view kChecksum = "APK-TOOLS.checksum.SHA1";
 constexpr std::string_view kKind = "image-contents";  ///< State: apk digest -> blob of entries.
-constexpr int kFormat = 3;
+constexpr int kFormat = 4;
 constexpr std::uint64_t kMaxEntriesBytes = std::uint64_t{1} << 30;
 
 Json to_json(const ContentEntry& entry) {
@@ -91,6 +91,13 @@ class Collector {
     if (path.is_root()) return {};
     if (path.name().starts_with(".wh."))
       return Error::make(ErrorKind::kInvalid, "'{}' has a name that image layers take for a deletion",
+                         path.str());
+    // apk's database has a line for each name, and what runs an image would open what a device leads to.
+    if (path.str().find_first_of("\n\r") != std::string::npos)
+      return Error::make(ErrorKind::kInvalid, "a name beginning with '{}' holds a line end",
+                         path.str().substr(0, path.str().find_first_of("\n\r")));
+    if (header.type == '3' || header.type == '4' || header.type == '6')
+      return Error::make(ErrorKind::kInvalid, "'{}' is a device or a pipe, which packages of images may not hold",
                          path.str());
     ContentEntry entry;
     entry.path = path.str();

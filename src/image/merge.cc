@@ -149,9 +149,6 @@ class Merger {
   Result<> add_entry(std::size_t package, std::size_t entry) {
     const ContentEntry& e = packages_[package].entries[entry];
     EntryPlan& plan = tree_.plans[package][entry];
-    if (form_ == LayerForm::kReference && (e.type < '0' || e.type > '5' || e.type == '3' || e.type == '4'))
-      return Error::make(ErrorKind::kInvalid, "'{}' is a device or a pipe, which packages of images may not hold",
-                         e.path);
     plan.path = TRY(resolve(e.path, e.type == '5' ? Last::kFollow : Last::kKeep, lookup(links_)));
     if (plan.path.empty()) {
       plan.keep = false;  // a directory whose link leads to the root
