@@ -2,6 +2,7 @@
 
 #include "cli/melange.h"
 #include "cli/repository_root.h"
+#include "image/base.h"
 #include "image/image.h"
 #include "image/lock_file.h"
 
@@ -25,6 +26,9 @@ struct ImageJob {
   std::optional<image::LockFile> lock;       ///< --lockfile: packages come from it alone.
   bool locked = false;                       ///< Keys come from the lock too: nothing is asked for but packages.
   bool ignore_signatures = false;
+  bool offline = false;                      ///< No socket is opened.
+  std::vector<std::string> include_paths;
+  std::vector<index::TrustedKey> keys;       ///< Of --key-discovery.
   image::LayerForm form = image::LayerForm::kReference;
   std::int64_t build_date = 0;
   std::optional<std::int64_t> source_date;
@@ -60,6 +64,13 @@ Result<ComposedImages> compose_job(const ImageJob& job, Env& env);
 Result<image::LockFile> make_lock(const ImageJob& job, const std::vector<ArchPicks>& all,
                                   const std::string& config_name, Env& env);
 
+/// Of the keys that repositories give of themselves those with a fingerprint that is `named`; each is shown. kDenied
+/// when a named one is not among them.
+Result<std::vector<index::TrustedKey>> discovered_keys(const std::vector<std::string>& repositories,
+                                                       const std::vector<std::string>& named, index::Reach reach,
+                                                       Env& env);
+MelangeFlag key_discovery_flag();
+
 /// Flags that say which packages: repositories, keys, cache.
 std::vector<MelangeFlag> apko_source_flags();
 /// The same, and what becomes of them.
@@ -81,6 +92,10 @@ MelangeCommand apko_show_config();
 MelangeCommand apko_show_packages();
 MelangeCommand apko_dot();
 MelangeCommand apko_clean();
+/// Keys that repositories give of themselves, into etc/apk/keys.
+MelangeCommand apko_install_keys();
+/// A login of a registry, for those that read docker's files.
+MelangeCommand apko_login();
 MelangeCommand apko_completion();
 MelangeCommand apko_version();
 

@@ -138,19 +138,15 @@ std::vector<MelangeFlag> plus(std::vector<MelangeFlag> flags, const std::vector<
   return flags;
 }
 
-MelangeCommand root_command(std::string name, std::string summary) {
-  MelangeCommand command;
-  command.name = std::move(name);
-  command.summary = std::move(summary);
-  command.usage = "CONFIG FILE";
-  command.min_words = command.max_words = 2;
-  command.flags = plus(apko_source_flags(), limits());
-  std::erase_if(command.flags, [](const MelangeFlag& flag) { return flag.name == "--arch"; });
-  command.flags.push_back({"--build-arch", 0, F::kText, "host", "architecture", ""});
-  command.flags.push_back({"--build-date", 0, F::kText, "", "date of what is in the image, RFC 3339", ""});
-  command.flags.push_back(
-      {"--sbom-path", 0, F::kText, "", "directory for SBOMs", "none is made of a root file system"});
-  return command;
+/// Flags of a root file system: of one architecture, without SBOMs.
+std::vector<MelangeFlag> root_flags() {
+  std::vector<MelangeFlag> out =
+      plus(plus(apko_source_flags(), limits()),
+           {{"--build-arch", 0, F::kText, "host", "architecture", ""},
+            {"--build-date", 0, F::kText, "", "date of what is in the image, RFC 3339", ""},
+            {"--sbom-path", 0, F::kText, "", "directory for SBOMs", "none is made of a root file system"}});
+  std::erase_if(out, [](const MelangeFlag& flag) { return flag.name == "--arch"; });
+  return out;
 }
 
 }  // namespace
@@ -160,6 +156,7 @@ std::vector<MelangeFlag> apko_source_flags() {
           {"--build-repository-append", 'b', F::kList, "", "repositories to choose from", ""},
           {"--repository-append", 'r', F::kList, "", "repositories to choose from, kept in the image", ""},
           {"--keyring-append", 'k', F::kList, "", "files or addresses of public keys", ""},
+          key_discovery_flag(),
           {"--package-append", 'p', F::kList, "", "further packages", ""},
           {"--include-paths", 0, F::kList, "", "directories where included files are looked for", ""},
           {"--ignore-signatures", 0, F::kSwitch, "", "take indexes without looking at their signatures", ""},
@@ -180,41 +177,46 @@ std::vector<MelangeFlag> apko_image_flags() {
 }
 
 MelangeCommand apko_build() {
-  MelangeCommand command;
-  command.name = "build";
-  command.summary = "build an image: an archive for `docker load`, or an OCI layout when OUTPUT is a directory";
-  command.usage = "CONFIG TAG OUTPUT";
-  command.min_words = command.max_words = 3;
-  command.flags = plus(apko_image_flags(), limits());
-  command.run = run_build;
-  return command;
+  return {.name = "build",
+          .summary = "build an image: an archive for `docker load`, or an OCI layout when OUTPUT is a directory",
+          .usage = "CONFIG TAG OUTPUT",
+          .flags = plus(apko_image_flags(), limits()),
+          .min_words = 3,
+          .max_words = 3,
+          .run = run_build};
 }
 
 MelangeCommand apko_publish() {
-  MelangeCommand command;
-  command.name = "publish";
-  command.summary = "build an image and push it";
-  command.usage = "CONFIG TAG…";
-  command.min_words = 2;
-  command.max_words = 64;
-  command.flags = plus(apko_image_flags(),
-                       {{"--image-refs", 0, F::kText, "", "file that gets a line for each image, the index last", ""},
-                        {"--local", 0, F::kSwitch, "", "give the image to the local Docker",
-                         "build an archive and load it"}});
-  command.run = run_publish;
-  return command;
+  return {.name = "publish",
+          .summary = "build an image and push it",
+          .usage = "CONFIG TAG…",
+          .flags = plus(plus(apko_image_flags(), limits()),
+                        {{"--image-refs", 0, F::kText, "", "file that gets a line for each image, the index last", ""},
+                         {"--local", 0, F::kSwitch, "", "give the image to the local Docker",
+                          "build an archive and load it"}}),
+          .min_words = 2,
+          .max_words = 64,
+          .run = run_publish};
 }
 
 MelangeCommand apko_build_cpio() {
-  MelangeCommand command = root_command("build-cpio", "build an initramfs (cpio, newc)");
-  command.run = run_cpio;
-  return command;
+  return {.name = "build-cpio",
+          .summary = "build an initramfs (cpio, newc)",
+          .usage = "CONFIG FILE",
+          .flags = root_flags(),
+          .min_words = 2,
+          .max_words = 2,
+          .run = run_cpio};
 }
 
 MelangeCommand apko_build_minirootfs() {
-  MelangeCommand command = root_command("build-minirootfs", "build a root file system (tar)");
-  command.run = run_minirootfs;
-  return command;
+  return {.name = "build-minirootfs",
+          .summary = "build a root file system (tar)",
+          .usage = "CONFIG FILE",
+          .flags = root_flags(),
+          .min_words = 2,
+          .max_words = 2,
+          .run = run_minirootfs};
 }
 
 }  // namespace nacre::cli

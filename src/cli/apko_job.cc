@@ -2,6 +2,7 @@
 #include "base/field_archs.h"
 #include "base/text.h"
 #include "cli/apko.h"
+#include "cli/image_words.h"
 #include "cli/kept.h"
 #include "cli/melange_common.h"
 #include "codec/digest.h"
@@ -95,11 +96,44 @@ RepositorySource source_of(const ImageJob& job, const Arch& arch) {
   const image::Contents& contents = job.spec().contents;
   out.repositories = sorted(contents.build_repositories, contents.repositories);
   out.keyring = contents.keyring;
+  out.keys = job.keys;
   if (job.ignore_signatures) out.signatures = RepositorySource::Signatures::kIgnore;
+  if (job.offline) out.reach = index::Reach::kOffline;
   return out;
 }
 
-solve::World world_of_job(const ImageJob& job) {
+/// What stands below the image of an architecture. kDenied when it is not what the lock says.
+Result<std::optional<image::BaseImage>> base_of(const ImageJob& job, const Arch& arch, Env& env) {
+  std::optional<image::BaseImage> out;
+  if (!job.spec().contents.base) return out;
+  out = TRY(image::read_base_image(*job.spec().contents.base, job.include_paths, arch, env),
+            "reading the base image for {}", arch.apk);
+  if (!job.lock || !job.lock->closed()) return out;
+  for (const image::LockedBase& locked : job.lock->bases)
+    if (locked.arch == arch.apk && locked.manifest == out->manifest.digest.hex() &&
+        locked.database == out->database.hex())
+      return out;
+  return Error::make(ErrorKind::kDenied, "the base image for {} is not the one that was locked: it is {}", arch.apk,
+                     out->manifest.digest.oci())
+      .hint("it changed after it was locked; make the lock again if that is meant")
+      .at(job.spec().contents.base->place);
+}
+
+/// What a solver knows of a base image.
+std::vector<apk::IndexRecord> records_of(const image::BaseImage& base) {
+  std::vector<apk::IndexRecord> out;
+  for (const image::PackageContents& package : base.packages) {
+    apk::IndexRecord record = package.file.record();
+    const auto bare = [](std::vector<std::string>& list) { std::erase(list, ""); };
+    bare(record.depends);
+    bare(record.provides);
+    record.install_if.clear();  // it is there whatever else is
+    out.push_back(std::move(record));
+  }
+  return out;
+}
+
+solve::World world_of_job(const ImageJob& job, const std::optional<image::BaseImage>& base) {
   solve::World world;
   world.atoms = sorted(image::world_of(job.spec()), job.extra_packages);
   const image::Contents& contents = job.spec().contents;
@@ -108,6 +142,11 @@ solve::World world_of_job(const ImageJob& job) {
     const auto i = static_cast<std::size_t>(at - contents.packages.begin());
     world.places.push_back(i < contents.package_places.size() ? contents.package_places[i]
                                                               : Place{job.spec().file, 0, 0});
+  }
+  if (!base) return world;
+  for (std::string& label : base->labels()) {
+    world.atoms.push_back(std::move(label));
+    world.places.push_back(contents.base->place);
   }
   return world;
 }
@@ -141,7 +180,7 @@ Result<std::vector<ArchPicks>> picks_of_lock(const ImageJob& job) {
       all.picks.push_back(std::move(pick));
       all.places.push_back(package.url);
     }
-    if (all.picks.empty())
+    if (all.picks.empty() && !job.spec().contents.base)
       return Error::make(ErrorKind::kInvalid, "the lock has no packages for {}", arch.apk)
           .hint("make it again with this architecture, or leave it out with --arch");
   }
@@ -208,6 +247,7 @@ Result<definition::Pairs> keys_of_job(const ImageJob& job, Env& env) {
   RepositoryShelf shelf(source_of(job, host_arch()), env);
   const std::vector<std::pair<std::string, std::string>> keys = TRY(shelf.keys());
   for (const auto& [name, pem] : keys) definition::set_pair(out, name, pem);
+  for (const index::TrustedKey& key : job.keys) definition::set_pair(out, key.name, key.pem);
   return out;
 }
 
@@ -263,6 +303,8 @@ Result<ImageJob> load_job(const MelangeArguments& arguments, Env& env) {
   if (const std::string one = arguments.text("--build-arch"); !one.empty()) wanted = {one};
   job.archs = TRY(archs_of_job(wanted, spec));
   job.extra_packages = arguments.list("--package-append");
+  job.include_paths = arguments.list("--include-paths");
+  job.offline = arguments.on("--offline");
   job.ignore_signatures = arguments.on("--ignore-signatures");
   const std::int64_t date = TRY(date_of(arguments));
   const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
@@ -277,6 +319,10 @@ Result<ImageJob> load_job(const MelangeArguments& arguments, Env& env) {
       return Error::make(ErrorKind::kConflict, "'{}' locks another '{}': the definition changed since", file,
                          arguments.words.at(0))
           .hint("make the lock again");
+  }
+  if (const std::vector<std::string> named = arguments.list("--key-discovery"); !named.empty()) {
+    const std::vector<std::string> places = sorted(contents.build_repositories, contents.repositories);
+    job.keys = TRY(discovered_keys(places, named, job.offline ? index::Reach::kOffline : index::Reach::kOnline, env));
   }
   job.locked = arguments.on("--locked");
   if (job.locked && !job.lock)
@@ -300,11 +346,14 @@ Result<std::vector<ArchPicks>> choose(const ImageJob& job, Env& env) {
     for (RepositoryShelf& shelf : shelves) shelf.restrict_to(common);
   }
   std::vector<ArchPicks> out;
-  const solve::World world = world_of_job(job);
   for (std::size_t i = 0; i < shelves.size(); ++i) {
     ArchPicks& all = out.emplace_back();
     all.arch = job.archs[i];
-    all.picks = TRY(shelves[i].pick(world), "choosing packages of '{}' for {}", job.spec().name, all.arch.apk);
+    const std::optional<image::BaseImage> base = TRY(base_of(job, all.arch, env));
+    if (base) shelves[i].stand_upon(records_of(*base));
+    all.picks = TRY(shelves[i].pick(world_of_job(job, base)), "choosing packages of '{}' for {}", job.spec().name,
+                    all.arch.apk);
+    if (base) std::erase_if(all.picks, [&](const RepositoryShelf::Pick& pick) { return base->has(pick.record.name); });
     for (const RepositoryShelf::Pick& pick : all.picks) all.places.push_back(shelves[i].place_of(pick));
   }
   return out;
@@ -332,11 +381,13 @@ Result<ComposedImages> compose_job(const ImageJob& job, Env& env) {
   const definition::Pairs keys = TRY(keys_of_job(job, env));
   const image::Contents& contents = job.spec().contents;
   for (const ArchPicks& arch : all) {
+    const std::optional<image::BaseImage> base = TRY(base_of(job, arch.arch, env));
     image::ComposeRequest request;
     request.spec = &job.spec();
     request.arch = arch.arch;
     request.foreign = true;
-    request.form = job.form;
+    request.form = base ? image::LayerForm::kReference : job.form;
+    request.base = base ? &*base : nullptr;
     request.keys = keys;
     request.repositories = sorted(contents.repositories, contents.runtime_repositories);
     request.locked = locked_list(job, arch);
@@ -350,6 +401,7 @@ Result<ComposedImages> compose_job(const ImageJob& job, Env& env) {
       request.packages.push_back(std::move(package));
     }
     image::Image image = TRY(image::compose_image(request, env));
+    TRY(keep_words(image.manifest.digest, words_of(job.spec(), job.extra_packages), env));
     out.images.push_back(std::move(image));
   }
   out.index = TRY(image::make_image_index(job.spec(), out.images, env));
@@ -372,10 +424,12 @@ Result<image::LockFile> make_lock(const ImageJob& job, const std::vector<ArchPic
   for (const std::string& place : contents.keyring) {
     RepositorySource one;
     one.keyring = {place};
+    if (job.offline) one.reach = index::Reach::kOffline;
     RepositoryShelf shelf(one, env);
     const std::vector<std::pair<std::string, std::string>> keys = TRY(shelf.keys());
     for (const auto& [name, pem] : keys) lock.keyring.push_back({bare(place), place, pem});
   }
+  for (const index::TrustedKey& key : job.keys) lock.keyring.push_back({key.name, key.name, key.pem});
   std::sort(lock.keyring.begin(), lock.keyring.end(),
             [](const image::LockedKey& a, const image::LockedKey& b) { return a.name < b.name; });
   const auto add = [&](const std::vector<std::string>& from, std::vector<image::LockedRepository>& to,
@@ -415,6 +469,9 @@ Result<image::LockFile> make_lock(const ImageJob& job, const std::vector<ArchPic
     const std::vector<RepositoryShelf::IndexIdentity> indexes = TRY(shelf.indexes());
     for (const RepositoryShelf::IndexIdentity& index : indexes)
       lock.indexes.push_back({index.url, index.sha256, index.description, index.key});
+    const std::optional<image::BaseImage> base = TRY(base_of(job, arch.arch, env));
+    if (base)
+      lock.bases.push_back({std::string(arch.arch.apk), base->manifest.digest.hex(), base->database.hex()});
   }
   return lock;
 }

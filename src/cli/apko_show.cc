@@ -173,86 +173,96 @@ Result<int> run_version(const MelangeArguments& arguments) {
   return 0;
 }
 
-MelangeCommand question(std::string name, std::string summary) {
-  MelangeCommand command;
-  command.name = std::move(name);
-  command.summary = std::move(summary);
-  command.usage = "CONFIG";
-  command.min_words = command.max_words = 1;
-  command.flags = apko_source_flags();
-  return command;
+/// Flags of questions that compose nothing.
+std::vector<MelangeFlag> question_flags(const std::vector<MelangeFlag>& more = {}) {
+  std::vector<MelangeFlag> out = apko_source_flags();
+  out.insert(out.end(), more.begin(), more.end());
+  return out;
 }
+
+const MelangeFlag kOutput = {
+    "--output", 0, F::kText, "", "file; the definition's name with .lock.json when absent", ""};
 
 }  // namespace
 
 MelangeCommand apko_lock() {
-  MelangeCommand command = question("lock", "write down exactly which packages an image is made of");
-  command.flags.push_back({"--output", 0, F::kText, "", "file; the definition's name with .lock.json when absent", ""});
-  command.run = run_lock;
-  return command;
+  return {.name = "lock",
+          .summary = "write down exactly which packages an image is made of",
+          .usage = "CONFIG",
+          .flags = question_flags({kOutput}),
+          .min_words = 1,
+          .max_words = 1,
+          .run = run_lock};
 }
 
 MelangeCommand apko_resolve() {
-  MelangeCommand command = apko_lock();
-  command.name = "resolve";
-  command.summary = "the old name of lock";
-  command.run = run_resolve;
-  return command;
+  return {.name = "resolve",
+          .summary = "the old name of lock",
+          .usage = "CONFIG",
+          .flags = question_flags({kOutput}),
+          .min_words = 1,
+          .max_words = 1,
+          .run = run_resolve};
 }
 
 MelangeCommand apko_show_config() {
-  MelangeCommand command = question("show-config", "the definition with what it includes, as YAML");
-  command.run = run_show_config;
-  return command;
+  return {.name = "show-config",
+          .summary = "the definition with what it includes, as YAML",
+          .usage = "CONFIG",
+          .flags = question_flags(),
+          .min_words = 1,
+          .max_words = 1,
+          .run = run_show_config};
 }
 
 MelangeCommand apko_show_packages() {
-  MelangeCommand command = question("show-packages", "the packages that an image would have");
-  command.flags.push_back({"--format", 0, F::kText, "name-version",
-                           "name-version, name=version, name-(version), packagelock, each also with -source, or text "
-                           "with {{ .Name }}, {{ .Version }} and {{ .Source }}",
-                           ""});
-  command.run = run_show_packages;
-  return command;
+  return {.name = "show-packages",
+          .summary = "the packages that an image would have",
+          .usage = "CONFIG",
+          .flags = question_flags({{"--format", 0, F::kText, "name-version",
+                                    "name-version, name=version, name-(version), packagelock, each also with -source, "
+                                    "or text with {{ .Name }}, {{ .Version }} and {{ .Source }}",
+                                    ""}}),
+          .min_words = 1,
+          .max_words = 1,
+          .run = run_show_packages};
 }
 
 MelangeCommand apko_dot() {
-  MelangeCommand command = question("dot", "the packages of an image and what they need, as a graph for dot");
-  command.flags.push_back({"--spanning-tree", 'S', F::kSwitch, "", "one edge to each package", ""});
-  command.flags.push_back({"--web", 0, F::kSwitch, "", "show it in a browser", "pipe it into `dot -Tsvg`"});
-  command.flags.push_back(
-      {"--registry-explorer", 'e', F::kText, "", "site that nodes lead to", "the graph has no links"});
-  command.run = run_dot;
-  return command;
+  return {.name = "dot",
+          .summary = "the packages of an image and what they need, as a graph for dot",
+          .usage = "CONFIG",
+          .flags = question_flags(
+              {{"--spanning-tree", 'S', F::kSwitch, "", "one edge to each package", ""},
+               {"--web", 0, F::kSwitch, "", "show it in a browser", "pipe it into `dot -Tsvg`"},
+               {"--registry-explorer", 'e', F::kText, "", "site that nodes lead to", "the graph has no links"}}),
+          .min_words = 1,
+          .max_words = 1,
+          .run = run_dot};
 }
 
 MelangeCommand apko_clean() {
-  MelangeCommand command;
-  command.name = "clean";
-  command.summary = "forget what was fetched from repositories";
-  command.flags = {{"--cache-dir", 0, F::kText, "", "the reference's cache", ""},
-                   {"--dry-run", 0, F::kSwitch, "", "say what would be done", ""}};
-  command.run = run_clean;
-  return command;
+  return {.name = "clean",
+          .summary = "forget what was fetched from repositories",
+          .flags = {{"--cache-dir", 0, F::kText, "", "the reference's cache", ""},
+                    {"--dry-run", 0, F::kSwitch, "", "say what would be done", ""}},
+          .run = run_clean};
 }
 
 MelangeCommand apko_completion() {
-  MelangeCommand command;
-  command.name = "completion";
-  command.summary = "a completion script for bash, zsh, fish or powershell";
-  command.usage = "SHELL";
-  command.min_words = command.max_words = 1;
-  command.run_alone = run_completion;
-  return command;
+  return {.name = "completion",
+          .summary = "a completion script for bash, zsh, fish or powershell",
+          .usage = "SHELL",
+          .min_words = 1,
+          .max_words = 1,
+          .run_alone = run_completion};
 }
 
 MelangeCommand apko_version() {
-  MelangeCommand command;
-  command.name = "version";
-  command.summary = "what answers";
-  command.flags = {{"--json", 0, F::kSwitch, "", "as JSON", ""}};
-  command.run_alone = run_version;
-  return command;
+  return {.name = "version",
+          .summary = "what answers",
+          .flags = {{"--json", 0, F::kSwitch, "", "as JSON", ""}},
+          .run_alone = run_version};
 }
 
 }  // namespace nacre::cli

@@ -42,7 +42,7 @@ std::string render(const std::string& name, const ComposedImages& all) {
 }  // namespace
 
 bool names_repositories(const image::Contents& contents) {
-  return !contents.repositories.empty() || !contents.build_repositories.empty();
+  return !contents.repositories.empty() || !contents.build_repositories.empty() || contents.base.has_value();
 }
 
 Result<int> build_foreign_image(const Arguments& arguments, Session& session) {

@@ -6,6 +6,7 @@
 #include "base/events.h"
 #include "base/field_archs.h"
 #include "base/text.h"
+#include "cli/image_words.h"
 #include "codec/digest.h"
 #include "os/clock.h"
 #include "publish/layout.h"
@@ -185,6 +186,7 @@ Result<ComposedImage> compose(Workshop& shop, const image::ImageSpec& spec, Edit
   out.image = TRY(image::compose_image(request, env));
   out.entry = TRY(attest_image(shop, request, out.image, started));
   out.entry.inputs = inputs;
+  TRY(keep_words(out.image.manifest.digest, words_of(spec), env));
   out.composed = true;
   out.size_bytes = TRY(layer_bytes(out.entry, shop.os.arch, env));
   TRY(env.store.state().put(kKind, state_key(edition, inputs), codec::to_json(entry_to_json(out.entry))));

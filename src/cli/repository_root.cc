@@ -77,10 +77,14 @@ void RepositoryShelf::fill(Pool& pool) const {
       if (!allowed_ || allowed_->contains(fmt::format("{}={}", record.name, record.version)))
         pool.places.push_back({&repository, record});
     }
-  pool.records.reserve(pool.places.size());
+  pool.records.reserve(pool.places.size() + below_.size());
   for (const index::Repositories::Wanted& place : pool.places) {
     pool.records.push_back(apk::to_record(place.record));
     pool.candidates.push_back({&pool.records.back(), place.from->name(), Edition::kCommunity, 0});
+  }
+  for (const apk::IndexRecord& record : below_) {
+    pool.records.push_back(record);
+    pool.candidates.push_back({&pool.records.back(), "the base image", Edition::kCommunity, 0});
   }
 }
 
@@ -89,8 +93,9 @@ Result<> RepositoryShelf::refuse_mixture(const std::vector<solve::Candidate>& ch
   const apk::IndexRecord* first = nullptr;
   index::IndexIdentity of_first{};
   for (const solve::Candidate& candidate : chosen) {
-    const auto& from = *pool.places[static_cast<std::size_t>(candidate.record - pool.records.data())].from;
-    const auto identity = index::parse_index_description(from.description);
+    const index::Repositories::Repository* from = pool.origin(candidate);
+    if (from == nullptr) continue;
+    const auto identity = index::parse_index_description(from->description);
     if (!identity) continue;  // nobody's edition
     if (allowed == Mixture::kBuildRoot && identity->edition == Edition::kStage0) continue;
     if (first == nullptr) {
@@ -149,8 +154,8 @@ Result<std::vector<RepositoryShelf::Pick>> RepositoryShelf::pick(const solve::Wo
   TRY(refuse_mixture(chosen, pool, Mixture::kNone));
   std::vector<Pick> out;
   for (const solve::Candidate& candidate : chosen) {
-    const auto& from = *pool.places[static_cast<std::size_t>(candidate.record - pool.records.data())].from;
-    out.push_back({*candidate.record, from.base, from.tag, from.signer});
+    const index::Repositories::Repository* from = pool.origin(candidate);
+    if (from != nullptr) out.push_back({*candidate.record, from->base, from->tag, from->signer});
   }
   return out;
 }
@@ -160,7 +165,8 @@ Result<std::set<std::string>> RepositoryShelf::labels() {
   Pool pool;
   fill(pool);
   std::set<std::string> out;
-  for (const apk::IndexRecord& record : pool.records) out.insert(record.name + "=" + record.version);
+  for (const index::Repositories::Wanted& place : pool.places)
+    out.insert(fmt::format("{}={}", place.record.name, place.record.version));
   return out;
 }
 

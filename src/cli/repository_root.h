@@ -46,6 +46,8 @@ class RepositoryShelf {
   Result<std::set<std::string>> labels();
   /// Nothing else may be chosen: architectures are kept in step.
   void restrict_to(std::set<std::string> labels) { allowed_ = std::move(labels); }
+  /// What a base image has: chosen from too, and never among the picks.
+  void stand_upon(std::vector<apk::IndexRecord> installed) { below_ = std::move(installed); }
   /// The .apk of a pick in the store, every byte checked against the record. Opens no index.
   Result<Sha256> fetch(const Pick& pick);
   /// Keys of the keyring: file name and PEM.
@@ -59,8 +61,12 @@ class RepositoryShelf {
   std::string place_of(const Pick& pick) const;
 
  private:
-  /// What a solver chooses from: candidates point into records, which lie as places do.
+  /// What a solver chooses from: candidates point into records, which lie as places do; then those of below_.
   struct Pool {
+    const index::Repositories::Repository* origin(const solve::Candidate& candidate) const {
+      const auto i = static_cast<std::size_t>(candidate.record - records.data());
+      return i < places.size() ? places[i].from : nullptr;
+    }
     std::vector<index::Repositories::Wanted> places;
     std::vector<apk::IndexRecord> records;
     std::vector<solve::Candidate> candidates;
@@ -79,6 +85,7 @@ class RepositoryShelf {
   Env& env_;
   std::optional<index::Repositories> repositories_;
   std::optional<std::set<std::string>> allowed_;
+  std::vector<apk::IndexRecord> below_;
 };
 
 /// Bytes of an address: asked for with the ETag of what was kept, so that an unchanged file is not sent again.

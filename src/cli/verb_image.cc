@@ -125,28 +125,6 @@ Result<int> run_publish(const Arguments& arguments, Session& session) {
   return 0;
 }
 
-Result<int> run_files(const Arguments& arguments, Session& session) {
-  const Arch arch = TRY(arch_of(arguments));
-  const FoundImage found = TRY(find_image(arguments.text("IMAGE"), session));
-  const Sha256 manifest = TRY(image::manifest_for(found.digest, arch, session.env));
-  const std::vector<image::ImageFile> files = TRY(image::list_files(manifest, session.env));
-  Json json = Json::array();
-  std::string text;
-  for (const image::ImageFile& file : files) {
-    Json row;
-    row.set("path", file.path).set("type", std::string(1, file.type)).set("mode", fmt::format("{:04o}", file.mode));
-    row.set("uid", file.uid).set("gid", file.gid).set("size", file.size).set("package", file.package);
-    if (!file.link.empty()) row.set("link", file.link);
-    if (session.json) json.push(std::move(row));
-    text += arguments.flag("--long") ? fmt::format("{:04o} {:>6} {:>6} {:>10} {:<24} {}{}\n", file.mode, file.uid,
-                                                   file.gid, file.size, file.package, file.path,
-                                                   file.link.empty() ? "" : " -> " + file.link)
-                                     : file.path + "\n";
-  }
-  session.print(session.json ? codec::to_pretty_json(json) : text);
-  return 0;
-}
-
 }  // namespace
 
 Verb verb_image_build() {
@@ -183,17 +161,6 @@ Verb verb_image_publish() {
                   {"--layout", OptionType::kText, "DIR", "", "write an OCI layout instead", Completion::kFolder},
                   {"--static", OptionType::kText, "DIR", "", "write files for web servers", Completion::kFolder}};
   verb.run = run_publish;
-  return verb;
-}
-
-Verb verb_image_files() {
-  Verb verb;
-  verb.name = "image files";
-  verb.summary = "every file of an image and the package that it comes from";
-  verb.arguments = {{"IMAGE", "name, reference or digest", true, false, Completion::kImage}};
-  verb.options = {kArchOption,
-                  {"--long", OptionType::kFlag, "", "", "with mode, owner, size and package", Completion::kNone}};
-  verb.run = run_files;
   return verb;
 }
 

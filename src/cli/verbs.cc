@@ -28,6 +28,8 @@ const std::vector<Verb>& all_verbs() {
       verb_image_build(),
       verb_image_publish(),
       verb_image_files(),
+      verb_image_inspect(),
+      verb_image_why(),
       verb_image_diff(),
       verb_image_export(),
       verb_image_sbom(),

@@ -16,6 +16,8 @@ Verb verb_log();
 Verb verb_image_build();
 Verb verb_image_publish();
 Verb verb_image_files();
+Verb verb_image_inspect();
+Verb verb_image_why();
 Verb verb_image_diff();
 Verb verb_image_export();
 Verb verb_image_sbom();

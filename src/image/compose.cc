@@ -5,9 +5,11 @@
 #include "base/field_archs.h"
 #include "codec/digest.h"
 #include "image/accounts.h"
+#include "image/base.h"
 #include "image/database.h"
 #include "image/layer.h"
 #include "image/oci.h"
+#include "image/read.h"
 #include "image/top.h"
 #include "os/threads.h"
 #include "store/store.h"
@@ -23,13 +25,50 @@ using codec::Json;
 /// Raised when the composer's output changes for equal input.
 constexpr int kComposer = 2;
 
+/// Over a base image stands one layer, written as apko does.
+Result<> check_base(const ComposeRequest& request) {
+  const ImageSpec& spec = *request.spec;
+  if (request.base == nullptr) return {};
+  if (spec.layering && (!spec.layering->strategy.empty() || spec.layering->budget != 0))
+    return Error::make(ErrorKind::kInvalid, "image '{}' has 'layering', and over a base image there is one layer",
+                       spec.name)
+        .at(spec.contents.base->place)
+        .hint("leave layering out");
+  return {};
+}
+
+/// A layer with a folder where the base has a link, or a file where it has a folder, would hide what is beneath. The
+/// composer's own link to apk's database takes the place of an older layout's folder, as with apko.
+Result<> check_over_base(const MergedTree& tree, const std::vector<PackageContents>& packages, const BaseImage& base,
+                         Env& env) {
+  const ImageParts parts = TRY(read_parts(base.manifest.digest, env));
+  const FileMap below = TRY(read_file_map(parts, env), "reading the base image");
+  for (const auto& [path, node] : tree.nodes) {
+    const auto found = below.nodes().find(path);
+    if (found == below.nodes().end() || (node.type == '5') == (found->second.header.type == '5')) continue;
+    if (node.package < 0 && node.type == '2') continue;
+    const codec::TarHeader& old = found->second.header;
+    const std::string owner = node.package < 0 ? std::string("apk's own files")
+                                               : packages[static_cast<std::size_t>(node.package)].label();
+    return Error::make(ErrorKind::kConflict, "{} has '{}' as {}, and the base image as {}: it would hide what is there",
+                       owner, path, node.type == '5' ? "a directory" : "a file or link",
+                       old.type == '5'   ? std::string("a directory")
+                       : old.type == '2' ? fmt::format("a link to '{}'", old.link)
+                                         : std::string("a file"))
+        .hint("take packages that are laid out as the base image is, or make the whole image of packages");
+  }
+  return {};
+}
+
 Result<> check_request(const ComposeRequest& request) {
   const ImageSpec& spec = *request.spec;
+  if (request.foreign) return check_base(request);
   if (spec.contents.base)
-    return Error::make(ErrorKind::kInvalid, "image '{}' builds upon a base image, which nacre does not do yet",
-                       spec.name)
-        .at(spec.contents.base->place);
-  if (request.foreign) return {};
+    return Error::make(ErrorKind::kInvalid,
+                       "image '{}' builds upon a base image, and its packages come from edition '{}' alone", spec.name,
+                       name_of(request.edition))
+        .at(spec.contents.base->place)
+        .hint("name the repositories that it takes packages from");
   if (request.edition == Edition::kStage0)
     return Error::make(ErrorKind::kDenied,
                        "image '{}' is asked for in edition 'stage0', which builds and never ships",
@@ -121,14 +160,6 @@ Json record_of(const Image& image) {
                        {"created", image.created}});
 }
 
-Result<Descriptor> descriptor_from(const Json& json) {
-  Descriptor out;
-  out.media_type = json["mediaType"].as_string();
-  out.digest = TRY(parse_sha256(json["digest"].as_string()));
-  out.size = static_cast<std::uint64_t>(json["size"].as_int());
-  return out;
-}
-
 /// The image of an equal request, when every blob of it is in the store.
 Result<std::optional<Image>> known_image(const ComposeRequest& request, Env& env) {
   std::optional<Image> out;
@@ -140,14 +171,14 @@ Result<std::optional<Image>> known_image(const ComposeRequest& request, Env& env
   image.name = request.spec->name;
   image.arch = request.arch;
   image.inputs = inputs;
-  image.config = TRY(descriptor_from(json["config"]));
-  image.manifest = TRY(descriptor_from(json["manifest"]));
-  image.index = TRY(descriptor_from(json["index"]));
+  image.config = TRY(read_descriptor(json["config"]));
+  image.manifest = TRY(read_descriptor(json["manifest"]));
+  image.index = TRY(read_descriptor(json["index"]));
   image.packages = json["packages"].as_strings();
   image.created = json["created"].as_int();
   for (const Json& row : json["layers"].items()) {
     Layer layer;
-    layer.blob = TRY(descriptor_from(row["blob"]));
+    layer.blob = TRY(read_descriptor(row["blob"]));
     layer.diff_id = TRY(parse_sha256(row["diff_id"].as_string()));
     layer.packages = row["packages"].as_strings();
     if (!env.store.has(layer.blob.digest)) return out;
@@ -223,6 +254,8 @@ Sha256 compose_key(const ComposeRequest& request) {
     key.set("repositories", Json::strings(request.repositories)).set("world", Json::strings(request.world));
     key.set("locked", Json::strings(request.locked)).set("build_date", request.build_date);
     key.set("source_date", request.source_date.value_or(-1));
+    if (request.base != nullptr)
+      key.set("base", request.base->manifest.digest.hex()).set("base_database", request.base->database.hex());
   }
   return codec::sha256(codec::to_canonical_json(key));
 }
@@ -244,6 +277,13 @@ Result<Image> compose_image(const ComposeRequest& request, Env& env) {
     image.packages.push_back(package.label());
     image.created = std::max(image.created, package.file.info.build_date);
   }
+  if (request.base != nullptr) {
+    TRY(bring_layers(*request.base, env), "composing image '{}'", image.name);
+    for (const PackageContents& package : request.base->packages) {
+      image.packages.push_back(package.label());
+      image.created = std::max(image.created, package.file.info.build_date);
+    }
+  }
   std::sort(image.packages.begin(), image.packages.end());
 
   const bool reference = request.foreign && request.form == LayerForm::kReference;
@@ -263,6 +303,10 @@ Result<Image> compose_image(const ComposeRequest& request, Env& env) {
   }
   if (reference) {
     image.layers = TRY(whole_layers(top, packages, tree, *request.spec, env), "composing image '{}'", image.name);
+    if (request.base != nullptr) {
+      TRY(check_over_base(tree, packages, *request.base, env), "composing image '{}'", image.name);
+      image.layers.insert(image.layers.begin(), request.base->layers.begin(), request.base->layers.end());
+    }
   } else {
     Layer layer = TRY(top.write_top(env), "composing image '{}'", image.name);
     image.layers.push_back(std::move(layer));

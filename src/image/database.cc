@@ -164,6 +164,10 @@ std::vector<std::string> reference_database(const std::vector<PackageContents>& 
   return out;
 }
 
+std::string reference_record(const PackageContents& package) {
+  return reference_head(package) + reference_files(package, std::vector<EntryPlan>(package.entries.size())) + "\n";
+}
+
 std::string installed_database(const std::vector<PackageContents>& packages, const MergedTree& tree) {
   std::string out;
   for (std::size_t i = 0; i < packages.size(); ++i)

@@ -15,6 +15,9 @@ std::string installed_database(const std::vector<PackageContents>& packages, con
 /// have left out, and no folders that it does not have.
 std::vector<std::string> reference_database(const std::vector<PackageContents>& packages, const MergedTree& tree);
 
+/// The record of one package that a base image has, as apko writes it again: without modes, owners and checksums.
+std::string reference_record(const PackageContents& package);
+
 /// usr/lib/apk/db/scripts.tar: the scripts of all packages, uncompressed. They do not run while an image is
 /// composed.
 Result<std::string> scripts_archive(const std::vector<PackageContents>& packages, std::int64_t mtime);

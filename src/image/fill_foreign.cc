@@ -1,4 +1,5 @@
 #include "image/accounts.h"
+#include "image/base.h"
 #include "image/database.h"
 #include "image/oci.h"
 #include "image/top.h"
@@ -70,11 +71,20 @@ Result<std::string> fill_accounts(TopLayer& top, const ImageSpec& spec, LayerFor
   return std::move(files.passwd);
 }
 
+/// Whether /lib is a link to usr/lib there: a virtual name says so.
+bool has_merged_lib(const BaseImage* base) {
+  return base != nullptr && std::any_of(base->packages.begin(), base->packages.end(), [](const PackageContents& one) {
+           const std::vector<std::string>& provides = one.file.info.provides;
+           return std::find(provides.begin(), provides.end(), "merged-lib") != provides.end();
+         });
+}
+
 /// lib/apk -> ../usr/lib/apk, unless /lib is usr/lib already. Empty directories of Alpine's apk-tools make room.
-Result<> link_database(TopLayer& top) {
+Result<> link_database(TopLayer& top, const BaseImage* base) {
   MergedTree& tree = top.tree();
   const std::string lib = TRY(tree.resolved("lib", Last::kFollow)), apk = TRY(tree.resolved("lib/apk", Last::kFollow));
   if (lib == "usr/lib" || apk == "usr/lib/apk") return {};
+  if (tree.find("lib") == nullptr && has_merged_lib(base)) return top.add_symlink("lib", "usr/lib");
   if (tree.find("lib") == nullptr) TRY(top.add_folder("lib", 0755));
   const std::string at = TRY(tree.resolved("lib/apk", Last::kKeep));
   if (const Node* old = tree.find(at); old != nullptr && old->type == '5') {
@@ -96,7 +106,22 @@ std::string world_lines(const ComposeRequest& request, const std::vector<std::st
   if (request.spec->entrypoint.type == kServiceBundle) all.emplace_back("s6");
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
+  if (request.base != nullptr) {
+    const std::vector<std::string> below = request.base->labels();
+    all.insert(all.end(), below.begin(), below.end());
+    std::sort(all.begin(), all.end());
+  }
   return lines(all);
+}
+
+/// What is installed: the base's packages, then those above it.
+std::string database_of(const ComposeRequest& request, const std::vector<PackageContents>& packages,
+                        const MergedTree& tree) {
+  if (request.form != LayerForm::kReference) return installed_database(packages, tree);
+  std::string out;
+  if (request.base != nullptr)
+    for (const PackageContents& package : request.base->packages) out += reference_record(package);
+  return out + join(reference_database(packages, tree), "");
 }
 
 }  // namespace
@@ -113,7 +138,6 @@ Result<std::string> fill_foreign(TopLayer& top, const ComposeRequest& request,
                                  const std::vector<PackageContents>& packages, MergedTree& tree,
                                  std::int64_t created, Env& env) {
   const ImageSpec& spec = *request.spec;
-  const LayerForm form = request.form;
   std::vector<std::string> chosen;
   for (const PackageContents& package : packages) chosen.push_back(package.label());
   std::sort(chosen.begin(), chosen.end());
@@ -127,14 +151,12 @@ Result<std::string> fill_foreign(TopLayer& top, const ComposeRequest& request,
   TRY(top.put_file("usr/lib/apk/db/triggers", triggers_file(packages), 0644));
   std::string scripts = TRY(scripts_archive(packages, request.source_date.value_or(request.build_date)));
   TRY(top.put_file("usr/lib/apk/db/scripts.tar", std::move(scripts), 0644));
-  TRY(top.put_file("usr/lib/apk/db/installed",
-                   form == LayerForm::kReference ? join(reference_database(packages, tree), "")
-                                                 : installed_database(packages, tree),
-                   0644));
-  TRY(link_database(top));
+  TRY(top.put_file("usr/lib/apk/db/installed", database_of(request, packages, tree), 0644));
+  TRY(link_database(top, request.base));
   for (const Device& device : kDevices) TRY(top.add_device(device.path, device.mode, device.major, device.minor));
 
-  std::string passwd = TRY(fill_accounts(top, spec, form, env));
+  std::string passwd;
+  if (request.base == nullptr) passwd = TRY(fill_accounts(top, spec, request.form, env));
   std::string user = TRY(resolve_user(spec.accounts.run_as, passwd));
   TRY(top.put_file("etc/apko.json",
                    foreign_locked_spec(spec, request.arch, request.locked.empty() ? chosen : request.locked, user),

@@ -49,6 +49,8 @@ enum class LayerForm {
   kReference,  ///< Written anew exactly as apko does: package files are root's; uncompressed bytes equal apko's.
 };
 
+struct BaseImage;
+
 struct ComposeRequest {
   const ImageSpec* spec = nullptr;
   Arch arch = host_arch();
@@ -65,6 +67,7 @@ struct ComposeRequest {
   std::vector<std::string> repositories;       ///< Lines for etc/apk/repositories.
   std::vector<std::string> world;              ///< Lines for etc/apk/world; empty: the packages chosen.
   std::vector<std::string> locked;             ///< contents.packages of etc/apko.json; empty: the packages chosen.
+  const BaseImage* base = nullptr;             ///< Below all else (image/base.h); `form` is kReference.
   std::int64_t build_date = 0;                 ///< The image is at least this new.
   std::optional<std::int64_t> source_date;     ///< The image is exactly this old (SOURCE_DATE_EPOCH).
 };
@@ -96,6 +99,7 @@ struct ImageFile {
   unsigned mode = 0;
   std::uint64_t uid = 0, gid = 0, size = 0;
   std::string link;
+  std::size_t layer = 0;                  ///< By position, bottom first: the one that last names it.
 };
 Result<std::vector<ImageFile>> list_files(const Sha256& manifest, Env& env);
 

@@ -2,8 +2,8 @@
 
 #include "base/encoding.h"
 #include "base/number.h"
+#include "codec/digest.h"
 #include "codec/json.h"
-
 
 namespace nacre::image {
 namespace {
@@ -84,6 +84,22 @@ Json to_json(const LockedRange& range) {
   return Json::object({{"range", text}, {"checksum", range.checksum}});
 }
 
+/// Digest of a lock without its own digest, whatever blanks stand in it.
+std::string digest_of(const Json& lock) {
+  Json bare = Json::object();
+  for (const auto& [key, value] : lock.members()) {
+    if (key != "nacre") {
+      bare.set(key, value);
+      continue;
+    }
+    Json own = Json::object();
+    for (const auto& [name, inner] : value.members())
+      if (name != "sha256") own.set(name, inner);
+    bare.set(key, std::move(own));
+  }
+  return codec::sha256(codec::to_canonical_json(bare)).hex();
+}
+
 }  // namespace
 
 Result<LockFile> parse_lock_file(std::string_view text, std::string_view source) {
@@ -92,6 +108,9 @@ Result<LockFile> parse_lock_file(std::string_view text, std::string_view source)
   if (!json.is_object() || version != kVersion)
     return Error::make(ErrorKind::kInvalid, "'{}' is no lock file of version {}, found '{}'", source, kVersion,
                        version);
+  if (const Json* own = json.find("nacre"); own != nullptr && (*own)["sha256"].as_string() != digest_of(json))
+    return Error::make(ErrorKind::kDenied, "the lock '{}' was changed after it was written", source)
+        .hint("take it from where it was kept, or make it again");
   LockFile out;
   out.config_name = json["config"]["name"].as_string();
   out.config_checksum = json["config"]["checksum"].as_string();
@@ -110,6 +129,8 @@ Result<LockFile> parse_lock_file(std::string_view text, std::string_view source)
   for (const Json& row : own["indexes"].items())
     out.indexes.push_back({row["url"].as_string(), row["sha256"].as_string(), row["description"].as_string(),
                            row["key"].as_string()});
+  for (const Json& row : own["bases"].items())
+    out.bases.push_back({row["architecture"].as_string(), row["manifest"].as_string(), row["apkindex"].as_string()});
   return out;
 }
 
@@ -147,7 +168,13 @@ std::string write_lock_file(const LockFile& lock) {
     for (const LockedIndex& index : lock.indexes)
       indexes.push(Json::object(
           {{"url", index.url}, {"sha256", index.sha256}, {"description", index.description}, {"key", index.key}}));
-    out.set("nacre", Json::object({{"tool", lock.tool}, {"indexes", std::move(indexes)}}));
+    Json own = Json::object({{"tool", lock.tool}, {"indexes", std::move(indexes)}}), bases = Json::array();
+    for (const LockedBase& base : lock.bases)
+      bases.push(
+          Json::object({{"architecture", base.arch}, {"manifest", base.manifest}, {"apkindex", base.database}}));
+    if (!lock.bases.empty()) own.set("bases", std::move(bases));
+    out.set("nacre", own);
+    out.set("nacre", own.set("sha256", digest_of(out)));
   }
   return codec::to_pretty_json(out, 2, codec::EscapeHtml::kYes);
 }

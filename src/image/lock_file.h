@@ -38,8 +38,13 @@ struct LockedIndex {
   std::string url, sha256, description, key;   ///< key: fingerprint of the one that signed; "" when not checked.
 };
 
-/// apko's lock file (spec 3.5), with what closes it under the member "nacre": the tool, the digest of every index and
-/// package. Others ignore that member; without it a lock is apko's.
+/// A base image that packages stand upon: nacre's own. Digests of its manifest and of its APKINDEX.
+struct LockedBase {
+  std::string arch, manifest, database;
+};
+
+/// apko's lock file (spec 3.5), with what closes it under the member "nacre": the tool, the digest of every index,
+/// package and base image, and one of the lock itself. Others ignore that member; without it a lock is apko's.
 struct LockFile {
   std::string config_name, config_checksum;
   std::vector<LockedKey> keyring;
@@ -47,12 +52,13 @@ struct LockFile {
   std::vector<LockedPackage> packages;    ///< By architecture, in install order.
   std::string tool;                       ///< "nacre 0.1.0"; "" in others' locks.
   std::vector<LockedIndex> indexes;
+  std::vector<LockedBase> bases;
 
   bool closed() const { return !tool.empty(); }
 };
 
 /// kInvalid naming what is missing or malformed: another version, a package without checksum (locks older than apko
-/// 0.13), ranges that do not follow each other.
+/// 0.13), ranges that do not follow each other. kDenied for a closed lock that was changed after it was written.
 Result<LockFile> parse_lock_file(std::string_view text, std::string_view source);
 std::string write_lock_file(const LockFile& lock);
 

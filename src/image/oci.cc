@@ -3,6 +3,7 @@
 #include "base/field_archs.h"
 #include "base/text.h"
 #include "definition/fields.h"
+#include "image/base.h"
 #include "os/clock.h"
 
 #include <algorithm>
@@ -116,6 +117,22 @@ std::string reference_comment(const ImageSpec& spec, std::size_t layers) {
   const std::string* vendor = definition::find_pair(spec.annotations, "org.opencontainers.image.vendor");
   if (title != nullptr && vendor != nullptr) return *title + " by " + *vendor;
   return layers > 1 ? "" : "This is an apko single-layer image";
+}
+
+bool is_empty(const Json& value) {
+  if (value.is_null() || (value.is_bool() && !value.as_bool())) return true;
+  if (value.is_string()) return value.as_string().empty();
+  return (value.is_array() && value.items().empty()) || (value.is_object() && value.members().empty());
+}
+
+/// The fields of `own`, else of `base`, in this order; empty ones are left out.
+Json laid_over(const Json& base, const Json& own, std::initializer_list<const char*> order) {
+  Json out = Json::object();
+  for (const char* key : order) {
+    const Json& value = own.find(key) != nullptr ? own[key] : base[key];
+    if (!is_empty(value)) out.set(key, value);
+  }
+  return out;
 }
 
 Json reference_descriptor(const Descriptor& descriptor) {
@@ -240,10 +257,15 @@ Result<Json> foreign_config(const ComposeRequest& request, const Image& image, s
   if (!process) return std::move(process).error().at(Place{spec.file, 0, 0});
   const std::string date = os::rfc3339(image.created);
   Json history = Json::array(), diff_ids = Json::array();
-  for (const Layer& layer : image.layers) {
-    diff_ids.push(layer.diff_id.oci());
+  const Json base = request.base == nullptr ? Json::object() : request.base->config;
+  for (const Json& entry : base["history"].items())
+    history.push(laid_over(entry, Json(), {"author", "created", "created_by", "comment", "empty_layer"}));
+  const std::size_t below = request.base == nullptr ? 0 : request.base->layers.size();
+  for (std::size_t i = 0; i < image.layers.size(); ++i) {
+    diff_ids.push(image.layers[i].diff_id.oci());
+    if (i < below) continue;
     Json entry = Json::object({{"author", "apko"}, {"created", date}, {"created_by", "apko"}});
-    set_if(entry, "comment", reference_comment(spec, image.layers.size()));
+    set_if(entry, "comment", reference_comment(spec, image.layers.size() - below));
     history.push(std::move(entry));
   }
   Json out = Json::object();
@@ -259,9 +281,14 @@ Result<Json> foreign_config(const ComposeRequest& request, const Image& image, s
   set_volumes(config, spec);
   set_if(config, "WorkingDir", spec.work_dir);
   set_if(config, "StopSignal", spec.stop_signal);
-  out.set("config", std::move(config));
   if (!request.arch.oci_variant.empty()) out.set("variant", request.arch.oci_variant);
-  return out;
+  out.set("config", laid_over(base["config"], config,
+                              {"AttachStderr", "AttachStdin", "AttachStdout", "Cmd", "Healthcheck", "Domainname",
+                               "Entrypoint", "Env", "Hostname", "Image", "Labels", "OnBuild", "OpenStdin", "StdinOnce",
+                               "Tty", "User", "Volumes", "WorkingDir", "ExposedPorts", "ArgsEscaped",
+                               "NetworkDisabled", "MacAddress", "StopSignal", "Shell"}));
+  return laid_over(base, out, {"architecture", "author", "container", "created", "docker_version", "history", "os",
+                               "rootfs", "config", "os.version", "variant", "os.features"});
 }
 
 Json foreign_manifest(const ComposeRequest& request, const Image& image) {
@@ -270,7 +297,11 @@ Json foreign_manifest(const ComposeRequest& request, const Image& image) {
   Json out = Json::object();
   out.set("schemaVersion", 2).set("mediaType", kManifestType).set("config", reference_descriptor(image.config));
   out.set("layers", std::move(layers));
-  out.set("annotations", object_of(foreign_annotations(*request.spec, image.created)));
+  std::map<std::string, std::string> annotations;
+  if (request.base != nullptr)
+    for (const auto& [key, value] : request.base->annotations.members()) annotations[key] = value.as_string();
+  for (const auto& [key, value] : foreign_annotations(*request.spec, image.created)) annotations[key] = value;
+  out.set("annotations", object_of({annotations.begin(), annotations.end()}));
   return out;
 }
 

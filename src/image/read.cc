@@ -28,17 +28,6 @@ Result<Packing> packing_of(const std::string& media_type) {
                      "layers of type '{}' are not supported; nacre reads tar and tar+gzip", media_type);
 }
 
-Result<Descriptor> descriptor_from(const Json& json) {
-  Descriptor out;
-  out.media_type = TRY(json.string_at("mediaType"));
-  const std::string digest = TRY(json.string_at("digest"));
-  out.digest = TRY(parse_sha256(digest));
-  const std::int64_t size = TRY(json.int_at("size"));
-  if (size < 0) return Error::make(ErrorKind::kInvalid, "blob {} has the size {}", digest, size);
-  out.size = static_cast<std::uint64_t>(size);
-  return out;
-}
-
 Result<std::vector<Sha256>> read_diff_ids(const Descriptor& config, Env& env) {
   const Json json = TRY(read_document(config.digest, env), "reading the image's config");
   std::vector<Sha256> out;
@@ -65,6 +54,17 @@ Result<Json> read_document(const Sha256& digest, Env& env) {
   return json;
 }
 
+Result<Descriptor> read_descriptor(const Json& json) {
+  Descriptor out;
+  out.media_type = TRY(json.string_at("mediaType"));
+  const std::string digest = TRY(json.string_at("digest"));
+  out.digest = TRY(parse_sha256(digest));
+  const std::int64_t size = TRY(json.int_at("size"));
+  if (size < 0) return Error::make(ErrorKind::kInvalid, "blob {} has the size {}", digest, size);
+  out.size = static_cast<std::uint64_t>(size);
+  return out;
+}
+
 Result<ImageParts> read_parts(const Sha256& manifest, Env& env) {
   const Json json = TRY(read_document(manifest, env), "reading image manifest {}", manifest.oci());
   if (!json["layers"].is_array() || !json["config"].is_object())
@@ -75,11 +75,11 @@ Result<ImageParts> read_parts(const Sha256& manifest, Env& env) {
     return Error::make(ErrorKind::kInvalid, "image {} has {} layers, more than {}", manifest.oci(),
                        json["layers"].items().size(), kMaxLayers);
   for (const Json& item : json["layers"].items()) {
-    Descriptor layer = TRY(descriptor_from(item), "reading image manifest {}", manifest.oci());
+    Descriptor layer = TRY(read_descriptor(item), "reading image manifest {}", manifest.oci());
     TRY(packing_of(layer.media_type), "reading image manifest {}", manifest.oci());
     out.layers.push_back(std::move(layer));
   }
-  const Descriptor config = TRY(descriptor_from(json["config"]), "reading image manifest {}", manifest.oci());
+  const Descriptor config = TRY(read_descriptor(json["config"]), "reading image manifest {}", manifest.oci());
   out.diff_ids = TRY(read_diff_ids(config, env), "reading image manifest {}", manifest.oci());
   if (out.diff_ids.size() != out.layers.size())
     return Error::make(ErrorKind::kInvalid, "image {} has {} layers, and its config has {} diff IDs",
@@ -156,7 +156,8 @@ Result<std::string> read_image_file(const ImageParts& parts, const FileMap& file
 Result<std::vector<ImageFile>> list_files(const Sha256& manifest, Env& env) {
   const ImageParts parts = TRY(read_parts(manifest, env));
   const FileMap files = TRY(read_file_map(parts, env), "listing the files of image {}", manifest.oci());
-  const std::string database = TRY(read_image_file(parts, files, "usr/lib/apk/db/installed", env));
+  std::string database = TRY(read_image_file(parts, files, "usr/lib/apk/db/installed", env));
+  if (database.empty()) database = TRY(read_image_file(parts, files, "lib/apk/db/installed", env));
   std::map<std::string, std::string> owners;
   for (const auto& [path, package] : parse_installed(database)) {
     auto at = files.resolved(path, Last::kKeep);
@@ -166,6 +167,7 @@ Result<std::vector<ImageFile>> list_files(const Sha256& manifest, Env& env) {
   for (const auto& [path, node] : files.nodes()) {
     ImageFile file;
     file.path = path;
+    file.layer = node.layer - 1;
     if (const auto owner = owners.find(path); owner != owners.end()) file.package = owner->second;
     file.type = node.header.type;
     file.mode = node.header.mode;
@@ -190,7 +192,7 @@ Result<Sha256> manifest_for(const Sha256& index_or_manifest, const Arch& arch, E
     const std::string& variant = platform["variant"].as_string();
     if (platform["os"].as_string() == "linux" && platform["architecture"].as_string() == arch.oci &&
         (variant.empty() || variant == arch.oci_variant)) {
-      const Descriptor found = TRY(descriptor_from(item), "reading image {}", index_or_manifest.oci());
+      const Descriptor found = TRY(read_descriptor(item), "reading image {}", index_or_manifest.oci());
       return found.digest;
     }
     known.push_back(platform_of(item));

@@ -18,6 +18,9 @@ struct ImageParts {
 /// A JSON blob, its digest checked.
 Result<codec::Json> read_document(const Sha256& digest, Env& env);
 
+/// What a manifest or an index says of a blob.
+Result<Descriptor> read_descriptor(const codec::Json& json);
+
 /// kInvalid for layers that are neither tar nor tar+gzip, and for a config that does not fit the manifest.
 Result<ImageParts> read_parts(const Sha256& manifest, Env& env);
 

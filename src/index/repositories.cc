@@ -161,6 +161,7 @@ Result<Repositories> Repositories::open(RepositorySource source, Env& env) {
   Repositories out = TRY(unopened(std::move(source), env));
   if (out.source_.signatures == RepositorySource::Signatures::kCheck)
     out.keys_ = TRY(read_keyring(out.source_.keyring, out.fetcher_));
+  out.keys_.insert(out.keys_.end(), out.source_.keys.begin(), out.source_.keys.end());
   TRY(out.read_lines(out.source_.repositories));
   auto loaded =
       os::for_each(out.repositories_.size(), kThreads, [&](std::size_t i) { return out.load(out.repositories_[i]); });

@@ -29,19 +29,22 @@ Result<RepositoryLine> parse_repository_line(std::string_view text);
 /// The lines of a file such as /etc/apk/repositories: '#' begins a comment. Faults have their places.
 Result<std::vector<RepositoryLine>> parse_repositories(std::string_view text, std::string_view source);
 
+/// A public key that is trusted because somebody named it.
+struct TrustedKey {
+  std::string name, pem;
+};
+
 /// Where packages may come from, and whom to believe.
 struct RepositorySource {
   Arch arch = host_arch();
   std::vector<std::string> repositories;  ///< Lines, see RepositoryLine.
   std::vector<std::string> keyring;       ///< Files, directories or addresses of public keys; file names are key names.
+  std::vector<TrustedKey> keys;           ///< Trusted besides.
   enum class Signatures { kCheck, kIgnore } signatures = Signatures::kCheck;
   Reach reach = Reach::kOnline;
 };
 
-/// A public key that is trusted because somebody named it.
-struct TrustedKey {
-  std::string name, pem;
-};
+/// The keys that a keyring names.
 Result<std::vector<TrustedKey>> read_keyring(const std::vector<std::string>& keyring, const Fetcher& fetcher);
 
 /// Foreign repositories, opened: each index brought, its signature checked, and mapped. The second time an unchanged

@@ -53,18 +53,30 @@ bool is_helper_name(std::string_view name) {
   });
 }
 
-Result<std::optional<Login>> ask_helper(const std::string& helper, const std::string& host, os::Processes& processes,
-                                        std::stop_token stop) {
+std::string program_of(const std::string& helper) { return "docker-credential-" + helper; }
+
+Result<os::Exit> run_helper(const std::string& helper, const char* verb, const std::string& input,
+                            os::Processes& processes, std::stop_token stop) {
   if (!is_helper_name(helper))
     return Error::make(ErrorKind::kInvalid, "'{}' is no name of a credential helper", helper);
-  const std::string program = "docker-credential-" + helper;
   os::Command command;
-  command.argv = {program, "get"};
+  command.argv = {program_of(helper), verb};
   command.inherit_env = true;
   command.timeout_seconds = kHelperSeconds;
   command.max_output_bytes = 1u << 20;
-  command.stdin_bytes = host;
-  auto ran = processes.run(command, stop);
+  command.stdin_bytes = input;
+  return processes.run(command, stop);
+}
+
+std::string helper_for(const std::string& host, const Json& file) {
+  const std::string& own = file["credHelpers"][host].as_string();
+  return own.empty() ? file["credsStore"].as_string() : own;
+}
+
+Result<std::optional<Login>> ask_helper(const std::string& helper, const std::string& host, os::Processes& processes,
+                                        std::stop_token stop) {
+  const std::string program = program_of(helper);
+  auto ran = run_helper(helper, "get", host, processes, stop);
   if (!ran) return std::move(ran).error().while_doing("asking '{}' for credentials of '{}'", program, host);
   if (!ran->ok() && (ran->out + ran->err).find(kNotFound) != std::string::npos) return std::optional<Login>();
   if (!ran->ok())
@@ -99,13 +111,37 @@ Result<Login> login_for(const std::string& host, const LoginPlaces& places, os::
     const auto file = text ? codec::parse_json(*text, path.string()) : Result<Json>(Json());
     if (!file) continue;
     if (auto own = own_entry(*file, host)) return *std::move(own);
-    std::string helper = (*file)["credHelpers"][host].as_string();
-    if (helper.empty()) helper = (*file)["credsStore"].as_string();
+    const std::string helper = helper_for(host, *file);
     if (helper.empty()) continue;
     std::optional<Login> asked = TRY(ask_helper(helper, host, processes, stop));
     if (asked) return *std::move(asked);
   }
   return Login();
+}
+
+Result<std::string> keep_login(const std::string& host, const Login& login, const LoginPlaces& places,
+                               os::Processes& processes, std::stop_token stop) {
+  const os::Path& path = places.files.front();
+  Json file = Json::object();
+  if (os::exists(path)) {
+    const std::string text = TRY(os::read_file(path, 1u << 20));
+    if (!text.empty()) file = TRY(codec::parse_json(text, path.string()));
+  }
+  if (const std::string helper = helper_for(host, file); !helper.empty()) {
+    const Json entry = Json::object({{"ServerURL", host}, {"Username", login.user}, {"Secret", login.password}});
+    const os::Exit ran = TRY(run_helper(helper, "store", codec::to_json(entry), processes, stop),
+                             "giving '{}' the login of '{}'", program_of(helper), host);
+    if (!ran.ok())
+      return Error::make(ErrorKind::kUnavailable, "'{}' did not keep the login of '{}': exit code {}",
+                         program_of(helper), host, ran.code);
+    return program_of(helper);
+  }
+  Json auths = file["auths"].is_object() ? file["auths"] : Json::object();
+  auths.set(host, Json::object({{"auth", login.basic()}}));
+  file.set("auths", std::move(auths));
+  TRY(os::make_dirs(path.parent_path(), 0700));
+  TRY(os::write_file(path, codec::to_pretty_json(file), 0600));
+  return path.string();
 }
 
 }  // namespace nacre::publish

@@ -34,4 +34,9 @@ LoginPlaces login_places();
 Result<Login> login_for(const std::string& host, const LoginPlaces& places, os::Processes& processes,
                         std::stop_token stop = {});
 
+/// Writes down what login_for() will find, readable by this user alone: through the helper that the first file names,
+/// else into that file's `auths`. Gives the place. kInvalid for a file that is no JSON: it is left as it is.
+Result<std::string> keep_login(const std::string& host, const Login& login, const LoginPlaces& places,
+                               os::Processes& processes, std::stop_token stop = {});
+
 }  // namespace nacre::publish
