@@ -54,14 +54,17 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{{"help", "serails"}, "unknown command 'serails'\n  hint: did you mean 'serials'?"},
         Refusal{{"image"},
                 "command 'image' is not complete\n"
-                "  hint: there are: image build, image publish, image files, image diff, image export, image sbom"},
+                "  hint: there are: image build, image publish, image files, image inspect, image why, "
+                "image diff, image export, image sbom"},
         Refusal{{"image", "--json"},
                 "command 'image' is not complete\n"
-                "  hint: there are: image build, image publish, image files, image diff, image export, image sbom"},
+                "  hint: there are: image build, image publish, image files, image inspect, image why, "
+                "image diff, image export, image sbom"},
         Refusal{{"image", "biuld", "nginx"}, "unknown command 'image biuld'\n  hint: did you mean 'image build'?"},
         Refusal{{"image", "x"},
                 "unknown command 'image x'\n"
-                "  hint: there are: image build, image publish, image files, image diff, image export, image sbom"}));
+                "  hint: there are: image build, image publish, image files, image inspect, image why, "
+                "image diff, image export, image sbom"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Options, CommandLineRefusals,

@@ -68,7 +68,7 @@ struct Attached {
   std::int64_t size = 0;
 };
 
-Result<std::vector<Attached>> evidence_of(const Shown& image, const std::string& reference, Session& session) {
+Result<std::vector<Attached>> attached_to(const Shown& image, Session& session) {
   std::vector<Attached> out;
   const auto add = [&out](const Sha256& subject, const Json& list) {
     for (const Json& row : list.items()) {
@@ -80,21 +80,15 @@ Result<std::vector<Attached>> evidence_of(const Shown& image, const std::string&
   };
   std::vector<Sha256> subjects = {image.found.digest};
   if (image.manifest != image.found.digest) subjects.push_back(image.manifest);
-  if (image.found.entry) {
-    const Json& referrers = image.found.entry->referrers;
-    for (const Sha256& subject : subjects) {
-      add(subject, referrers[subject.oci()]);
-      for (const auto& [tag, manifest] : referrers["tags"].members())
-        if (tag.starts_with("sha256-" + subject.hex()))
-          out.push_back({subject.oci(), manifest.as_string(), "tag " + tag, "", 0});
-    }
-  } else if (image.found.remote) {
-    const publish::Reference parsed = TRY(publish::parse_reference(reference));
-    publish::Registry registry(session.env, parsed);
-    for (const Sha256& subject : subjects) {
-      const Json list = TRY(registry.referrers(subject), "asking for what is attached to {}", subject.oci());
-      add(subject, list["manifests"].is_array() ? list["manifests"] : list);
-    }
+  const std::optional<attest::ImageSource> source = TRY(evidence_of(image.found, session));
+  if (!source) return out;
+  for (const Sha256& subject : subjects) {
+    const Json list = TRY(source->referrers(subject), "asking for what is attached to {}", subject.oci());
+    add(subject, list);
+    if (!image.found.entry) continue;
+    for (const auto& [tag, manifest] : image.found.entry->referrers["tags"].members())
+      if (tag.starts_with("sha256-" + subject.hex()))
+        out.push_back({subject.oci(), manifest.as_string(), "tag " + tag, "", 0});
   }
   return out;
 }
@@ -124,7 +118,7 @@ std::vector<std::pair<std::string, std::string>> platforms_of(const Json& index)
 }
 
 /// What `inspect` tells, as JSON: the text is made of it.
-Result<Json> inspection(const Shown& image, const std::string& reference, bool with_files, Session& session) {
+Result<Json> inspection(const Shown& image, bool with_files, Session& session) {
   Env& env = session.env;
   const Json top = TRY(image::read_document(image.found.digest, env));
   const Json manifest = TRY(image::read_document(image.manifest, env));
@@ -173,7 +167,7 @@ Result<Json> inspection(const Shown& image, const std::string& reference, bool w
   out.set("packages", Json::strings({packages.begin(), packages.end()}));
   out.set("config", config["config"]);
   if (!manifest["annotations"].is_null()) out.set("annotations", manifest["annotations"]);
-  const std::vector<Attached> evidence = TRY(evidence_of(image, reference, session));
+  const std::vector<Attached> evidence = TRY(attached_to(image, session));
   out.set("evidence", to_json(evidence));
   if (with_files) out.set("files", to_json(files));
   return out;
@@ -215,7 +209,7 @@ std::string render(const Json& image) {
 Result<int> run_inspect(const Arguments& arguments, Session& session) {
   const Shown image = TRY(shown_image(arguments, session));
   const bool with_files = arguments.flag("--files");
-  const Json found = TRY(inspection(image, arguments.text("IMAGE"), with_files, session));
+  const Json found = TRY(inspection(image, with_files, session));
   if (session.json) {
     session.print(codec::to_pretty_json(found));
     return 0;
