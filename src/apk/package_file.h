@@ -48,6 +48,10 @@ struct PackageFile {
   bool data_ends_with_zeros = false;   ///< Foreign packages: the data tar has its end blocks.
   std::uint64_t file_size = 0;
   Sha256 file_sha256;
+  /// The data segment as a layer of its own: with codec::gzip_tar_end() behind it unless it has end blocks. Of
+  /// read_package() alone.
+  Sha256 layer_sha256, layer_diff_id;
+  std::uint64_t layer_size = 0;
 
   std::string checksum() const;        ///< "Q1…", as index and installed database have it.
   IndexRecord record() const;          ///< What an index says of it.
@@ -74,6 +78,9 @@ struct ReadLimits {
   std::uint64_t max_entries = 2'000'000;
   /// "Q1…" that an index gives for this package; when set, another control segment is kDenied.
   std::string expected_checksum;
+  /// Whether the SHA-1 that an entry's header may state is compared with its content. The digest of the whole segment
+  /// is, always.
+  bool check_entries = true;
 };
 
 /// Reads and checks a whole .apk: segments, .PKGINFO, datahash, checksums of files. `visit`, when given, gets every
@@ -83,9 +90,19 @@ Result<PackageFile> read_package(const std::filesystem::path& path,
                                  const codec::TarReader::Visitor* visit = nullptr,
                                  const ReadLimits& limits = {});
 
+/// The same in one pass over a file that is copied meanwhile: `copy`, when given, gets every byte as it was read. Also
+/// gives the control files.
+struct TakenPackage {
+  PackageFile file;
+  std::vector<std::pair<std::string, std::string>> control;
+};
+Result<TakenPackage> take_package(const std::filesystem::path& path, const codec::TarReader::Visitor* visit,
+                                  const codec::Sink& copy, const ReadLimits& limits = {});
+
 /// Every byte of the file against its hashes, nothing inflated but the control segment: what an index or a person has
 /// to know to take it in. `data_diff_id` stays zero.
-Result<PackageFile> read_package_bytes(const std::filesystem::path& path, const ReadLimits& limits = {});
+Result<PackageFile> read_package_bytes(const std::filesystem::path& path, const ReadLimits& limits = {},
+                                       const codec::Sink& copy = {});
 
 /// Only signature and control segments: fast, does not check the data segment. `data_sha256` is then what .PKGINFO
 /// states; `data_diff_id` and `file_sha256` stay zero.

@@ -52,6 +52,7 @@ class PackageReader {
 
   PackageFile out_;
   std::vector<SmallFile> control_files_;
+  codec::Sink copy_;   ///< Gets every byte, when there is one.
 
  private:
   enum class Stage { kFirst, kControl, kData };
@@ -68,7 +69,8 @@ class PackageReader {
 
   /// Compressed bytes as they come. Those up to the end of the control segment are kept, to be hashed by segment.
   Result<> on_piece(std::string_view piece) {
-    file_hash_.update(piece);
+    if (copy_) TRY(copy_(piece));
+    if (extent_ != Extent::kHeader) file_hash_.update(piece);
     if (stage_ == Stage::kData) {
       data_hash_.update(piece);
       return extent_ == Extent::kBytes ? Result<>{} : inflate(piece);
@@ -152,6 +154,7 @@ class PackageReader {
 
   Result<> check_bytes(std::uint64_t bytes_read) {
     TRY(stated_digest());
+    if (extent_ == Extent::kWhole) layer_hash_ = data_hash_.clone();
     const Sha256 found = data_hash_.finish_sha256();
     if (found != out_.data_sha256)
       return Error::make(ErrorKind::kDenied, "the data segment has the SHA-256 {}, .PKGINFO says {}", found.hex(),
@@ -166,8 +169,18 @@ class PackageReader {
     TRY(check_bytes(bytes_read));
     TRY(gzip_.finish());
     TRY(data_.finish());
-    out_.data_diff_id = diff_id_.finish_sha256();
     out_.data_ends_with_zeros = data_.ends_with_zeros();
+    // What a layer has more than the segment is known, and so is the digest of both.
+    codec::Hasher plain = diff_id_.clone();
+    out_.layer_size = out_.data.size;
+    if (!out_.data_ends_with_zeros) {
+      plain.update(codec::tar_end());
+      layer_hash_.update(codec::gzip_tar_end());
+      out_.layer_size += codec::gzip_tar_end().size();
+    }
+    out_.layer_diff_id = plain.finish_sha256();
+    out_.layer_sha256 = layer_hash_.finish_sha256();
+    out_.data_diff_id = diff_id_.finish_sha256();
     return {};
   }
 
@@ -175,7 +188,7 @@ class PackageReader {
   Extent extent_ = Extent::kWhole;
   Stage stage_ = Stage::kFirst;
   std::string head_, member_;
-  codec::Hasher file_hash_, data_hash_, diff_id_;
+  codec::Hasher file_hash_, data_hash_, diff_id_, layer_hash_;
   DataScanner data_;
   codec::GzipReader gzip_;
 };
@@ -222,8 +235,22 @@ Result<PackageFile> read_package(const std::filesystem::path& path, const codec:
   return std::move(reader.out_);
 }
 
-Result<PackageFile> read_package_bytes(const std::filesystem::path& path, const ReadLimits& limits) {
+Result<TakenPackage> take_package(const std::filesystem::path& path, const codec::TarReader::Visitor* visit,
+                                  const codec::Sink& copy, const ReadLimits& limits) {
+  PackageReader reader(path, visit, limits);
+  reader.copy_ = copy;
+  TRY(reader.run(Extent::kWhole), "reading the package '{}'", path.string());
+  TakenPackage out;
+  out.file = std::move(reader.out_);
+  for (SmallFile& file : reader.control_files_)
+    out.control.emplace_back(std::move(file.name), std::move(file.content));
+  return out;
+}
+
+Result<PackageFile> read_package_bytes(const std::filesystem::path& path, const ReadLimits& limits,
+                                       const codec::Sink& copy) {
   PackageReader reader(path, nullptr, limits);
+  reader.copy_ = copy;
   TRY(reader.run(Extent::kBytes), "reading the package '{}'", path.string());
   return std::move(reader.out_);
 }

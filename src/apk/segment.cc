@@ -68,6 +68,7 @@ Result<> TarScanner::finish() {
 
 DataScanner::DataScanner(const codec::TarReader::Visitor* visitor, const ReadLimits& limits)
     : visitor_(visitor),
+      check_entries_(limits.check_entries),
       scanner_({[this](const codec::TarHeader& header) { return on_entry(header); },
                 [this](std::string_view bytes) { return on_data(bytes); }},
                {limits.max_entries, limits.max_data_bytes, 1u << 20}) {}
@@ -92,7 +93,7 @@ Result<> DataScanner::on_entry(const codec::TarHeader& given) {
   header.path = path.str();
   if (header.type == '7') header.type = '0';
   const auto checksum = header.pax.find(std::string(kChecksumKey));
-  if (checksum != header.pax.end() && (header.type == '0' || header.type == '2')) {
+  if (check_entries_ && checksum != header.pax.end() && (header.type == '0' || header.type == '2')) {
     expected_sha1_ = TRY(parse_checksum(checksum->second), "reading the entry '{}'", header.path);
     open_path_ = header.path;
     hasher_ = codec::Hasher(codec::HashKind::kSha1);

@@ -51,6 +51,7 @@ class DataScanner {
   Result<> finish_file();
 
   const codec::TarReader::Visitor* visitor_;
+  const bool check_entries_;
   TarScanner scanner_;
   std::unordered_set<std::string> paths_;
   std::string open_path_, expected_sha1_;  ///< Of the file whose content is being read.

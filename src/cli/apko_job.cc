@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <numeric>
 #include <set>
 
 namespace nacre::cli {
@@ -231,7 +232,11 @@ Result<Sha256> fetch_one(const ImageJob& job, RepositoryShelf& shelf, const Repo
     const Sha256 named = TRY(parse_sha256(locked->sha256), "reading the lock");
     if (env.store.has(named)) return named;
   }
-  const Sha256 blob = TRY(shelf.fetch(pick));
+  // What is new is read once, for the store and for the composer.
+  const auto reader = [&](const os::Path& file, const codec::Sink& copy, const apk::ReadLimits& limits) {
+    return image::read_new_package(file, copy, limits, env.store);
+  };
+  const Sha256 blob = TRY(shelf.fetch(pick, reader));
   if (locked != nullptr) TRY(check_locked(*locked, blob, env.store));
   return blob;
 }
@@ -368,13 +373,20 @@ Result<> fetch_picks(const ImageJob& job, std::vector<ArchPicks>& all, Env& env)
       arch.blobs[i] = TRY(fetch_one(job, shelf, arch.picks[i], env));
       return {};
     };
-    TRY(os::for_each(arch.picks.size(), 0, fetch));
+    // The largest first: the last to end is then a small one.
+    std::vector<std::size_t> order(arch.picks.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return arch.picks[a].record.size_bytes > arch.picks[b].record.size_bytes;
+    });
+    TRY(os::for_each(order.size(), 0, [&](std::size_t i) { return fetch(order[i]); }));
   }
   return {};
 }
 
 Result<ComposedImages> compose_job(const ImageJob& job, Env& env) {
   const os::FileLock in_use = TRY(hold_off_gc(env));
+  store::State::Deferred records(env.store.state());
   std::vector<ArchPicks> all = TRY(choose(job, env));
   TRY(fetch_picks(job, all, env));
   ComposedImages out;
@@ -406,6 +418,7 @@ Result<ComposedImages> compose_job(const ImageJob& job, Env& env) {
   }
   out.index = TRY(image::make_image_index(job.spec(), out.images, env));
   TRY(keep_images(job, all, out, env));
+  TRY(records.finish());
   return out;
 }
 

@@ -49,7 +49,8 @@ class RepositoryShelf {
   /// What a base image has: chosen from too, and never among the picks.
   void stand_upon(std::vector<apk::IndexRecord> installed) { below_ = std::move(installed); }
   /// The .apk of a pick in the store, every byte checked against the record. Opens no index.
-  Result<Sha256> fetch(const Pick& pick);
+  /// `reader`: see index::Repositories::fetch.
+  Result<Sha256> fetch(const Pick& pick, const index::Repositories::Reader& reader = {});
   /// Keys of the keyring: file name and PEM.
   Result<std::vector<std::pair<std::string, std::string>>> keys();
   /// What was chosen from.
@@ -61,24 +62,28 @@ class RepositoryShelf {
   std::string place_of(const Pick& pick) const;
 
  private:
-  /// What a solver chooses from: candidates point into records, which lie as places do; then those of below_.
-  struct Pool {
-    const index::Repositories::Repository* origin(const solve::Candidate& candidate) const {
-      const auto i = static_cast<std::size_t>(candidate.record - records.data());
-      return i < places.size() ? places[i].from : nullptr;
-    }
-    std::vector<index::Repositories::Wanted> places;
-    std::vector<apk::IndexRecord> records;
-    std::vector<solve::Candidate> candidates;
+  /// A package of an index.
+  struct Chosen {
+    const index::Repositories::Repository* from = nullptr;
+    apk::PackageNumber number = 0;
+    apk::RecordView record() const { return from->index->record(number); }
   };
   Result<> open();
-  void fill(Pool& pool) const;
+  std::string question() const;
+  bool may_be_chosen(const apk::RecordView& record) const;
+  /// All that there is to choose from, in the order of the pool's record numbers.
+  std::vector<Chosen> places() const;
+  /// An equal question is answered from what was kept; another world over the same indexes from the kept pool.
+  Result<std::vector<Chosen>> choose(const solve::World& world);
+  Result<std::vector<Chosen>> ask(const solve::World& world) const;
+  static bool is_pool_of(const std::vector<Chosen>& all, const solve::Pool& pool);
+  Result<std::optional<std::vector<Chosen>>> kept_answer(const std::string& key) const;
   /// kDenied when packages come from signed indexes of two editions; a build root may hold stage0 beside one other.
   /// Repositories that are no edition's are nobody's.
   enum class Mixture { kNone, kBuildRoot };
-  static Result<> refuse_mixture(const std::vector<solve::Candidate>& chosen, const Pool& pool, Mixture allowed);
+  static Result<> refuse_mixture(const std::vector<Chosen>& chosen, Mixture allowed);
   Result<std::optional<std::vector<build::RootPackage>>> known(const Sha256& key);
-  Result<build::RootPackage> unpack(const apk::IndexRecord& record, const Sha256& apk);
+  Result<build::RootPackage> unpack(const apk::RecordView& record, const Sha256& apk);
   build::RootPackage root_package(std::string name, std::string version, const Sha256& apk) const;
 
   RepositorySource source_;

@@ -53,6 +53,58 @@ TEST(Gzip, BytesDependOnInputAlone) {
   }
 }
 
+TEST(Gzip, MembersDependOnInputAlone) {
+  const auto members = [](const std::string& text, std::size_t piece, int threads) {
+    std::string out;
+    GzipWriter writer(
+        [&](std::string_view bytes) {
+          out.append(bytes);
+          return Result<>{};
+        },
+        {.level = 5, .threads = threads, .form = GzipWriter::Form::kMembers});
+    for (std::size_t at = 0; at < text.size(); at += piece)
+      EXPECT_TRUE(writer.write(std::string_view(text).substr(at, piece)));
+    EXPECT_TRUE(writer.finish());
+    return out;
+  };
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1} << 20, (std::size_t{3} << 20) + 17}) {
+    const std::string text = noise(size), whole = members(text, size + 1, 1);
+    EXPECT_EQ(whole, members(text, 4097, 2)) << size;
+    EXPECT_EQ(whole, members(text, 100'000, 7)) << size;
+    EXPECT_EQ(*gunzip(whole, size), text);
+  }
+}
+
+TEST(Gzip, IsReadAlikeHoweverItIsPushed) {
+  const std::string text = noise(300'000), both = *gzip(text) + *gzip("more");
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{4096}, both.size()}) {
+    std::string out;
+    GzipReader reader({[&](std::string_view bytes) {
+                         out += bytes;
+                         return Result<>{};
+                       },
+                       {}},
+                      1 << 20);
+    for (std::size_t at = 0; at < both.size(); at += piece)
+      ASSERT_TRUE(reader.push(std::string_view(both).substr(at, piece))) << piece;
+    ASSERT_TRUE(reader.finish());
+    EXPECT_EQ(out, text + "more") << piece;
+  }
+  std::string wrong = *gzip(text);
+  wrong[wrong.size() - 6] = static_cast<char>(wrong[wrong.size() - 6] ^ 1);  // within the checksum
+  EXPECT_EQ(gunzip(wrong, 1 << 20).error().render(), "gzip member 0 is broken: incorrect data check");
+}
+
+TEST(Hasher, GoesOnApartFromItsCopy) {
+  Hasher one;
+  one.update("ab");
+  Hasher other = one.clone();
+  one.update("c");
+  other.update("d");
+  EXPECT_EQ(one.finish_sha256(), sha256("abc"));
+  EXPECT_EQ(other.finish_sha256(), sha256("abd"));
+}
+
 TEST(Gzip, SaysWhereMembersEnd) {
   const std::string first = *gzip("one"), second = *gzip("two");
   std::vector<std::uint64_t> ends;

@@ -47,6 +47,12 @@ void Hasher::update(std::string_view bytes) {
   EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
 }
 
+Hasher Hasher::clone() const {
+  Hasher out;
+  if (EVP_MD_CTX_copy_ex(out.state_->context, state_->context) != 1) std::abort();
+  return out;
+}
+
 std::string Hasher::finish() {
   unsigned char out[EVP_MAX_MD_SIZE];
   unsigned size = 0;

@@ -21,6 +21,7 @@ class Hasher {
   void update(std::string_view bytes);
   std::string finish();      ///< Raw digest (20, 32 or 64 bytes); the object is spent after.
   Sha256 finish_sha256();    ///< Only for kSha256.
+  Hasher clone() const;      ///< Of all that it was given so far, to go on with apart.
 
  private:
   struct State;

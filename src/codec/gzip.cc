@@ -1,18 +1,22 @@
 #include "codec/gzip.h"
 
+#include "base/parallel.h"
+
+#include <isa-l.h>
+#include <libdeflate.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <cstring>
 #include <deque>
 #include <future>
-#include <thread>
 
 namespace nacre::codec {
 namespace {
 
 constexpr std::size_t kBlockBytes = 1u << 20;
 constexpr std::size_t kDictionaryBytes = 32u << 10;
+constexpr std::uint32_t kOutBytes = 128u << 10;   ///< Inflated at once: stays in a core's cache while it is hashed.
 constexpr std::string_view kHeader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", 10);
 
 struct Piece {
@@ -20,6 +24,26 @@ struct Piece {
   std::uint32_t crc = 0;
   std::uint64_t size = 0;
 };
+
+/// One block as a member of its own: libdeflate knows no stream, and a reader takes members one after the other.
+Piece member_of(const std::string& block, int level) {
+  struct Compressor {
+    int level;
+    libdeflate_compressor* own;
+    explicit Compressor(int wanted) : level(wanted), own(libdeflate_alloc_compressor(wanted)) {}
+    Compressor(const Compressor&) = delete;
+    ~Compressor() { libdeflate_free_compressor(own); }
+  };
+  thread_local std::unique_ptr<Compressor> kept;
+  if (!kept || kept->level != level) kept = std::make_unique<Compressor>(level);
+  Piece out;
+  out.size = block.size();
+  out.compressed.resize(libdeflate_gzip_compress_bound(kept->own, block.size()));
+  const std::size_t size = libdeflate_gzip_compress(kept->own, block.data(), block.size(), out.compressed.data(),
+                                                    out.compressed.size());
+  out.compressed.resize(size);
+  return out;
+}
 
 /// One block as raw deflate, primed with what stood before it; the last one closes the stream.
 Piece deflate_block(const std::string& dictionary, const std::string& block, int level, bool last) {
@@ -43,6 +67,18 @@ Piece deflate_block(const std::string& dictionary, const std::string& block, int
   return out;
 }
 
+std::string_view reason_of(int status) {
+  switch (status) {
+    case ISAL_INVALID_WRAPPER: return "incorrect header check";
+    case ISAL_UNSUPPORTED_METHOD: return "unknown compression method";
+    case ISAL_INCORRECT_CHECKSUM: return "incorrect data check";
+    case ISAL_INVALID_BLOCK: return "invalid block";
+    case ISAL_INVALID_SYMBOL: return "invalid code";
+    case ISAL_INVALID_LOOKBACK: return "invalid distance too far back";
+    default: return "bad data";
+  }
+}
+
 void append_le32(std::string& out, std::uint64_t value) {
   for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift & 255);
 }
@@ -59,17 +95,19 @@ struct GzipWriter::State {
   bool begun = false;
 
   std::size_t width() const {
-    const auto cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    const auto cores = static_cast<int>(worker_count());
     return static_cast<std::size_t>(std::max(1, options.threads > 0 ? options.threads : cores));
   }
 
   Result<> start_block(std::string block, bool last) {
+    const bool members = options.form == Form::kMembers;
     std::string primer = std::move(dictionary);
-    dictionary = block.size() >= kDictionaryBytes ? block.substr(block.size() - kDictionaryBytes) : block;
+    if (!members)
+      dictionary = block.size() >= kDictionaryBytes ? block.substr(block.size() - kDictionaryBytes) : block;
     const auto policy = width() == 1 || (last && running.empty()) ? std::launch::deferred : std::launch::async;
     running.push_back(std::async(policy, [primer = std::move(primer), text = std::move(block),
-                                          level = options.level, last] {
-      return deflate_block(primer, text, level, last);
+                                          level = options.level, last, members] {
+      return members ? member_of(text, level) : deflate_block(primer, text, level, last);
     }));
     while (running.size() > width()) TRY(take_one());
     return {};
@@ -78,6 +116,7 @@ struct GzipWriter::State {
   Result<> take_one() {
     const Piece piece = running.front().get();
     running.pop_front();
+    if (options.form == Form::kMembers) return out(piece.compressed);
     crc = static_cast<std::uint32_t>(::crc32_combine(crc, piece.crc, static_cast<z_off_t>(piece.size)));
     total += piece.size;
     if (!begun) TRY(out(kHeader));
@@ -109,6 +148,7 @@ Result<> GzipWriter::finish() {
   State& s = *state_;
   TRY(s.start_block(std::exchange(s.pending, {}), true));
   while (!s.running.empty()) TRY(s.take_one());
+  if (s.options.form == Form::kMembers) return {};
   std::string tail;
   append_le32(tail, s.crc);
   append_le32(tail, s.total);
@@ -135,22 +175,19 @@ std::string_view gzip_tar_end() {
   return kMember;
 }
 
+/// ISA-L inflates two to three times as fast as zlib, in pieces of any size.
 struct GzipReader::State {
   Visitor visitor;
   std::uint64_t max_bytes = 0, produced = 0, consumed = 0;
   std::size_t member = 0;
-  z_stream stream{};
-  bool open = false, inside = false;
+  bool inside = false;
+  std::unique_ptr<inflate_state> stream = std::make_unique_for_overwrite<inflate_state>();
+  std::unique_ptr<unsigned char[]> buffer = std::make_unique_for_overwrite<unsigned char[]>(kOutBytes);
 
-  ~State() {
-    if (open) inflateEnd(&stream);
-  }
-
-  Result<> begin_member() {
-    if (open) inflateReset(&stream);
-    else inflateInit2(&stream, 15 + 16);
-    open = inside = true;
-    return {};
+  void begin_member() {
+    isal_inflate_init(stream.get());
+    stream->crc_flag = ISAL_GZIP;
+    inside = true;
   }
 
   Result<> deliver(std::string_view bytes) {
@@ -158,6 +195,27 @@ struct GzipReader::State {
     if (produced > max_bytes)
       return Error::make(ErrorKind::kInvalid, "gzip stream inflates to more than {} bytes", max_bytes);
     return bytes.empty() || !visitor.on_data ? Result<>{} : visitor.on_data(bytes);
+  }
+
+  Error broken(int status) const {
+    return Error::make(ErrorKind::kInvalid, "gzip member {} is broken: {}", member, reason_of(status));
+  }
+
+  /// What comes out of the bytes that the stream has been given.
+  Result<> inflate() {
+    while (stream->block_state != ISAL_BLOCK_FINISH) {
+      const std::uint32_t before = stream->avail_in;
+      stream->next_out = buffer.get();
+      stream->avail_out = kOutBytes;
+      const int status = isal_inflate(stream.get());
+      const std::size_t made = kOutBytes - stream->avail_out;
+      if (status < ISAL_DECOMP_OK) return broken(status);
+      TRY(deliver({reinterpret_cast<const char*>(buffer.get()), made}));
+      if (stream->avail_out > 0 && stream->avail_in == 0) return {};
+      if (made == 0 && stream->avail_in == before && stream->block_state != ISAL_BLOCK_FINISH)
+        return broken(ISAL_INVALID_BLOCK);
+    }
+    return {};
   }
 };
 
@@ -170,26 +228,16 @@ GzipReader::GzipReader(GzipReader&&) noexcept = default;
 
 Result<> GzipReader::push(std::string_view bytes) {
   State& s = *state_;
-  char buffer[1 << 16];
   while (!bytes.empty()) {
-    if (!s.inside) TRY(s.begin_member());
-    const auto size = static_cast<uInt>(std::min<std::size_t>(bytes.size(), 1u << 30));
-    s.stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-    s.stream.avail_in = size;
-    int status = Z_OK;
-    do {
-      s.stream.next_out = reinterpret_cast<Bytef*>(buffer);
-      s.stream.avail_out = sizeof buffer;
-      status = inflate(&s.stream, Z_NO_FLUSH);
-      if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
-        return Error::make(ErrorKind::kInvalid, "gzip member {} is broken: {}", s.member,
-                           s.stream.msg != nullptr ? s.stream.msg : "bad data");
-      TRY(s.deliver({buffer, sizeof buffer - s.stream.avail_out}));
-    } while (status == Z_OK && (s.stream.avail_in > 0 || s.stream.avail_out == 0));
-    const std::size_t used = size - s.stream.avail_in;
+    if (!s.inside) s.begin_member();
+    const auto size = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), 1u << 30));
+    s.stream->next_in = reinterpret_cast<unsigned char*>(const_cast<char*>(bytes.data()));
+    s.stream->avail_in = size;
+    TRY(s.inflate());
+    const std::size_t used = size - s.stream->avail_in;
     s.consumed += used;
     bytes.remove_prefix(used);
-    if (status == Z_STREAM_END) {
+    if (s.stream->block_state == ISAL_BLOCK_FINISH) {
       s.inside = false;
       const std::size_t index = s.member++;
       if (s.visitor.on_member_end) TRY(s.visitor.on_member_end(index, s.consumed));

@@ -21,9 +21,17 @@ namespace nacre::image {
 namespace {
 
 using codec::Json;
+using Durability = store::Store::Durability;
+
+/// What a serial is going to name is on disk before it does; an image of foreign packages can be made again.
+Durability durability(const ComposeRequest& request) {
+  return request.foreign ? Durability::kLater : Durability::kNow;
+}
 
 /// Raised when the composer's output changes for equal input.
 constexpr int kComposer = 2;
+/// The same, of images of foreign packages alone.
+constexpr int kForeignComposer = 1;
 
 /// Over a base image stands one layer, written as apko does.
 Result<> check_base(const ComposeRequest& request) {
@@ -120,7 +128,7 @@ Result<std::vector<PackageContents>> read_packages(const ComposeRequest& request
 }
 
 Result<std::vector<Layer>> package_layers(const std::vector<PackageContents>& packages, const MergedTree& tree,
-                                          const ImageSpec& spec, Env& env) {
+                                          const ImageSpec& spec, Durability when, Env& env) {
   const Layering layering = spec.layering.value_or(Layering{});
   const int budget = layering.budget > 0 ? layering.budget : kDefaultLayerBudget;
   const std::vector<std::vector<std::size_t>> groups =
@@ -136,7 +144,7 @@ Result<std::vector<Layer>> package_layers(const std::vector<PackageContents>& pa
       pieces.push_back(piece);
       labels.push_back(packages[i].label());
     }
-    out[number] = TRY(make_layer(pieces, std::move(labels), env));
+    out[number] = TRY(make_layer(pieces, std::move(labels), when, env));
     return {};
   };
   TRY(os::for_each(groups.size(), 0, make_one));
@@ -206,16 +214,16 @@ Result<std::vector<Layer>> whole_layers(TopLayer& top, const std::vector<Package
   return top.write_whole(groups, databases, env);
 }
 
-Result<Descriptor> put_text(const std::string& text, std::string_view media_type, Env& env) {
+Result<Descriptor> put_text(const std::string& text, std::string_view media_type, Durability when, Env& env) {
   Descriptor out;
   out.media_type = media_type;
-  out.digest = TRY(env.store.put_bytes(text));
+  out.digest = TRY(env.store.put_bytes(text, when));
   out.size = text.size();
   return out;
 }
 
 Result<Descriptor> put_json(const Json& json, std::string_view media_type, Env& env) {
-  return put_text(codec::to_json(json), media_type, env);
+  return put_text(codec::to_json(json), media_type, Durability::kNow, env);
 }
 
 Result<> write_documents(Image& image, const ComposeRequest& request, std::string_view passwd, Env& env) {
@@ -223,8 +231,9 @@ Result<> write_documents(Image& image, const ComposeRequest& request, std::strin
   if (!user) return std::move(user).error().at(Place{request.spec->file, 0, 0});
   if (request.foreign) {
     const Json config = TRY(foreign_config(request, image, *user));
-    image.config = TRY(put_text(go_json(config), kConfigType, env));
-    image.manifest = TRY(put_text(go_json(foreign_manifest(request, image)), kManifestType, env));
+    image.config = TRY(put_text(go_json(config), kConfigType, Durability::kLater, env));
+    image.manifest =
+        TRY(put_text(go_json(foreign_manifest(request, image)), kManifestType, Durability::kLater, env));
     image.index = TRY(make_image_index(*request.spec, {image}, env));
     return {};
   }
@@ -250,6 +259,7 @@ Sha256 compose_key(const ComposeRequest& request) {
   if (request.foreign) {
     Json keys = Json::array();
     for (const auto& [name, pem] : request.keys) keys.push(Json::strings({name, pem}));
+    key.set("foreign_composer", kForeignComposer);
     key.set("foreign", request.form == LayerForm::kReference ? "reference" : "segments").set("keys", std::move(keys));
     key.set("repositories", Json::strings(request.repositories)).set("world", Json::strings(request.world));
     key.set("locked", Json::strings(request.locked)).set("build_date", request.build_date);
@@ -266,6 +276,7 @@ Result<Image> compose_image(const ComposeRequest& request, Env& env) {
   if (request.foreign) known = TRY(known_image(request, env));
   if (known) return *std::move(known);
   Task task(env.events, "image " + request.spec->name);
+  const Durability when = durability(request);
   Image image;
   image.name = request.spec->name;
   image.arch = request.arch;
@@ -288,11 +299,12 @@ Result<Image> compose_image(const ComposeRequest& request, Env& env) {
 
   const bool reference = request.foreign && request.form == LayerForm::kReference;
   if (request.foreign) image.created = request.source_date.value_or(std::max(image.created, request.build_date));
-  MergedTree tree = TRY(merge(packages, request.form, reference ? foreign_seeds() : std::vector<Seed>()),
+  FileDigests digests(packages, env);
+  MergedTree tree = TRY(merge(packages, digests, request.form, reference ? foreign_seeds() : std::vector<Seed>()),
                         "composing image '{}'", image.name);
   if (!reference)
-    image.layers = TRY(package_layers(packages, tree, *request.spec, env), "composing image '{}'", image.name);
-  TopLayer top(tree, packages, reference ? 0 : image.created, request.form);
+    image.layers = TRY(package_layers(packages, tree, *request.spec, when, env), "composing image '{}'", image.name);
+  TopLayer top(tree, packages, reference ? 0 : image.created, request.form, request.foreign);
   std::string passwd;
   if (request.foreign) {
     passwd = TRY(fill_foreign(top, request, packages, tree, image.created, env), "composing image '{}'", image.name);
@@ -308,7 +320,7 @@ Result<Image> compose_image(const ComposeRequest& request, Env& env) {
       image.layers.insert(image.layers.begin(), request.base->layers.begin(), request.base->layers.end());
     }
   } else {
-    Layer layer = TRY(top.write_top(env), "composing image '{}'", image.name);
+    Layer layer = TRY(top.write_top(when, env), "composing image '{}'", image.name);
     image.layers.push_back(std::move(layer));
   }
   TRY(write_documents(image, request, passwd, env), "composing image '{}'", image.name);
@@ -323,7 +335,7 @@ Result<Descriptor> make_image_index(const ImageSpec& spec, const std::vector<Ima
             [](const Image& a, const Image& b) { return oci_platform(a.arch) < oci_platform(b.arch); });
   std::int64_t created = 0;
   for (const Image& image : ordered) created = std::max(created, image.created);
-  return put_text(go_json(foreign_index(spec, ordered, created)), kIndexType, env);
+  return put_text(go_json(foreign_index(spec, ordered, created)), kIndexType, Durability::kLater, env);
 }
 
 }  // namespace nacre::image

@@ -3,6 +3,8 @@
 #include "base/encoding.h"
 #include "codec/digest.h"
 #include "crypto/signer.h"
+#include "image/kept_contents.h"
+#include "image/layer.h"
 #include "os/file.h"
 #include "store/store.h"
 
@@ -18,55 +20,15 @@ namespace {
 using codec::Json;
 
 constexpr std::string_view kChecksum = "APK-TOOLS.checksum.SHA1";
-constexpr std::string_view kKind = "image-contents";  ///< State: apk digest -> blob of entries.
-constexpr int kFormat = 4;
-constexpr std::uint64_t kMaxEntriesBytes = std::uint64_t{1} << 30;
+constexpr std::string_view kKind = "image-contents";     ///< State: apk digest -> blob of contents.
+constexpr std::string_view kDigests = "file-digests";    ///< State: apk digest -> blob of file digests.
+constexpr std::uint64_t kMaxContentsBytes = std::uint64_t{1} << 30;
+constexpr std::size_t kSha1Bytes = 20;
 
-Json to_json(const ContentEntry& entry) {
-  Json out = Json::object();
-  out.set("p", entry.path).set("t", std::string(1, entry.type)).set("m", static_cast<int>(entry.mode));
-  if (!entry.written.empty()) out.set("w", entry.written);
-  if (entry.uid != 0) out.set("u", entry.uid);
-  if (entry.gid != 0) out.set("g", entry.gid);
-  if (entry.size != 0) out.set("s", entry.size);
-  if (entry.mtime != 0) out.set("d", entry.mtime);
-  if (!entry.link.empty()) out.set("l", entry.link);
-  if (entry.type == '0') out.set("c", entry.content.hex());
-  if (!entry.sha1.empty()) out.set("k", entry.sha1);
-  if (entry.pax.empty()) return out;
-  Json records = Json::object();
-  for (const auto& [key, value] : entry.pax) records.set(key, to_base64(value));
-  out.set("x", std::move(records));
-  return out;
-}
-
-Result<ContentEntry> entry_from(const Json& json) {
-  ContentEntry out;
-  out.path = json["p"].as_string();
-  out.written = json["w"].as_string();
-  const std::string& type = json["t"].as_string();
-  if (type.size() != 1) return Error::make(ErrorKind::kInternal, "kept entry '{}' has no type", out.path);
-  out.type = type.front();
-  out.mode = static_cast<unsigned>(json["m"].as_int());
-  out.uid = static_cast<std::uint64_t>(json["u"].as_int());
-  out.gid = static_cast<std::uint64_t>(json["g"].as_int());
-  out.size = static_cast<std::uint64_t>(json["s"].as_int());
-  out.mtime = json["d"].as_int();
-  out.link = json["l"].as_string();
-  if (out.type == '0') out.content = TRY(parse_sha256(json["c"].as_string()));
-  out.sha1 = json["k"].as_string();
-  for (const auto& [key, value] : json["x"].members()) {
-    const std::string bytes = TRY(from_base64(value.as_string()));
-    out.pax[key] = bytes;
-  }
-  return out;
-}
-
-/// 40 digits of a checksum record, which some packages of the field have as "Q1" + base64; "" for anything else.
+/// A checksum record: 40 digits, in some packages of the field "Q1" + base64; "" for anything else.
 std::string checksum_of(const std::string& text) {
-  if (text.size() == 40) return text;
-  const auto raw = text.starts_with("Q1") ? from_base64(text.substr(2)) : Result<std::string>(std::string());
-  return raw && raw->size() == 20 ? to_hex(*raw) : std::string();
+  const auto raw = text.starts_with("Q1") ? from_base64(text.substr(2)) : from_hex(text);
+  return raw && raw->size() == kSha1Bytes ? *raw : std::string();
 }
 
 /// Gathers entries while read_package() checks the file.
@@ -75,7 +37,7 @@ class Collector {
   codec::TarReader::Visitor visitor() {
     return {[this](const codec::TarHeader& header) { return on_entry(header); },
             [this](std::string_view bytes) {
-              hasher_.update(bytes);
+              if (probing_) probe_.push(bytes);
               return Result<>{};
             }};
   }
@@ -118,61 +80,53 @@ class Collector {
       entry.sha1 = checksum_of(found->second);
       entry.pax.erase(found);
     }
+    probing_ = entry.type == '0' && !library_stem(path.name()).empty();
+    if (probing_) probe_.begin(entry.size);
     entries_.push_back(std::move(entry));
-    open_ = true;
     return {};
   }
 
   void close() {
-    if (!open_) return;
-    open_ = false;
-    const Sha256 digest = std::exchange(hasher_, codec::Hasher()).finish_sha256();
-    if (entries_.back().type == '0') entries_.back().content = digest;
+    if (!std::exchange(probing_, false)) return;
+    entries_.back().library = probe_.finish();
   }
 
   std::vector<ContentEntry> entries_;
-  codec::Hasher hasher_;
-  bool open_ = false;
+  LibraryProbe probe_;
+  bool probing_ = false;
 };
 
-/// The kept entries, or nothing when the package was never read (or its list was collected).
-Result<bool> load_entries(PackageContents& package, store::Store& store) {
-  const std::optional<std::string> kept = TRY(store.state().get(kKind, package.apk.hex()));
-  if (!kept) return false;
+/// What was kept, or nothing when the package was never read (or that was collected).
+Result<std::optional<PackageContents>> kept_contents(const Sha256& apk, store::Store& store) {
+  std::optional<PackageContents> out;
+  const std::optional<std::string> kept = TRY(store.state().get(kKind, apk.hex()));
+  if (!kept) return out;
   const Sha256 blob = TRY(parse_sha256(*kept));
-  if (!store.has(blob)) return false;
-  const std::string text = TRY(store.read(blob, kMaxEntriesBytes));
-  codec::JsonLimits limits;
-  limits.max_bytes = kMaxEntriesBytes;
-  limits.max_values = 40'000'000;
-  const Json json = TRY(codec::parse_json(text, "list of a package's entries", limits));
-  if (json["format"].as_int() != kFormat) return false;
-  package.ends_with_zeros = json["ends_with_zeros"].as_bool();
-  package.diff_id = TRY(parse_sha256(json["diff_id"].as_string()));
-  for (const Json& item : json["entries"].items()) {
-    ContentEntry entry = TRY(entry_from(item));
-    package.entries.push_back(std::move(entry));
-  }
-  return true;
+  if (!store.has(blob)) return out;
+  const std::string bytes = TRY(store.read(blob, kMaxContentsBytes));
+  out = unpack_contents(bytes);
+  if (out) out->apk = apk;
+  return out;
 }
 
-Result<> read_entries(PackageContents& package, store::Store& store) {
+Result<> keep(const PackageContents& contents, store::Store& store) {
+  const Sha256 blob = TRY(store.put_bytes(pack_contents(contents), store::Store::Durability::kLater));
+  return store.state().put(kKind, contents.apk.hex(), blob.hex());
+}
+
+Result<PackageContents> read_whole(const os::Path& file, const codec::Sink& copy, apk::ReadLimits limits) {
+  limits.check_entries = false;
   Collector collector;
   const codec::TarReader::Visitor visitor = collector.visitor();
-  const apk::PackageFile file = TRY(apk::read_package(store.blob_path(package.apk), &visitor));
-  package.entries = collector.take();
-  package.ends_with_zeros = file.data_ends_with_zeros;
-  package.diff_id = file.data_diff_id;
-  Json entries = Json::array();
-  for (const ContentEntry& entry : package.entries) entries.push(to_json(entry));
-  Json json = Json::object();
-  json.set("format", kFormat)
-      .set("ends_with_zeros", package.ends_with_zeros)
-      .set("diff_id", package.diff_id.hex())
-      .set("entries", std::move(entries));
-  const Sha256 blob = TRY(store.put_bytes(codec::to_json(json)));
-  TRY(store.state().put(kKind, package.apk.hex(), blob.hex()));
-  return {};
+  apk::TakenPackage taken = TRY(apk::take_package(file, &visitor, copy, limits));
+  PackageContents out;
+  out.file = std::move(taken.file);
+  out.control = std::move(taken.control);
+  out.entries = collector.take();
+  out.apk = out.file.file_sha256;
+  out.ends_with_zeros = out.file.data_ends_with_zeros;
+  out.diff_id = out.file.data_diff_id;
+  return out;
 }
 
 Result<> check_signature(const PackageContents& package, const ComposeRequest& request, store::Store& store) {
@@ -240,20 +194,84 @@ Result<> read_range(const os::Path& file, std::uint64_t offset, std::uint64_t si
 
 Result<PackageContents> read_contents(const index::SerialPackage& package, const ComposeRequest& request,
                                       Env& env) {
-  PackageContents out;
-  out.apk = package.apk;
   if (!env.store.has(package.apk))
     return Error::make(ErrorKind::kNotFound, "the store has no blob {} of package {}={}", package.apk.oci(),
                        package.record.name, package.record.version);
-  const os::Path path = env.store.blob_path(package.apk);
-  out.file = TRY(apk::read_package_header(path), "reading package {}={}", package.record.name,
-                 package.record.version);
-  out.file.file_size = TRY(env.store.size(package.apk));
+  std::optional<PackageContents> kept = TRY(kept_contents(package.apk, env.store));
+  PackageContents out;
+  if (kept) {
+    out = *std::move(kept);
+    const std::uint64_t size = TRY(env.store.size(package.apk));
+    if (size != out.file.file_size)
+      return Error::make(ErrorKind::kDenied, "the store's blob {} of package {} has {} bytes, and had {}",
+                         package.apk.oci(), out.label(), size, out.file.file_size);
+  } else {
+    out = TRY(read_whole(env.store.blob_path(package.apk), {}, {}), "reading package {}={}", package.record.name,
+              package.record.version);
+    if (out.apk != package.apk)
+      return Error::make(ErrorKind::kDenied, "the store's blob {} of package {} is damaged: it has the digest {}",
+                         package.apk.oci(), out.label(), out.apk.oci());
+    TRY(keep(out, env.store));
+  }
   TRY(check_identity(out, package, request.arch));
   if (!request.foreign) TRY(check_signature(out, request, env.store));
-  const bool kept = TRY(load_entries(out, env.store));
-  if (!kept) TRY(read_entries(out, env.store), "reading package {}", out.label());
-  out.control = TRY(apk::read_control_files(path), "reading package {}", out.label());
+  return out;
+}
+
+Result<apk::PackageFile> read_new_package(const os::Path& file, const codec::Sink& copy, const apk::ReadLimits& limits,
+                                          store::Store& store) {
+  PackageContents contents = TRY(read_whole(file, copy, limits));
+  TRY(keep(contents, store));
+  return std::move(contents.file);
+}
+
+Result<Sha256> FileDigests::of(std::size_t package, const ContentEntry& entry) {
+  auto at = known_.find(package);
+  if (at == known_.end()) {
+    OfPackage made = TRY(read(packages_[package]), "reading package {}", packages_[package].label());
+    at = known_.emplace(package, std::move(made)).first;
+  }
+  const auto found = at->second.find(entry.path);
+  if (found != at->second.end()) return found->second;
+  return Error::make(ErrorKind::kInternal, "package {} holds no file '{}'", packages_[package].label(), entry.path);
+}
+
+Result<FileDigests::OfPackage> FileDigests::read(const PackageContents& package) const {
+  OfPackage out;
+  store::Store& store = env_.store;
+  if (const auto kept = TRY(store.state().get(kDigests, package.apk.hex()))) {
+    const Sha256 blob = TRY(parse_sha256(*kept));
+    if (store.has(blob)) {
+      const std::string text = TRY(store.read(blob, kMaxContentsBytes));
+      const Json json = TRY(codec::parse_json(text, "digests of files"));
+      for (const auto& [path, digest] : json.members()) out[path] = TRY(parse_sha256(digest.as_string()));
+      return out;
+    }
+  }
+  std::optional<codec::Hasher> hasher;
+  std::string path;
+  const auto close = [&] {
+    if (hasher) out[path] = hasher->finish_sha256();
+    hasher.reset();
+  };
+  const auto on_entry = [&](const codec::TarHeader& header) -> Result<> {
+    close();
+    if (header.type != '0' && header.type != '7') return {};
+    const TreePath at = TRY(TreePath::parse(header.path));
+    path = at.str();
+    hasher.emplace();
+    return {};
+  };
+  const auto on_data = [&](std::string_view bytes) {
+    if (hasher) hasher->update(bytes);
+    return Result<>{};
+  };
+  TRY(read_tar_gzip(store.blob_path(package.apk), package.data(), {on_entry, on_data}));
+  close();
+  Json json = Json::object();
+  for (const auto& [at, digest] : out) json.set(at, digest.hex());
+  const Sha256 blob = TRY(store.put_bytes(codec::to_json(json), store::Store::Durability::kLater));
+  TRY(store.state().put(kDigests, package.apk.hex(), blob.hex()));
   return out;
 }
 

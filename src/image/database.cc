@@ -61,8 +61,7 @@ void folder_lines(std::string& out, const std::string& path, const Folder& folde
       fmt::format_to(std::back_inserter(out), "a:{}:{}:{:04o}\n", entry->uid, entry->gid, entry->mode);
     const auto target = sums.find(entry->link);
     const std::string& sum = entry->type == '1' && target != sums.end() ? target->second : entry->sha1;
-    const auto raw = from_hex(sum);
-    if (!sum.empty() && raw) fmt::format_to(std::back_inserter(out), "Z:Q1{}\n", to_base64(*raw));
+    if (!sum.empty()) fmt::format_to(std::back_inserter(out), "Z:Q1{}\n", to_base64(sum));
   }
 }
 
@@ -149,8 +148,7 @@ std::string reference_files(const PackageContents& package, const std::vector<En
     add(folder ? "F:" + entry->path : "R:" + name_of_path(entry->path));
     if (entry->uid != 0 || entry->gid != 0 || entry->mode != usual)
       add(fmt::format("{}:{}:{}:{:04o}", folder ? 'M' : 'a', entry->uid, entry->gid, entry->mode));
-    const auto raw = from_hex(entry->sha1);
-    if (!folder && !entry->sha1.empty() && raw) add("Z:Q1" + to_base64(*raw));
+    if (!folder && !entry->sha1.empty()) add("Z:Q1" + to_base64(entry->sha1));
   }
   return out;
 }

@@ -69,6 +69,36 @@ TEST_F(ForeignImage, APackageThatIsNotTheIndexsIsRefused) {
   EXPECT_EQ(image.error().kind(), ErrorKind::kDenied);
 }
 
+TEST_F(ForeignImage, ABlobThatChangedInTheStoreIsRefused) {
+  const index::SerialPackage tool = owned();
+  const os::Path blob = store_->blob_path(tool.apk);
+  std::string bytes = *os::read_file(blob);
+  bytes[bytes.size() - 30] = static_cast<char>(bytes[bytes.size() - 30] ^ 1);
+  ASSERT_TRUE(os::write_file(blob, bytes));
+  const auto image = compose_image(foreign(plain_, {tool}), env_);
+  ASSERT_FALSE(image);
+  // And when its contents were read before it changed, but the layer is not there.
+  const index::SerialPackage other = package(info("other"), {folder("usr"), file("usr/other", std::string(9000, 'o'))});
+  const Image first = made(foreign(plain_, {other}));
+  ASSERT_TRUE(os::remove_tree(store_->blob_path(first.layers.front().blob.digest)));
+  std::string changed = *os::read_file(store_->blob_path(other.apk));
+  changed[changed.size() - 30] = static_cast<char>(changed[changed.size() - 30] ^ 1);
+  ASSERT_TRUE(os::write_file(store_->blob_path(other.apk), changed));
+  const auto second = compose_image(foreign(plain_, {other}), env_);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind(), ErrorKind::kDenied);
+}
+
+TEST_F(ForeignImage, EqualFilesOfTwoPackagesAreFoundByTheirContent) {
+  const auto one = package(info("one"), {folder("usr"), file("usr/x", "same")});
+  const auto two = package(info("two"), {folder("usr"), file("usr/x", "same")});
+  const auto three = package(info("three"), {folder("usr"), file("usr/x", "else")});
+  EXPECT_EQ(content(made(foreign(plain_, {one, two})), "usr/x"), "same");
+  const auto image = compose_image(foreign(plain_, {one, three}), env_);
+  ASSERT_FALSE(image);
+  EXPECT_EQ(image.error().kind(), ErrorKind::kConflict);
+}
+
 TEST_F(ForeignImage, OwnersStandInSegmentsAndFallInTheReferencesForm) {
   const auto segments = files_of(made(foreign(plain_, {owned()})));
   EXPECT_EQ(segments.at("usr/bin/tool").uid, 12u);

@@ -6,7 +6,11 @@
 #include "os/file.h"
 #include "store/store.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <set>
 
@@ -14,6 +18,7 @@ namespace nacre::image {
 namespace {
 
 using codec::Json;
+using Durability = store::Store::Durability;
 
 constexpr int kFormat = 1;  ///< Of what piece_of() and make_layer() write; part of the keys.
 constexpr std::uint64_t kMaxUncompressed = std::uint64_t{64} << 30;
@@ -92,13 +97,11 @@ Result<Piece> rewritten(const PackageContents& package, const std::vector<EntryP
       return piece;
     }
   }
-  const os::TempDir folder = TRY(scratch(env));
-  os::AtomicFile file = TRY(os::AtomicFile::create(folder.path() / "segment"));
+  BlobFile file = TRY(BlobFile::create(env));
   Rewriter rewriter(package, plans, [&](std::string_view bytes) { return file.write(bytes); });
   TRY(rewriter.run(env.store.blob_path(package.apk)), "rewriting the files of package {}", package.label());
-  TRY(file.commit());
-  piece.blob = TRY(env.store.put_file(folder.path() / "segment", store::Store::Take::kMove));
-  piece.size = TRY(env.store.size(piece.blob));
+  piece.size = file.size();
+  piece.blob = TRY(file.finish(Durability::kLater, env));
   TRY(env.store.state().put("segment", key, piece.blob.hex()));
   return piece;
 }
@@ -182,23 +185,20 @@ Result<std::optional<Piece>> stripped(const PackageContents& package, Env& env) 
   if (!tar.end()) return out;
   const std::optional<codec::GzipCut> cut = TRY(cutter.finish(*tar.end()));
   if (!cut) return out;
-  const os::TempDir folder = TRY(scratch(env));
-  os::AtomicFile file = TRY(os::AtomicFile::create(folder.path() / "segment"));
-  TRY(read_range(apk, data.offset, cut->offset, [&](std::string_view bytes) { return file.write(bytes); }));
+  BlobFile file = TRY(BlobFile::create(env));
+  TRY(file.copy(apk, data.offset, cut->offset, BlobFile::Hash::kYes));
   TRY(file.write(cut->ending));
-  TRY(file.commit());
   Piece piece;
-  piece.blob = TRY(env.store.put_file(folder.path() / "segment", store::Store::Take::kMove));
-  piece.size = TRY(env.store.size(piece.blob));
+  piece.size = file.size();
+  piece.blob = TRY(file.finish(Durability::kLater, env));
   TRY(env.store.state().put("segment", key, piece.blob.hex()));
   out = piece;
   return out;
 }
 
 /// Copies pieces into a layer file and hashes what they inflate to.
-Result<Layer> write_layer(const std::vector<Piece>& pieces, Env& env) {
-  const os::TempDir folder = TRY(scratch(env));
-  os::AtomicFile file = TRY(os::AtomicFile::create(folder.path() / "layer"));
+Result<Layer> write_layer(const std::vector<Piece>& pieces, Durability when, Env& env) {
+  BlobFile file = TRY(BlobFile::create(env));
   codec::Hasher hasher;
   codec::GzipReader inflate({[&](std::string_view bytes) {
                                hasher.update(bytes);
@@ -206,23 +206,37 @@ Result<Layer> write_layer(const std::vector<Piece>& pieces, Env& env) {
                              },
                              nullptr},
                             kMaxUncompressed);
-  // The data segment was read and checked when the package was; alone it is a layer as it stands.
-  const std::optional<Sha256> known = pieces.size() == 1 ? pieces.front().diff_id : std::nullopt;
   const codec::Sink copy = [&](std::string_view bytes) -> Result<> {
     TRY(file.write(bytes));
-    return known ? Result<>{} : inflate.push(bytes);
+    return inflate.push(bytes);
   };
   for (const Piece& piece : pieces)
     TRY(read_range(env.store.blob_path(piece.blob), piece.offset, piece.size, copy));
   if (!pieces.back().ends_with_zeros) TRY(copy(codec::gzip_tar_end()));
-  if (!known) TRY(inflate.finish());
-  TRY(file.commit());
+  TRY(inflate.finish());
   Layer layer;
-  layer.diff_id = known ? *known : hasher.finish_sha256();
+  layer.diff_id = hasher.finish_sha256();
   layer.blob.media_type = kLayerType;
-  layer.blob.digest = TRY(env.store.put_file(folder.path() / "layer", store::Store::Take::kMove));
-  layer.blob.size = TRY(env.store.size(layer.blob.digest));
+  layer.blob.size = file.size();
+  layer.blob.digest = TRY(file.finish(when, env));
   return layer;
+}
+
+/// A data segment as it stands: what the layer is was known when the package was read. The copy is hashed unless this
+/// process wrote the package itself.
+Result<> copy_alone(const Piece& piece, Durability when, Env& env) {
+  const Sha256& digest = piece.alone->blob.digest;
+  const bool wrote = env.store.wrote(piece.blob);
+  BlobFile file = TRY(BlobFile::create(env));
+  TRY(file.copy(env.store.blob_path(piece.blob), piece.offset, piece.size,
+                wrote ? BlobFile::Hash::kNo : BlobFile::Hash::kYes));
+  if (!piece.ends_with_zeros) TRY(file.write(codec::gzip_tar_end()));
+  if (wrote) return file.finish_as(digest, when, env);
+  const Sha256 found = TRY(file.finish(when, env));
+  if (found == digest) return {};
+  return Error::make(ErrorKind::kDenied, "the store's package {} is damaged: its data segment is not what it was",
+                     piece.blob.oci())
+      .hint("`nacre gc` takes it away when nothing needs it; then it is fetched again");
 }
 
 /// Packages by origin, in the order of the first of each; origins whose packages replace each other are one.
@@ -260,6 +274,48 @@ int magnitude(std::uint64_t size) {
 }
 
 }  // namespace
+
+Result<BlobFile> BlobFile::create(Env& env) {
+  os::AtomicFile file = TRY(os::AtomicFile::create(env.store.partial_path()));
+  return BlobFile(std::move(file));
+}
+
+Result<> BlobFile::write(std::string_view bytes) {
+  hasher_.update(bytes);
+  size_ += bytes.size();
+  return file_.write(bytes);
+}
+
+Result<> BlobFile::copy(const os::Path& from, std::uint64_t offset, std::uint64_t size, Hash hash) {
+  const codec::Sink plain = [this](std::string_view bytes) { return file_.write(bytes); };
+  const codec::Sink hashed = [this](std::string_view bytes) {
+    hasher_.update(bytes);
+    return file_.write(bytes);
+  };
+  size_ += size;
+  if (hash == Hash::kYes) return read_range(from, offset, size, hashed);
+  const os::Fd fd(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return os::system_error(errno, fmt::format("open '{}'", from.string()));
+  while (size > 0) {
+    auto at = static_cast<off_t>(offset);
+    const ssize_t done = ::copy_file_range(fd.get(), &at, file_.fd(), nullptr, size, 0);
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) break;  // some file systems cannot, and say so in several ways
+    offset += static_cast<std::uint64_t>(done);
+    size -= static_cast<std::uint64_t>(done);
+  }
+  return size == 0 ? Result<>{} : read_range(from, offset, size, plain);
+}
+
+Result<Sha256> BlobFile::finish(Durability when, Env& env) {
+  const Sha256 digest = hasher_.finish_sha256();
+  TRY(env.store.adopt(std::move(file_), digest, when));
+  return digest;
+}
+
+Result<> BlobFile::finish_as(const Sha256& digest, Durability when, Env& env) {
+  return env.store.adopt(std::move(file_), digest, when);
+}
 
 Result<os::TempDir> scratch(Env& env) {
   const os::Path folder = env.store.work_dir() / "image";
@@ -376,11 +432,23 @@ Result<Piece> piece_of(std::size_t package, const std::vector<PackageContents>& 
   }
   const apk::Segment data = contents.data();
   Piece piece{contents.apk, data.offset, data.size, contents.ends_with_zeros, std::nullopt};
-  if (contents.ends_with_zeros) piece.diff_id = contents.diff_id;
+  if (contents.file.layer_size > 0) {
+    piece.alone.emplace();
+    piece.alone->blob = {std::string(kLayerType), contents.file.layer_sha256, contents.file.layer_size};
+    piece.alone->diff_id = contents.file.layer_diff_id;
+  }
   return piece;
 }
 
-Result<Layer> make_layer(const std::vector<Piece>& pieces, std::vector<std::string> packages, Env& env) {
+Result<Layer> make_layer(const std::vector<Piece>& pieces, std::vector<std::string> packages, Durability when,
+                         Env& env) {
+  if (pieces.size() == 1 && pieces.front().alone) {
+    Layer alone = *pieces.front().alone;
+    alone.packages = std::move(packages);
+    if (!env.store.has(alone.blob.digest)) TRY(copy_alone(pieces.front(), when, env));
+    else if (when == Durability::kNow) TRY(env.store.settle({&alone.blob.digest, 1}));
+    return alone;
+  }
   Json key = Json::array();
   key.push(kFormat);
   for (const Piece& piece : pieces) key.push(piece.blob.hex());
@@ -394,9 +462,12 @@ Result<Layer> make_layer(const std::vector<Piece>& pieces, std::vector<std::stri
     layer.diff_id = TRY(parse_sha256(json["diff_id"].as_string()));
     layer.blob.size = static_cast<std::uint64_t>(json["size"].as_int());
     layer.packages = packages;
-    if (env.store.has(layer.blob.digest)) return layer;
+    if (env.store.has(layer.blob.digest)) {
+      if (when == Durability::kNow) TRY(env.store.settle({&layer.blob.digest, 1}));
+      return layer;
+    }
   }
-  layer = TRY(write_layer(pieces, env));
+  layer = TRY(write_layer(pieces, when, env));
   Json json = Json::object();
   json.set("digest", layer.blob.digest.hex()).set("diff_id", layer.diff_id.hex()).set("size", layer.blob.size);
   TRY(env.store.state().put("layer", name, codec::to_json(json)));

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "codec/digest.h"
 #include "image/merge.h"
+#include "store/store.h"
 
 #include <optional>
 #include <string>
@@ -15,7 +17,7 @@ struct Piece {
   Sha256 blob;                   ///< An .apk, or a rewritten segment.
   std::uint64_t offset = 0, size = 0;
   bool ends_with_zeros = false;  ///< Only alone in its layer.
-  std::optional<Sha256> diff_id;  ///< Of the layer that it makes alone, when that is known.
+  std::optional<Layer> alone;    ///< The layer that it makes alone, when that is known.
 };
 
 /// Which packages go into one layer, by position: `first` alone, then as many as the budget allows alone, in
@@ -37,8 +39,9 @@ std::vector<std::vector<std::size_t>> reference_groups(const std::vector<Package
 Result<Piece> piece_of(std::size_t package, const std::vector<PackageContents>& packages,
                        const MergedTree& tree, bool alone, Env& env);
 
-/// The layer made of pieces; known ones (state, by the pieces' digests) are not made again.
-Result<Layer> make_layer(const std::vector<Piece>& pieces, std::vector<std::string> packages, Env& env);
+/// The layer made of pieces; known ones (by the pieces' digests) are not made again.
+Result<Layer> make_layer(const std::vector<Piece>& pieces, std::vector<std::string> packages,
+                         store::Store::Durability when, Env& env);
 
 /// Contents of files of a package, each into a file of `folder`: path as the package has it -> file.
 Result<std::map<std::string, os::Path>> extract_files(const PackageContents& package,
@@ -47,6 +50,26 @@ Result<std::map<std::string, os::Path>> extract_files(const PackageContents& pac
 
 /// Pushes a range of a gzip file through `visitor` as tar entries.
 Result<> read_tar_gzip(const os::Path& file, const apk::Segment& range, codec::TarReader::Visitor visitor);
+
+/// A blob while it is written: hashed on the way.
+class BlobFile {
+ public:
+  static Result<BlobFile> create(Env& env);
+  Result<> write(std::string_view bytes);
+  /// Bytes of another blob: copied within the kernel, or hashed on the way as well when `hash` says so.
+  enum class Hash { kNo, kYes };
+  Result<> copy(const os::Path& from, std::uint64_t offset, std::uint64_t size, Hash hash);
+  Result<Sha256> finish(store::Store::Durability when, Env& env);
+  /// With a digest that is known.
+  Result<> finish_as(const Sha256& digest, store::Store::Durability when, Env& env);
+  std::uint64_t size() const { return size_; }
+
+ private:
+  explicit BlobFile(os::AtomicFile file) : file_(std::move(file)) {}
+  os::AtomicFile file_;
+  codec::Hasher hasher_;
+  std::uint64_t size_ = 0;
+};
 
 /// A directory for half-made blobs, on the store's file system.
 Result<os::TempDir> scratch(Env& env);

@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 #include "codec/digest.h"
-#include "package/elf.h"
+#include "image/library.h"
 #include "store/store.h"
 
 #include <fnmatch.h>
@@ -17,7 +17,7 @@ namespace {
 using codec::Json;
 
 constexpr std::string_view kConfiguration = "etc/ld.so.conf";
-constexpr std::string_view kState = "library-name";   ///< State: content of a library -> machine and soname.
+constexpr std::string_view kState = "library-name";   ///< State: .apk and path -> machine and soname.
 constexpr std::uint64_t kMaxLibraryBytes = std::uint64_t{1} << 30;
 constexpr int kMaxIncludes = 8;
 constexpr std::uint32_t kLibc6 = 3;
@@ -60,14 +60,6 @@ int compare_libraries(std::string_view a, std::string_view b) {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/// "libfoo" of "libfoo.so" and "libfoo.so.1"; "" for what is no library's name.
-std::string_view stem_of(std::string_view name) {
-  if (!name.starts_with("lib") && !name.starts_with("ld-")) return {};
-  if (name.ends_with(".so")) return name.substr(0, name.size() - 3);
-  const std::size_t at = name.rfind(".so.");
-  return at == std::string_view::npos ? std::string_view() : name.substr(0, at);
-}
-
 std::string le32(std::uint32_t value) {
   std::string out;
   for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift & 255);
@@ -78,12 +70,6 @@ struct Library {
   std::string path;     ///< "/lib/libz.so.1"
   std::uint32_t flags = 0;
   std::string_view name() const { return std::string_view(path).substr(path.rfind('/') + 1); }
-};
-
-/// One file that may be a library.
-struct Probe {
-  int machine = 0;      ///< 0: none.
-  std::string soname;
 };
 
 class Cache {
@@ -137,7 +123,7 @@ class Cache {
     const std::string at = TRY(top_.tree().resolved(path->str(), Last::kFollow));
     auto node = top_.tree().nodes.upper_bound(at);
     for (; node != top_.tree().nodes.end() && is_beneath(node->first, at); ++node)
-      if (parent_of(node->first) == at && !stem_of(name_of_path(node->first)).empty())
+      if (parent_of(node->first) == at && !library_stem(name_of_path(node->first)).empty())
         out.push_back(node->first);
     return out;
   }
@@ -157,22 +143,28 @@ class Cache {
     return target == entries.end() ? entry : *target;
   }
 
-  /// Reads every library once, ever: what is not known by its content is extracted, a package at a time.
+  std::string key_of(const Node& node, const ContentEntry& entry) const {
+    return packages_[static_cast<std::size_t>(node.package)].apk.hex() + " " + entry.path;
+  }
+
+  /// What was not told while the packages were read (a library under another name, or an enormous one) is read once,
+  /// ever: extracted, a package at a time.
   Result<> gather(const std::vector<std::string>& folders) {
-    std::map<int, std::map<std::string, Sha256>> unknown;
+    std::map<int, std::set<std::string>> unknown;
     for (const std::string& folder : folders) {
       const std::vector<std::string> names = TRY(names_in(folder));
       for (const std::string& path : names) {
         const Node* node = file_at(path);
         if (node == nullptr || node->package < 0 || node->content) continue;
         const ContentEntry& entry = entry_of(*node);
-        if (probes_.contains(entry.content)) continue;
-        const auto kept = TRY(env_.store.state().get(kState, entry.content.hex()));
+        const std::string key = key_of(*node, entry);
+        if (entry.library || probes_.contains(key)) continue;
+        const auto kept = TRY(env_.store.state().get(kState, key));
         if (kept) {
           const Json json = TRY(codec::parse_json(*kept, "a kept library name"));
-          probes_[entry.content] = {static_cast<int>(json["machine"].as_int()), json["soname"].as_string()};
+          probes_[key] = {static_cast<int>(json["machine"].as_int()), json["soname"].as_string()};
         } else {
-          unknown[node->package][entry.path] = entry.content;
+          unknown[node->package].insert(entry.path);
         }
       }
     }
@@ -180,21 +172,25 @@ class Cache {
     return {};
   }
 
-  Result<> extract(const PackageContents& package, const std::map<std::string, Sha256>& files) {
+  Result<> extract(const PackageContents& package, const std::set<std::string>& files) {
     const os::TempDir folder = TRY(scratch(env_));
-    std::vector<std::string> paths;
-    for (const auto& [path, content] : files) paths.push_back(path);
-    const auto found = TRY(extract_files(package, paths, folder.path(), env_));
+    const auto found = TRY(extract_files(package, {files.begin(), files.end()}, folder.path(), env_));
     for (const auto& [path, file] : found) {
       const std::string bytes = TRY(os::read_file(file, kMaxLibraryBytes));
-      Probe probe;
-      const auto elf = package::read_elf(bytes, package::ElfParts::kDynamic);
-      if (elf && elf->type == 3) probe = {elf->machine, elf->soname};
-      Json json = Json::object({{"machine", probe.machine}, {"soname", probe.soname}});
-      TRY(env_.store.state().put(kState, files.at(path).hex(), codec::to_json(json)));
-      probes_[files.at(path)] = probe;
+      const LibraryName name = library_name(bytes);
+      const std::string key = package.apk.hex() + " " + path;
+      Json json = Json::object({{"machine", name.machine}, {"soname", name.soname}});
+      TRY(env_.store.state().put(kState, key, codec::to_json(json)));
+      probes_[key] = name;
     }
     return {};
+  }
+
+  LibraryName known(const Node& node) const {
+    const ContentEntry& entry = entry_of(node);
+    if (entry.library) return *entry.library;
+    const auto found = probes_.find(key_of(node, entry));
+    return found == probes_.end() ? LibraryName() : found->second;
   }
 
   Result<> scan(const std::string& folder, std::vector<Library>& out) const {
@@ -203,17 +199,17 @@ class Cache {
     for (const std::string& path : names) {
       const Node* node = file_at(path);
       if (node == nullptr || node->package < 0 || node->content) continue;
-      const auto probe = probes_.find(entry_of(*node).content);
-      if (probe == probes_.end() || probe->second.machine == 0) continue;
+      const LibraryName library = known(*node);
+      if (library.machine == 0) continue;
       const std::string name = name_of_path(path);
-      std::string soname = probe->second.soname;
+      std::string soname = library.soname;
       if (soname.empty() && name.ends_with(".so")) soname = name;
-      const std::string_view stem = stem_of(soname);
+      const std::string_view stem = library_stem(soname);
       if (stem.empty() || (name != soname && name != std::string(stem) + ".so")) continue;
       std::string at = folder;
       while (at.size() > 1 && at.ends_with('/')) at.pop_back();
       if (!at.starts_with('/')) at = "/" + at;
-      out.push_back({at + "/" + name, kLibc6 | machine_flag(probe->second.machine)});
+      out.push_back({at + "/" + name, kLibc6 | machine_flag(library.machine)});
     }
     return {};
   }
@@ -240,7 +236,7 @@ class Cache {
   TopLayer& top_;
   const std::vector<PackageContents>& packages_;
   Env& env_;
-  std::map<Sha256, Probe> probes_;
+  std::map<std::string, LibraryName> probes_;   ///< By key_of().
 };
 
 }  // namespace

@@ -3,11 +3,16 @@
 #include "apk/dependency.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace nacre::image {
 namespace {
 
-using Links = std::map<std::string, std::string, std::less<>>;
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+};
+using Links = std::unordered_map<std::string, std::string, TextHash, std::equal_to<>>;
 
 LinkLookup lookup(const Links& links) {
   return [&links](std::string_view path) -> const std::string* {
@@ -28,7 +33,8 @@ Result<bool> replaces(const apk::PackageInfo& package, const apk::PackageInfo& o
 
 class Merger {
  public:
-  Merger(const std::vector<PackageContents>& packages, LayerForm form) : packages_(packages), form_(form) {}
+  Merger(const std::vector<PackageContents>& packages, FileDigests& digests, LayerForm form)
+      : packages_(packages), digests_(digests), form_(form) {}
 
   Result<MergedTree> run(const std::vector<Seed>& seeds) {
     for (const Seed& seed : seeds) {
@@ -184,19 +190,24 @@ class Merger {
       old.top = true;  // the layer above would change it
   }
 
-  bool same(const Node& a, const Node& b) const {
+  Result<bool> same(const Node& a, const Node& b) {
     if (a.type != b.type) return false;
     if (a.type == '2') return a.link == b.link;
     if (a.type != '0') return true;
-    return content_of(static_cast<std::size_t>(a.package), a.entry).content ==
-           content_of(static_cast<std::size_t>(b.package), b.entry).content;
+    if (a.size != b.size) return false;
+    const auto first = static_cast<std::size_t>(a.package), second = static_cast<std::size_t>(b.package);
+    const Sha256 left = TRY(digests_.of(first, content_of(first, a.entry)));
+    const Sha256 right = TRY(digests_.of(second, content_of(second, b.entry)));
+    return left == right;
   }
 
   Result<> add_other(Node& old, Node node, EntryPlan& plan) {
     if (old.package == node.package)
       return Error::make(ErrorKind::kInvalid, "the package has '{}' twice", plan.path);
     const auto first = static_cast<std::size_t>(old.package), second = static_cast<std::size_t>(node.package);
-    if (old.package >= 0 && same(old, node)) {
+    bool equal = false;
+    if (old.package >= 0) equal = TRY(same(old, node));
+    if (equal) {
       plan.listed = form_ == LayerForm::kReference && node.type == '2';
       plan.keep = old.mode == node.mode && old.uid == node.uid && old.gid == node.gid && old.pax == node.pax;
       return {};
@@ -280,6 +291,7 @@ class Merger {
   }
 
   const std::vector<PackageContents>& packages_;
+  FileDigests& digests_;
   LayerForm form_;
   Links links_;
   MergedTree tree_;
@@ -316,8 +328,9 @@ std::size_t layout_position(const std::vector<PackageContents>& packages) {
   return 0;
 }
 
-Result<MergedTree> merge(const std::vector<PackageContents>& packages, LayerForm form, const std::vector<Seed>& seeds) {
-  return Merger(packages, form).run(seeds);
+Result<MergedTree> merge(const std::vector<PackageContents>& packages, FileDigests& digests, LayerForm form,
+                         const std::vector<Seed>& seeds) {
+  return Merger(packages, digests, form).run(seeds);
 }
 
 }  // namespace nacre::image

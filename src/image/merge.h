@@ -62,7 +62,7 @@ struct Seed {
   std::string_view path;
   unsigned mode = 0755;
 };
-Result<MergedTree> merge(const std::vector<PackageContents>& packages, LayerForm form = LayerForm::kSegments,
-                         const std::vector<Seed>& seeds = {});
+Result<MergedTree> merge(const std::vector<PackageContents>& packages, FileDigests& digests,
+                         LayerForm form = LayerForm::kSegments, const std::vector<Seed>& seeds = {});
 
 }  // namespace nacre::image

@@ -13,6 +13,8 @@
 namespace nacre::image {
 namespace {
 
+/// Of layers that are written for one image: libdeflate, a member each MiB.
+constexpr codec::GzipWriter::Options kFast{.level = 2, .form = codec::GzipWriter::Form::kMembers};
 constexpr std::string_view kDatabase = "usr/lib/apk/db/installed";
 
 /// A file's own content, or that of its first name for a hard link.
@@ -28,28 +30,34 @@ const std::string& packaged_path(const std::vector<PackageContents>& packages, c
   return entry.type == '1' ? entry.link : entry.path;
 }
 
-/// Writes tar entries into one gzip file.
+/// Writes tar entries into one gzip blob.
 class TarFile {
  public:
-  explicit TarFile(os::AtomicFile& file)
-      : gzip_([&file](std::string_view bytes) { return file.write(bytes); }) {}
+  TarFile(BlobFile file, codec::GzipWriter::Options options)
+      : file_(std::make_unique<BlobFile>(std::move(file))),
+        gzip_([out = file_.get()](std::string_view bytes) { return out->write(bytes); }, options) {}
 
   Result<> add(const codec::TarHeader& header, std::string_view content) {
     const std::string block = TRY(codec::tar_header(header));
     TRY(write(block));
     TRY(write(content));
-    return write(std::string(codec::tar_padding(content.size()), '\0'));
+    return write(codec::tar_end().substr(0, codec::tar_padding(content.size())));
   }
   Result<> add_file(const codec::TarHeader& header, const os::Path& content, std::uint64_t offset = 0) {
     const std::string block = TRY(codec::tar_header(header));
     TRY(write(block));
     TRY(read_range(content, offset, header.size, [this](std::string_view bytes) { return write(bytes); }));
-    return write(std::string(codec::tar_padding(header.size), '\0'));
+    return write(codec::tar_end().substr(0, codec::tar_padding(header.size)));
   }
-  Result<Sha256> finish() {
+  Result<Layer> finish(store::Store::Durability when, Env& env) {
     TRY(write(codec::tar_end()));
     TRY(gzip_.finish());
-    return hasher_.finish_sha256();
+    Layer layer;
+    layer.diff_id = hasher_.finish_sha256();
+    layer.blob.media_type = kLayerType;
+    layer.blob.size = file_->size();
+    layer.blob.digest = TRY(file_->finish(when, env));
+    return layer;
   }
 
  private:
@@ -57,6 +65,7 @@ class TarFile {
     hasher_.update(bytes);
     return gzip_.write(bytes);
   }
+  std::unique_ptr<BlobFile> file_;
   codec::Hasher hasher_;
   codec::GzipWriter gzip_;
 };
@@ -130,7 +139,7 @@ Result<Spread> spread_out(const PackageContents& package, const os::Path& file, 
 /// One layer under way, with the directories that it has so far.
 class LayerFile {
  public:
-  explicit LayerFile(os::AtomicFile file) : file_(std::make_unique<os::AtomicFile>(std::move(file))), tar_(*file_) {}
+  explicit LayerFile(BlobFile file) : tar_(std::move(file), kFast) {}
   TarFile& tar() { return tar_; }
 
   /// The folders of `path` that are not the last ones written here, dated like the entry that needs them.
@@ -151,16 +160,6 @@ class LayerFile {
       TRY(tar_.add(header, ""));
     }
     return {};
-  }
-
-  Result<Layer> finish(const os::Path& path, Env& env) {
-    Layer layer;
-    layer.diff_id = TRY(tar_.finish());
-    TRY(file_->commit());
-    layer.blob.media_type = kLayerType;
-    layer.blob.digest = TRY(env.store.put_file(path, store::Store::Take::kMove));
-    layer.blob.size = TRY(env.store.size(layer.blob.digest));
-    return layer;
   }
 
  private:
@@ -393,7 +392,7 @@ Result<std::map<std::string, os::Path>> TopLayer::extract_needed(const os::Path&
   return out;
 }
 
-Result<Layer> TopLayer::write_top(Env& env) {
+Result<Layer> TopLayer::write_top(store::Store::Durability when, Env& env) {
   const os::TempDir folder = TRY(scratch(env));
   const auto extracted = TRY(extract_needed(folder.path(), env));
   std::set<std::string, TreeOrder> emitted;
@@ -401,8 +400,8 @@ Result<Layer> TopLayer::write_top(Env& env) {
     for (std::string at = node.top ? path : ""; !at.empty(); at = parent_of(at))
       if (!emitted.insert(at).second) break;
 
-  os::AtomicFile file = TRY(os::AtomicFile::create(folder.path() / "top"));
-  TarFile tar(file);
+  BlobFile file = TRY(BlobFile::create(env));
+  TarFile tar(std::move(file), foreign_ ? kFast : codec::GzipWriter::Options{});
   std::map<std::string, std::string> first_name;  // of each hard-linked file
   for (const std::string& path : emitted) {
     const Node& node = tree_.nodes.find(path)->second;
@@ -424,13 +423,7 @@ Result<Layer> TopLayer::write_top(Env& env) {
     }
     TRY(tar.add(header, node.content ? *node.content : ""));
   }
-  Layer layer;
-  layer.diff_id = TRY(tar.finish());
-  TRY(file.commit());
-  layer.blob.media_type = kLayerType;
-  layer.blob.digest = TRY(env.store.put_file(folder.path() / "top", store::Store::Take::kMove));
-  layer.blob.size = TRY(env.store.size(layer.blob.digest));
-  return layer;
+  return tar.finish(when, env);
 }
 
 Result<std::vector<Layer>> TopLayer::write_whole(const std::vector<std::vector<std::size_t>>& groups,
@@ -439,10 +432,8 @@ Result<std::vector<Layer>> TopLayer::write_whole(const std::vector<std::vector<s
   const std::string passwd = TRY(read("etc/passwd", env)), group_file = TRY(read("etc/group", env));
   const Names users = names_of(passwd), group_names = names_of(group_file);
   std::vector<LayerFile> layers;
-  std::vector<os::Path> files;
   for (std::size_t i = 0; i <= groups.size(); ++i) {
-    files.push_back(folder.path() / fmt::format("layer{}", i));
-    os::AtomicFile file = TRY(os::AtomicFile::create(files.back()));
+    BlobFile file = TRY(BlobFile::create(env));
     layers.emplace_back(std::move(file));
   }
   std::vector<std::size_t> layer_of_package(packages_.size(), groups.size());
@@ -509,7 +500,7 @@ Result<std::vector<Layer>> TopLayer::write_whole(const std::vector<std::vector<s
   }
   std::vector<Layer> out;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    Layer layer = TRY(layers[i].finish(files[i], env));
+    Layer layer = TRY(layers[i].tar().finish(store::Store::Durability::kLater, env));
     if (i < groups.size())
       for (const std::size_t package : groups[i]) layer.packages.push_back(packages_[package].label());
     out.push_back(std::move(layer));

@@ -12,8 +12,8 @@ class TopLayer {
  public:
   /// `mtime`: of everything that the composer makes itself.
   TopLayer(MergedTree& tree, const std::vector<PackageContents>& packages, std::int64_t mtime,
-           LayerForm form = LayerForm::kSegments)
-      : tree_(tree), packages_(packages), mtime_(mtime), form_(form) {}
+           LayerForm form = LayerForm::kSegments, bool foreign = false)
+      : tree_(tree), packages_(packages), mtime_(mtime), form_(form), foreign_(foreign) {}
 
   /// A directory, unless there is one; folders on the way are root's, `parents`.
   Result<> add_folder(std::string_view path, unsigned mode, std::uint64_t uid = 0, std::uint64_t gid = 0,
@@ -36,7 +36,7 @@ class TopLayer {
   /// Content of a file of the tree, or "" when there is none.
   Result<std::string> read(std::string_view path, Env& env) const;
 
-  Result<Layer> write_top(Env& env);
+  Result<Layer> write_top(store::Store::Durability when, Env& env);
 
   /// Layers written anew, as apko does: one for each group of packages (by position; none: a single layer of all),
   /// then one of what no package owns. `databases`: what each group's layer has as installed database.
@@ -56,6 +56,7 @@ class TopLayer {
   const std::vector<PackageContents>& packages_;
   std::int64_t mtime_;
   LayerForm form_;
+  bool foreign_;   ///< Of no edition: the layer is compressed for speed.
 };
 
 /// All that goes into the top layer besides the packages: missing base folders, accounts, home folders, apk's

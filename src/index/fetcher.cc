@@ -102,13 +102,14 @@ Result<std::optional<std::string>> Fetcher::read_if_there(const std::string& pla
   return out;
 }
 
-Result<Sha256> Fetcher::bring(const std::string& place, std::uint64_t max_bytes,
-                              const std::function<Result<>(const os::Path& file)>& check) const {
+Result<Sha256> Fetcher::bring(const std::string& place, std::uint64_t max_bytes, const Take& take) const {
+  using Durability = store::Store::Durability;
   store::Store& store = env_->store;
   if (!is_address(place)) {
-    // A copy is checked, not the file itself, which others may write to meanwhile.
-    const Sha256 digest = TRY(store.put_file(place, store::Store::Take::kCopy));
-    TRY(check(store.blob_path(digest)));
+    // What is read is copied from the same buffer: others may write to the file meanwhile.
+    os::AtomicFile copy = TRY(os::AtomicFile::create(store.partial_path()));
+    const Sha256 digest = TRY(take(place, [&](std::string_view bytes) { return copy.write(bytes); }));
+    TRY(store.adopt(std::move(copy), digest, Durability::kLater));
     return digest;
   }
   const std::string name = "fetch-" + codec::sha256(place).hex();
@@ -121,11 +122,14 @@ Result<Sha256> Fetcher::bring(const std::string& place, std::uint64_t max_bytes,
     request.timeout_seconds = patience_;
     request.least_bytes_per_second = kLeastBytesPerSecond;
     const net::Response response = TRY(net::download(*http_, std::move(request), partial, env_->stop));
-    auto right = net::expect_success(response, safe_place(place));
-    if (right) right = check(partial);
-    if (right) return store.put_file(partial, store::Store::Take::kMove);
+    auto answered = net::expect_success(response, safe_place(place));
+    Result<Sha256> digest = answered ? take(partial, {}) : Result<Sha256>(std::move(answered).error());
+    if (digest) {
+      TRY(store.adopt(partial, *digest, Durability::kLater));
+      return digest;
+    }
     TRY(os::remove_tree(partial));
-    if (!response.pieced || round > 0) return std::move(right).error();
+    if (!response.pieced || round > 0) return digest;
   }
 }
 

@@ -3,6 +3,7 @@
 #include "base/env.h"
 #include "base/result.h"
 #include "base/sha256.h"
+#include "codec/gzip.h"
 #include "net/http.h"
 #include "os/file.h"
 
@@ -44,11 +45,11 @@ class Fetcher {
   /// Bytes of what fetch() gave.
   Result<std::string> bytes_of(const Fetched& fetched, std::uint64_t max_bytes) const;
 
-  /// Brings a large file into the store once `check` found its bytes right. A broken transfer is taken up again, also
-  /// by a later process; bytes that are wrong are thrown away, and asked for once more when a part was of an earlier
-  /// time.
-  Result<Sha256> bring(const std::string& place, std::uint64_t max_bytes,
-                       const std::function<Result<>(const os::Path& file)>& check) const;
+  /// Brings a large file into the store: downloads go on where they stopped. `take` reads the file once, hands every
+  /// byte to its second argument when that is one, checks it, and gives its digest; what it refuses is fetched once
+  /// again when it was resumed.
+  using Take = std::function<Result<Sha256>(const os::Path& file, const codec::Sink& copy)>;
+  Result<Sha256> bring(const std::string& place, std::uint64_t max_bytes, const Take& take) const;
 
   Reach reach() const { return reach_; }
 

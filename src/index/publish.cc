@@ -23,7 +23,7 @@ Error other_edition(std::string_view what, std::string_view key_name, Edition ed
       .hint("content of two editions never mixes: build it in this edition");
 }
 
-Result<> check_blobs(const store::Store& store, const Serial& next) {
+Result<> check_blobs(store::Store& store, const Serial& next) {
   for (const SerialPackage& package : next.packages)
     if (package.apk == Sha256{})
       return Error::make(ErrorKind::kInvalid, "{} names no .apk", identity_of(package.record));
@@ -31,7 +31,8 @@ Result<> check_blobs(const store::Store& store, const Serial& next) {
     if (!store.has(digest))
       return Error::make(ErrorKind::kInvalid, "the serial names blob {}, which is not in the store",
                          digest.oci());
-  return {};
+  // An image of foreign packages may have brought one of them, and not waited for the disk.
+  return store.settle(blobs_of(next));
 }
 
 /// The .apk is the package that its record describes, and is signed by the edition's own key. The

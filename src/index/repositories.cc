@@ -275,7 +275,7 @@ std::string Repositories::place_of(const Wanted& wanted) const {
   return fmt::format("{}/{}/{}", base, source_.arch.apk, is_address(base) ? net::url_encode(file) : file);
 }
 
-Result<Sha256> Repositories::fetch(const Wanted& wanted) const {
+Result<Sha256> Repositories::fetch(const Wanted& wanted, const Reader& reader) const {
   const apk::RecordView& record = wanted.record;
   for (const std::string_view part : {record.name, record.version})
     if (part.find('/') != std::string_view::npos || part.starts_with('.'))
@@ -293,21 +293,22 @@ Result<Sha256> Repositories::fetch(const Wanted& wanted) const {
     }
   }
   const std::string place = place_of(wanted);
-  const auto check = [&](const os::Path& file) -> Result<> {
+  const auto take = [&](const os::Path& file, const codec::Sink& copy) -> Result<Sha256> {
     apk::ReadLimits limits;
     limits.expected_checksum = record.checksum;
-    const apk::PackageFile package = TRY(apk::read_package_bytes(file, limits));
+    const apk::PackageFile package =
+        TRY(reader ? reader(file, copy, limits) : apk::read_package_bytes(file, limits, copy));
     if (package.info.name != record.name || package.info.version != record.version)
       return Error::make(ErrorKind::kDenied, "the package is '{}-{}', the index says '{}-{}'", package.info.name,
                          package.info.version, record.name, record.version);
     if (record.size_bytes != 0 && package.file_size != record.size_bytes)
       return Error::make(ErrorKind::kDenied, "the package has {} bytes, the index says {}", package.file_size,
                          record.size_bytes);
-    return {};
+    return package.file_sha256;
   };
   const std::uint64_t most = record.size_bytes > 0 ? record.size_bytes : kMaxPackageBytes;
   const Sha256 digest =
-      TRY(fetcher_.bring(place, most, check), "taking the package '{}', which its index names", safe_place(place));
+      TRY(fetcher_.bring(place, most, take), "taking the package '{}', which its index names", safe_place(place));
   TRY(env_->store.state().put(kApkKind, key, digest.hex()));
   return digest;
 }

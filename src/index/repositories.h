@@ -1,6 +1,7 @@
 #pragma once
 
 #include "apk/index_file.h"
+#include "apk/package_file.h"
 #include "apk/record_view.h"
 #include "base/arch.h"
 #include "base/env.h"
@@ -85,9 +86,13 @@ class Repositories {
   };
   /// Where the .apk is.
   std::string place_of(const Wanted& wanted) const;
+  /// Reads a whole package, once, under `limits`; hands every byte to `copy` when that is one.
+  using Reader = std::function<Result<apk::PackageFile>(const os::Path& file, const codec::Sink& copy,
+                                                        const apk::ReadLimits& limits)>;
   /// Digest of the .apk in the store. What was brought and checked once is not read again: the map from record and
-  /// signer to blob is kept. kDenied for bytes that are not what the index says.
-  Result<Sha256> fetch(const Wanted& wanted) const;
+  /// signer to blob is kept. kDenied for bytes that are not what the index says. `reader` is for who wants to see the
+  /// inside of what is new while it goes by.
+  Result<Sha256> fetch(const Wanted& wanted, const Reader& reader = {}) const;
   /// The same for many, several at once; `on_done` hears how many are there, from any thread.
   Result<std::vector<Sha256>> fetch_all(std::span<const Wanted> wanted,
                                         const std::function<void(std::size_t done)>& on_done = {}) const;

@@ -1,5 +1,7 @@
 #include "os/threads.h"
 
+#include "base/parallel.h"
+
 #include <algorithm>
 #include <atomic>
 #include <mutex>
@@ -30,7 +32,7 @@ Result<> for_each(std::size_t count, unsigned threads, const std::function<Resul
   };
   {
     std::vector<std::jthread> others;
-    const unsigned most = threads != 0 ? threads : std::max(1u, std::thread::hardware_concurrency());
+    const unsigned most = threads != 0 ? threads : worker_count();
     const std::size_t wanted = std::min<std::size_t>(count, most);
     for (std::size_t i = 1; i < wanted; ++i) others.emplace_back(run);
     run();

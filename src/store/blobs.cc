@@ -12,6 +12,9 @@
 #include <optional>
 
 namespace nacre::store {
+
+using Durability = Store::Durability;
+
 namespace {
 
 constexpr unsigned kBlobMode = 0444;
@@ -63,10 +66,29 @@ Result<> sync_name(const Path& blob) {
   return os::sync_dir(blob.parent_path().parent_path());
 }
 
+/// Says that a blob may not have reached the disk. The mark is made before the blob has its name, and goes after its
+/// content is on disk: file systems with a journal keep that order.
+Result<> mark_unsettled(const Path& mark) {
+  const os::Fd fd(::open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd) return os::system_error(errno, fmt::format("create '{}'", mark.string()));
+  return {};
+}
+
+/// Content, name and then the end of the mark.
+Result<> settle_blob(const Path& blob, const Path& mark) {
+  if (!os::exists(mark)) return {};
+  const os::Fd fd(::open(blob.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd && ::fsync(fd.get()) != 0) return os::system_error(errno, fmt::format("sync '{}'", blob.string()));
+  if (fd) TRY(sync_name(blob));
+  if (::unlink(mark.c_str()) != 0 && errno != ENOENT)
+    return os::system_error(errno, fmt::format("remove '{}'", mark.string()));
+  return {};
+}
+
 /// Makes sure of a blob that is there already: young again for the collector, its name on disk
 /// before this returns (whoever renamed it may not have come to that). False when it is absent or
 /// of another length, which a crash of the disk can leave; such bytes go to quarantine.
-Result<bool> reuse(Store& store, const Path& blob, std::uint64_t size) {
+Result<bool> reuse(Store& store, const Path& blob, std::uint64_t size, Durability when, const Path& mark) {
   if (!size_of(blob)) return false;
   const os::Fd folder = TRY(lock_folder(blob.parent_path(), FolderLock::kShared));
   const std::optional<std::uint64_t> there = size_of(blob);
@@ -76,19 +98,23 @@ Result<bool> reuse(Store& store, const Path& blob, std::uint64_t size) {
     return false;
   }
   touch(blob);
+  if (when == Durability::kLater) return true;
+  TRY(settle_blob(blob, mark));
   TRY(sync_name(blob));
   return true;
 }
 
-/// Gives a finished file its name. Content reaches the disk before the name, and the name before
+/// Gives a finished file its name. With kNow content reaches the disk before the name, and the name before
 /// this returns: a record written afterwards never names a blob that a crash took away.
-Result<> settle(int fd, const Path& from, const Path& blob) {
-  if (::fchmod(fd, kBlobMode) != 0 || ::futimens(fd, nullptr) != 0 || ::fsync(fd) != 0)
+Result<> give_name(int fd, const Path& from, const Path& blob, Durability when, const Path& mark) {
+  if (::fchmod(fd, kBlobMode) != 0 || ::futimens(fd, nullptr) != 0 ||
+      (when == Durability::kNow && ::fsync(fd) != 0))
     return os::system_error(errno, fmt::format("sync '{}'", from.string()));
   TRY(os::make_dirs(blob.parent_path()));
   const os::Fd folder = TRY(lock_folder(blob.parent_path(), FolderLock::kShared));
+  if (when == Durability::kLater) TRY(mark_unsettled(mark));
   TRY(os::rename(from, blob));
-  return sync_name(blob);
+  return when == Durability::kLater ? Result<>{} : sync_name(blob);
 }
 
 /// Copies `from` into `out` and returns the digest of what was copied. Shares the blocks where the
@@ -121,15 +147,41 @@ Path Store::blob_path(const Sha256& digest) const {
 
 bool Store::has(const Sha256& digest) const { return size_of(blob_path(digest)).has_value(); }
 
-Result<Sha256> Store::put_bytes(std::string_view bytes) {
+Result<Sha256> Store::put_bytes(std::string_view bytes, Durability when) {
   const Sha256 digest = codec::sha256(bytes);
-  const Path blob = blob_path(digest);
-  const bool there = TRY(reuse(*this, blob, bytes.size()));
+  const Path blob = blob_path(digest), mark = unsettled(digest);
+  const bool there = TRY(reuse(*this, blob, bytes.size(), when, mark));
   if (there) return digest;
-  os::AtomicFile file = TRY(os::AtomicFile::create(home_ / "partial" / "blob", kBlobMode));
+  os::AtomicFile file = TRY(os::AtomicFile::create(partial_path(), kBlobMode));
   TRY(file.write(bytes));
-  TRY(settle(file.fd(), file.temporary_path(), blob));
+  TRY(give_name(file.fd(), file.temporary_path(), blob, when, mark));
   return digest;
+}
+
+Result<> Store::adopt(os::AtomicFile file, const Sha256& digest, Durability when) {
+  return adopt(file.temporary_path(), digest, when);
+}
+
+Result<> Store::adopt(const Path& file, const Sha256& digest, Durability when) {
+  struct stat status {};
+  const os::Fd fd = TRY(open_regular(file, status));
+  const Path blob = blob_path(digest), mark = unsettled(digest);
+  const bool there = TRY(reuse(*this, blob, static_cast<std::uint64_t>(status.st_size), when, mark));
+  if (there) return os::remove_tree(file);
+  TRY(give_name(fd.get(), file, blob, when, mark));
+  const std::lock_guard lock(mutex_);
+  written_.insert(digest);
+  return {};
+}
+
+bool Store::wrote(const Sha256& digest) const {
+  const std::lock_guard lock(mutex_);
+  return written_.contains(digest);
+}
+
+Result<> Store::settle(std::span<const Sha256> blobs) {
+  for (const Sha256& digest : blobs) TRY(settle_blob(blob_path(digest), unsettled(digest)));
+  return {};
 }
 
 Result<Sha256> Store::put_file(const Path& file, Take take) {
@@ -142,22 +194,24 @@ Result<Sha256> Store::put_file(const Path& file, Take take) {
                        inside.st_dev == status.st_dev && !std::filesystem::is_symlink(file);
   if (movable) {
     const Sha256 digest = TRY(hash_file(source.get(), file));
-    const Path blob = blob_path(digest);
-    const bool there = TRY(reuse(*this, blob, static_cast<std::uint64_t>(status.st_size)));
+    const Path blob = blob_path(digest), mark = unsettled(digest);
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    const bool there = TRY(reuse(*this, blob, size, Durability::kNow, mark));
     if (there)
       TRY(os::remove_tree(file));
     else
-      TRY(settle(source.get(), file, blob));
+      TRY(give_name(source.get(), file, blob, Durability::kNow, mark));
     return digest;
   }
-  os::AtomicFile copy = TRY(os::AtomicFile::create(home_ / "partial" / "blob", kBlobMode));
+  os::AtomicFile copy = TRY(os::AtomicFile::create(partial_path(), kBlobMode));
   const Sha256 digest = TRY(copy_hashed(source.get(), file, copy));
   struct stat copied {};
   if (::fstat(copy.fd(), &copied) != 0)
     return os::system_error(errno, fmt::format("stat '{}'", file.string()));
-  const Path blob = blob_path(digest);
-  const bool there = TRY(reuse(*this, blob, static_cast<std::uint64_t>(copied.st_size)));
-  if (!there) TRY(settle(copy.fd(), copy.temporary_path(), blob));
+  const Path blob = blob_path(digest), mark = unsettled(digest);
+  const auto size = static_cast<std::uint64_t>(copied.st_size);
+  const bool there = TRY(reuse(*this, blob, size, Durability::kNow, mark));
+  if (!there) TRY(give_name(copy.fd(), copy.temporary_path(), blob, Durability::kNow, mark));
   if (take == Take::kMove) TRY(os::remove_tree(file));
   return digest;
 }

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -75,6 +76,8 @@ struct State::Impl {
   sqlite3* db = nullptr;
   std::recursive_mutex mutex;  ///< Recursive: the work of a transaction calls get and put.
   bool in_transaction = false;
+  int deferring = 0;           ///< How many Deferred live.
+  std::map<std::pair<std::string, std::string>, std::string> remembered;
 
   ~Impl() {
     // Who wrote nothing has nothing to bring from the log into the file, which is three syncs.
@@ -133,6 +136,7 @@ State::~State() = default;
 Result<std::unique_ptr<State>> State::open(const os::Path& file) {
   auto impl = std::make_unique<Impl>();
   impl->file = file;
+  const bool was_there = os::exists(file);
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX |
                     SQLITE_OPEN_EXRESCODE;
   const int code = sqlite3_open_v2(file.c_str(), &impl->db, flags, nullptr);
@@ -156,13 +160,17 @@ Result<std::unique_ptr<State>> State::open(const os::Path& file) {
         .hint("put NACRE_HOME on a local file system");
   TRY(impl->run("PRAGMA synchronous=FULL", {}, "open the state"));
   TRY(impl->run(kSchema, {}, "open the state"));
-  TRY(os::sync_dir(file.has_parent_path() ? file.parent_path() : os::Path(".")));
+  if (!was_there) TRY(os::sync_dir(file.has_parent_path() ? file.parent_path() : os::Path(".")));
   return std::unique_ptr<State>(new State(std::move(impl)));
 }
 
 Result<std::optional<std::string>> State::get(std::string_view kind, std::string_view key) {
   const std::lock_guard lock(impl_->mutex);
   std::optional<std::string> out;
+  if (!impl_->remembered.empty()) {
+    const auto found = impl_->remembered.find({std::string(kind), std::string(key)});
+    if (found != impl_->remembered.end()) return out = found->second;
+  }
   TRY(impl_->run("SELECT value FROM records WHERE kind = ?1 AND key = ?2", {kind, key},
                  fmt::format("read {} '{}'", kind, key), [&](sqlite3_stmt* row) {
                    out = column(row, 0);
@@ -173,6 +181,10 @@ Result<std::optional<std::string>> State::get(std::string_view kind, std::string
 
 Result<> State::put(std::string_view kind, std::string_view key, std::string_view value) {
   const std::lock_guard lock(impl_->mutex);
+  if (impl_->deferring > 0 && !impl_->in_transaction) {
+    impl_->remembered[{std::string(kind), std::string(key)}] = value;
+    return {};
+  }
   return impl_->run(
       "INSERT INTO records (kind, key, value) VALUES (?1, ?2, ?3)"
       " ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value",
@@ -181,6 +193,7 @@ Result<> State::put(std::string_view kind, std::string_view key, std::string_vie
 
 Result<> State::erase(std::string_view kind, std::string_view key) {
   const std::lock_guard lock(impl_->mutex);
+  impl_->remembered.erase({std::string(kind), std::string(key)});
   return impl_->run("DELETE FROM records WHERE kind = ?1 AND key = ?2", {kind, key},
                     fmt::format("erase {} '{}'", kind, key));
 }
@@ -198,6 +211,31 @@ Result<std::vector<std::pair<std::string, std::string>>> State::list(std::string
                    return true;
                  }));
   return out;
+}
+
+State::Deferred::Deferred(State& state) : state_(state) {
+  const std::lock_guard lock(state_.impl_->mutex);
+  ++state_.impl_->deferring;
+}
+
+State::Deferred::~Deferred() {
+  const std::lock_guard lock(state_.impl_->mutex);
+  (void)finish();  // what was found stays true when something else failed
+  --state_.impl_->deferring;
+}
+
+Result<> State::Deferred::finish() {
+  Impl& impl = *state_.impl_;
+  const std::lock_guard lock(impl.mutex);
+  if (impl.remembered.empty()) return {};
+  const auto all = std::exchange(impl.remembered, {});
+  TRY(impl.run("PRAGMA synchronous=NORMAL", {}, "write what was found"));
+  Result<> done = state_.transaction([&]() -> Result<> {
+    for (const auto& [name, value] : all) TRY(state_.put(name.first, name.second, value));
+    return {};
+  });
+  TRY(impl.run("PRAGMA synchronous=FULL", {}, "write what was found"));
+  return done;
 }
 
 Result<> State::transaction(const std::function<Result<>()>& work) {

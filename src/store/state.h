@@ -31,6 +31,18 @@ class State {
   /// Keys and values of a kind whose key starts with `prefix`, ordered by key bytewise.
   Result<std::vector<std::pair<std::string, std::string>>> list(std::string_view kind,
                                                                 std::string_view prefix = {});
+  /// While one of these lives, put() only remembers, and get() sees it; the end writes all in one transaction, without
+  /// waiting for the disk. For records of what can be made again: a crash loses them.
+  class Deferred {
+   public:
+    explicit Deferred(State& state);
+    ~Deferred();   ///< Like finish(), and says nothing of a fault.
+    Deferred(const Deferred&) = delete;
+    Result<> finish();
+
+   private:
+    State& state_;
+  };
   /// Runs `work` inside BEGIN IMMEDIATE … COMMIT; an Error (or a crash) rolls everything back. Not reentrant.
   Result<> transaction(const std::function<Result<>()>& work);
 

@@ -19,7 +19,7 @@ namespace {
 Result<> make_layout(const Path& home) {
   const Path blobs = home / "blobs" / "sha256";
   TRY(os::make_dirs(blobs));
-  for (const char* name : {"trees", "partial", "quarantine", "locks", "work"})
+  for (const char* name : {"trees", "partial", "quarantine", "locks", "work", "unsettled"})
     TRY(os::make_dirs(home / name));
   // Who made the state came past this place first. Else always: whoever made the folders may not have come to this.
   if (os::exists(home / "state.db")) return {};
@@ -34,6 +34,21 @@ Result<> sync_tree(const Path& folder) {
   if (!fd || ::syncfs(fd.get()) != 0)
     return os::system_error(errno, fmt::format("sync '{}'", folder.string()));
   return {};
+}
+
+/// Another text after every start of the machine; "" where it cannot be told, and then every opening looks.
+std::string boot_id() {
+  const auto text = os::read_file("/proc/sys/kernel/random/boot_id", 64);
+  return text ? std::string(trim(*text)) : std::string();
+}
+
+Result<std::vector<Sha256>> names_in(const Path& folder) {
+  std::vector<Sha256> out;
+  std::error_code failed;
+  for (std::filesystem::directory_iterator it(folder, failed), end; !failed && it != end; it.increment(failed))
+    if (const auto digest = parse_sha256(it->path().filename().string())) out.push_back(*digest);
+  if (failed) return os::system_error(failed.value(), fmt::format("list '{}'", folder.string()));
+  return out;
 }
 
 /// A directory that goes unless it was renamed away.
@@ -92,7 +107,31 @@ Result<std::unique_ptr<Store>> Store::open(const Path& home) {
   TRY(make_layout(absolute), "opening the store '{}'", absolute.string());
   store->state_ =
       TRY(State::open(absolute / "state.db"), "opening the store '{}'", absolute.string());
+  TRY(store->recover(), "opening the store '{}'", absolute.string());
   return store;
+}
+
+/// After a start of the machine: what had not surely reached the disk is read again.
+Result<> Store::recover() {
+  const Path file = home_ / "boot";
+  const std::string now = boot_id();
+  const auto before = os::read_file(file, 64);
+  if (before && !now.empty() && *before == now) return {};
+  const std::vector<Sha256> marked = TRY(names_in(home_ / "unsettled"));
+  if (!marked.empty()) {
+    const os::FileLock lock = TRY(lease("recover"));
+    for (const Sha256& digest : marked) {
+      if (has(digest) && !check(digest)) TRY(quarantine(blob_path(digest), "a crash of the machine left it damaged"));
+      std::error_code ignored;
+      std::filesystem::remove(unsettled(digest), ignored);
+    }
+  }
+  return os::write_file(file, now);
+}
+
+Result<> Store::settle_all() {
+  const std::vector<Sha256> marked = TRY(names_in(home_ / "unsettled"));
+  return settle(marked);
 }
 
 Result<Path> Store::quarantine(const Path& file, std::string_view why) {

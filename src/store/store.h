@@ -7,6 +7,9 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,6 +23,7 @@ using os::Path;
 ///   partial/                downloads and unpackings under way
 ///   quarantine/             bytes that did not have the digest they should have, kept for inspection
 ///   locks/                  one file for each lease
+///   unsettled/              names of blobs that may not have reached the disk (Durability::kLater)
 ///   state.db                SQLite (store/state.h)
 /// Many processes may use one store at once. Full disk is kUnavailable naming the path.
 class Store {
@@ -30,11 +34,25 @@ class Store {
   const Path& home() const { return home_; }
   Path work_dir() const { return home_ / "work"; }  ///< Build workspaces, logs of failed steps, containers.
 
-  Result<Sha256> put_bytes(std::string_view bytes);
+  /// When content must be on disk. kNow: before the call returns, so that a record written afterwards never names a
+  /// blob that a crash took away. kLater: when the kernel pleases; for what can be made again. A crash of the machine
+  /// may damage such a blob: whoever opens the store first afterwards reads it again, and it goes when it is not whole.
+  enum class Durability { kNow, kLater };
+  Result<Sha256> put_bytes(std::string_view bytes, Durability when = Durability::kNow);
   /// Hashes once and takes the file in: kMove renames (same file system) or copies, kCopy copies (reflink where it
   /// can).
   enum class Take { kCopy, kMove };
   Result<Sha256> put_file(const Path& file, Take take);
+  /// A file below partial/ whose bytes the caller hashed while it wrote them.
+  Result<> adopt(os::AtomicFile file, const Sha256& digest, Durability when);
+  Result<> adopt(const Path& file, const Sha256& digest, Durability when);
+  /// Whether this process wrote the blob: nobody had the time to change it.
+  bool wrote(const Sha256& digest) const;
+  /// Where such a file is begun.
+  Path partial_path() const { return home_ / "partial" / "blob"; }
+  /// What was put with kLater is on disk afterwards: these, or all.
+  Result<> settle(std::span<const Sha256> blobs);
+  Result<> settle_all();
 
   bool has(const Sha256& digest) const;
   Path blob_path(const Sha256& digest) const;
@@ -59,8 +77,12 @@ class Store {
 
  private:
   explicit Store(Path home) : home_(std::move(home)) {}
+  Result<> recover();
+  Path unsettled(const Sha256& digest) const { return home_ / "unsettled" / digest.hex(); }
   Path home_;
   std::unique_ptr<State> state_;
+  mutable std::mutex mutex_;
+  std::set<Sha256> written_;   ///< By adopt().
 };
 
 }  // namespace nacre::store

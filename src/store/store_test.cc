@@ -54,6 +54,57 @@ struct StoreTest : testing::Test {
   }
 };
 
+// A start of the machine is another text in `boot`.
+TEST_F(StoreTest, ACrashOfTheMachineTakesUnsettledBlobsThatAreNotWhole) {
+  using Durability = Store::Durability;
+  const Sha256 whole = store->put_bytes("whole", Durability::kLater).take();
+  const Sha256 broken = store->put_bytes("broken", Durability::kLater).take();
+  const Sha256 settled = store->put_bytes("settled", Durability::kLater).take();
+  EXPECT_EQ(entries_in(home / "unsettled"), 3u);
+  EXPECT_EQ(store->put_bytes("settled").take(), settled) << "what is put again for good is on disk then";
+  EXPECT_EQ(entries_in(home / "unsettled"), 2u);
+  damage(broken, "bro");
+  store = open();
+  EXPECT_TRUE(store->has(broken)) << "the machine did not start again";
+  file("boot", "another");
+  std::filesystem::copy_file(folder.path() / "boot", home / "boot", std::filesystem::copy_options::overwrite_existing);
+  store = open();
+  EXPECT_TRUE(store->has(whole));
+  EXPECT_FALSE(store->has(broken));
+  EXPECT_EQ(entries_in(home / "unsettled"), 0u);
+  EXPECT_EQ(entries_in(home / "quarantine"), 2u) << "the bytes and why";
+  const Sha256 again = store->put_bytes("again", Durability::kLater).take();
+  ASSERT_TRUE(store->settle_all());
+  EXPECT_EQ(entries_in(home / "unsettled"), 0u);
+  EXPECT_TRUE(store->has(again));
+}
+
+TEST_F(StoreTest, TakesInWhatTheCallerHashed) {
+  os::AtomicFile file = os::AtomicFile::create(store->partial_path()).take();
+  ASSERT_TRUE(file.write("hello"));
+  const Sha256 digest = parse_sha256(kHelloHex).take();
+  ASSERT_TRUE(store->adopt(std::move(file), digest, Store::Durability::kNow));
+  EXPECT_TRUE(store->wrote(digest));
+  EXPECT_EQ(store->read(digest).take(), "hello");
+  EXPECT_TRUE(store->check(digest));
+  EXPECT_EQ(entries_in(home / "partial"), 0u);
+}
+
+TEST_F(StoreTest, DeferredRecordsAreSeenAndWrittenTogether) {
+  {
+    State::Deferred records(store->state());
+    ASSERT_TRUE(store->state().put("kind", "a", "1"));
+    EXPECT_EQ(store->state().get("kind", "a").take(), "1");
+    EXPECT_EQ(open()->state().get("kind", "a").take(), std::nullopt) << "not written so far";
+    ASSERT_TRUE(records.finish());
+    EXPECT_EQ(open()->state().get("kind", "a").take(), "1");
+    ASSERT_TRUE(store->state().put("kind", "b", "2"));
+  }
+  EXPECT_EQ(open()->state().get("kind", "b").take(), "2");
+  ASSERT_TRUE(store->state().put("kind", "c", "3"));
+  EXPECT_EQ(open()->state().get("kind", "c").take(), "3");
+}
+
 TEST_F(StoreTest, KeepsBytesUnderTheirDigest) {
   const Sha256 digest = store->put_bytes("hello").take();
   EXPECT_EQ(digest.hex(), kHelloHex);
