@@ -185,6 +185,14 @@ Shelf::Pool Shelf::pool(const std::vector<std::string>& atoms, const std::vector
 
 Sha256 tree_key(const Sha256& apk) { return codec::sha256("tree of " + apk.hex()); }
 
+Result<Path> unpacked_tree(Env& env, const Sha256& apk) {
+  return env.store.tree(tree_key(apk), [&](const Path& folder) {
+    // Without root there is one owner only, and no setuid that could mean another.
+    const auto owners = ::geteuid() == 0 ? apk::Owners::kKeep : apk::Owners::kIgnore;
+    return apk::unpack_package(env.store.blob_path(apk), folder, owners);
+  });
+}
+
 Result<build::RootPackage> Shelf::unpack(const index::SerialPackage& package, Edition edition) {
   build::RootPackage out;
   out.name = package.record.name;
@@ -199,15 +207,7 @@ Result<build::RootPackage> Shelf::unpack(const index::SerialPackage& package, Ed
       return out;
     }
   }
-  const Sha256 key = tree_key(package.apk);
-  out.tree = TRY(env_.store.tree(key,
-                                 [&](const Path& folder) {
-                                   // Without root there is one owner only, and no setuid that could mean another.
-                                   const auto owners =
-                                       ::geteuid() == 0 ? apk::Owners::kKeep : apk::Owners::kIgnore;
-                                   return apk::unpack_package(env_.store.blob_path(package.apk), folder, owners);
-                                 }),
-                 "unpacking '{}-{}'", out.name, out.version);
+  out.tree = TRY(unpacked_tree(env_, package.apk), "unpacking '{}-{}'", out.name, out.version);
   const std::lock_guard lock(*mutex_);
   trees_.emplace(package.apk, out.tree);
   return out;

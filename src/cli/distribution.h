@@ -43,6 +43,9 @@ std::vector<std::string> package_names(const definition::Definition& definition)
 /// Key in the store of the tree that an .apk unpacks to.
 Sha256 tree_key(const Sha256& apk);
 
+/// The tree that an .apk of the store unpacks to, made when it is not there yet.
+Result<Path> unpacked_tree(Env& env, const Sha256& apk);
+
 /// Packages that may stand in a build or test root: ours, as far as they are made, and stage0. Safe to use from several
 /// threads.
 class Shelf {

@@ -1,10 +1,10 @@
-#include <algorithm>
-#include <map>
-#include <set>
-
 #include "base/text.h"
 #include "cli/graph_input.h"
 #include "plan/units.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
 
 namespace nacre::cli {
 namespace {

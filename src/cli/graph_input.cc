@@ -1,13 +1,12 @@
 #include "cli/graph_input.h"
 
-#include <mutex>
-
 #include "base/text.h"
 #include "cli/compile_many.h"
 #include "cli/lookup.h"
 #include "codec/archive.h"
 #include "definition/load.h"
 #include "os/threads.h"
+
 
 namespace nacre::cli {
 namespace {

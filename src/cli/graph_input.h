@@ -1,10 +1,10 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "cli/command.h"
 #include "plan/build_graph.h"
+
+#include <string>
+#include <vector>
 
 namespace nacre::cli {
 

@@ -22,12 +22,17 @@ Json to_json(const BuildRecord& record) {
   Json sources = Json::array(), root = Json::object();
   for (const std::string& source : record.from.sources) sources.push(source);
   for (const auto& [name, content] : record.from.root) root.set(name, content);
+  Json pinned = Json::array(), abis = Json::object();
+  for (const PinnedPackage& pin : record.pinned_root)
+    pinned.push(Json::array({Json(pin.name), Json(pin.version), Json(pin.edition), Json(pin.content.hex())}));
+  for (const auto& [name, digest] : record.from.abis) abis.set(name, digest);
   Json out;
   out.set("definition", record.definition).set("version", record.version);
   out.set("actionKey", record.action_key.hex()).set("definitionDigest", record.definition_digest.hex());
   out.set("log", record.log.hex()).set("recipe", record.from.recipe.hex());
   out.set("sideFiles", record.from.side_files);
   out.set("sources", std::move(sources)).set("root", std::move(root));
+  out.set("pinnedRoot", std::move(pinned)).set("rootAbis", std::move(abis));
   out.set("packages", packages_to_json(record.packages));
   Json abi = Json::object();
   for (const auto& [name, digests] : record.abi)
@@ -52,6 +57,13 @@ Result<BuildRecord> from_json(const Json& json) {
   out.from.recipe = TRY(digest_at(json, "recipe"));
   for (const std::string& source : json["sources"].as_strings()) out.from.sources.insert(source);
   for (const auto& [name, content] : json["root"].members()) out.from.root[name] = content.as_string();
+  for (const auto& [name, digest] : json["rootAbis"].members()) out.from.abis[name] = digest.as_string();
+  for (const Json& row : json["pinnedRoot"].items()) {
+    const std::vector<std::string> parts = row.as_strings();
+    if (parts.size() != 4) return Error::make(ErrorKind::kInvalid, "a pinned package of {} parts, not 4", parts.size());
+    const Sha256 content = TRY(parse_sha256(parts[3]));
+    out.pinned_root.push_back({parts[0], parts[1], parts[2], content});
+  }
   index::Serial serial = TRY(index::serial_from_json(json["packages"]));
   out.packages = std::move(serial.packages);
   for (const auto& [name, digests] : json["abi"].members()) {

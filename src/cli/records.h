@@ -11,6 +11,12 @@
 
 namespace nacre::cli {
 
+/// One package of a root, by its bytes.
+struct PinnedPackage {
+  std::string name, version, edition;
+  Sha256 content;  ///< Of the .apk.
+};
+
 /// What one build left in the state database: enough to find its packages again without building, to plan, and to
 /// build it a second time.
 struct BuildRecord {
@@ -19,6 +25,7 @@ struct BuildRecord {
   Sha256 definition_digest;                    ///< Of the YAML text.
   Sha256 log;
   plan::BuiltFrom from;
+  std::vector<PinnedPackage> pinned_root;      ///< In the order of its layers; empty in records of older versions.
   std::vector<index::SerialPackage> packages;  ///< Signed for `community`; by name.
   /// By package: the digest of what linking with it sees, and the blob that lists its symbols (docs/formats/abi.md).
   struct Abi { Sha256 digest, symbols; };

@@ -11,6 +11,7 @@ using codec::Json;
 constexpr std::string_view name_of_made(Made made) {
   switch (made) {
     case Made::kKept: return "kept";
+    case Made::kCutOff: return "cut off";
     case Made::kBuilt: return "built";
     case Made::kSame: return "same";
   }
@@ -40,10 +41,9 @@ std::string render_built(const FlowReport& report) {
   std::string out;
   std::size_t kept = 0;
   for (const BuiltRow& row : report.built) {
-    if (row.made == Made::kKept) {
-      ++kept;
-      continue;
-    }
+    if (row.made == Made::kKept || row.made == Made::kCutOff) ++kept;
+    if (row.made == Made::kCutOff) out += fmt::format("  {:<24} not built: {}\n", row.definition, join(row.why, "; "));
+    if (row.made == Made::kKept || row.made == Made::kCutOff) continue;
     out += fmt::format("  {:<24} {:<14} {:>10}  {}\n", row.definition, row.version, human_duration(row.seconds),
                        row.made == Made::kSame ? "rebuilt, same bytes: dependents are not touched"
                                                : join(row.why, "; "));

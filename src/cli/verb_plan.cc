@@ -1,11 +1,11 @@
-#include <map>
-#include <set>
-
 #include "base/text.h"
 #include "cli/graph_input.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "cli/workshop.h"
+
+#include <map>
+#include <set>
 
 namespace nacre::cli {
 namespace {

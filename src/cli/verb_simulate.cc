@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "base/events.h"
 #include "base/number.h"
 #include "base/text.h"
@@ -7,6 +5,8 @@
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "plan/simulate.h"
+
+#include <algorithm>
 
 namespace nacre::cli {
 namespace {

@@ -141,6 +141,7 @@ Result<> add_builds(Roots& roots, const std::set<Sha256>& published, Env& env) {
       if (chosen) roots.trees.push_back(tree_key(package.apk));
     }
     for (const auto& [name, abi] : build.abi) roots.blobs.push_back(abi.symbols);
+    for (const PinnedPackage& pin : build.pinned_root) roots.blobs.push_back(pin.content);
     for (const std::string& source : build.from.sources) roots.add(source);
   }
   return {};

@@ -32,6 +32,10 @@ Result<int> run_up(const Arguments& arguments, Session& session) {
   FlowOptions options;
   options.only = arguments.list("DEFINITION");
   options.jobs = static_cast<unsigned>(std::max(0L, arguments.number("--jobs")));
+  if (arguments.number("--paranoid") < 0)
+    return Error::make(ErrorKind::kInvalid, "expected a number of builds, got --paranoid {}",
+                       arguments.number("--paranoid"));
+  *shop.confirmations = arguments.number("--paranoid");
   if (arguments.flag("--skip-tests")) options.tests = FlowOptions::Tests::kSkip;
   const FlowReport report = TRY(run_flow(shop, options));
   if (report.published) TRY(refresh_layout(*report.published, session));
@@ -53,10 +57,13 @@ Verb verb_up() {
   verb.name = "up";
   verb.summary = "make the distribution: build, test, compose, attest and publish what changed";
   verb.arguments = {{"DEFINITION", "only these and what they are built with", false, true, Completion::kPackage}};
-  verb.options = {kArchOption, kJobsOption,
+  verb.options = {kArchOption,
+                  kJobsOption,
                   {"--registry", OptionType::kText, "HOST", "", "also push the images to this registry, host[:port]",
                    Completion::kNone},
-                  {"--skip-tests", OptionType::kFlag, "", "", "publish without running tests", Completion::kNone}};
+                  {"--skip-tests", OptionType::kFlag, "", "", "publish without running tests", Completion::kNone},
+                  {"--paranoid", OptionType::kNumber, "N", "0",
+                   "build so many of those that were cut off all the same, and compare", Completion::kNone}};
   verb.run = run_up;
   return verb;
 }

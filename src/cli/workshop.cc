@@ -1,5 +1,7 @@
 #include "cli/workshop.h"
 
+#include "cli/cut_off.h"
+
 #include "attest/provenance.h"
 #include "attest/sbom.h"
 #include "base/events.h"
@@ -168,6 +170,8 @@ BuildRecord make_record(const build::BuildRequest& request, const build::BuiltTr
     record.from.sources.insert(source.expected);
   for (const build::RootPackage& package : request.root)
     record.from.root[package.name] = package.content.hex();
+  for (const build::RootPackage& package : request.root)
+    record.pinned_root.push_back({package.name, package.version, package.edition, package.content});
   record.seconds = static_cast<double>(built.finished - built.started);
   record.finished = built.finished;
   return record;
@@ -231,6 +235,7 @@ Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const
       TRY(assemble(shop, request, built, Edition::kCommunity, work.path / "packages"));
   BuildRecord record = make_record(request, built, key);
   record.from.side_files = TRY(build::side_files_digest(request.source_dir));
+  record.from.abis = TRY(abis_of(shop, request.root));
   record.packages =
       TRY(attest_packages(shop, request, built, assembled, key, Edition::kCommunity));
   record.abi = TRY(keep_abi(built, env));
@@ -242,6 +247,55 @@ Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const
 std::string unsigned_part(const Path& file, const apk::PackageFile& package) {
   const auto bytes = os::read_file(file, std::uint64_t{4} << 30);
   return bytes ? bytes->substr(package.control.offset) : std::string();
+}
+
+/// A build beside the one that is on record.
+struct SecondBuild {
+  build::BuiltTree built;
+  Assembled assembled;
+  std::vector<std::string> differences;  ///< From the record, outside of signatures; by package.
+};
+
+/// Builds in another place and at another time than the first build had.
+Result<SecondBuild> build_again(Workshop& shop, build::BuildRequest& request, const BuildRecord& record, Edition edition,
+                                const Path& place) {
+  Env& env = shop.env();
+  request.work = place / "work";
+  request.grant.caches = place / "cache";  // nothing that the first build left
+  request.grant.earlier_caches = false;
+  SecondBuild out;
+  out.built = TRY(build::run_build(request, shop.session.sandbox, env));
+  out.assembled = TRY(assemble(shop, request, out.built, edition, place / "apk"));
+  if (out.assembled.files.size() != record.packages.size())
+    out.differences.push_back(
+        fmt::format("{} packages instead of {}", out.assembled.files.size(), record.packages.size()));
+  for (const apk::PackageFile& file : out.assembled.files) {
+    const index::SerialPackage* before = find_in(record.packages, file.info.name);
+    if (before == nullptr) {
+      out.differences.push_back(fmt::format("{}: was not made the first time", file.info.name));
+      continue;
+    }
+    const Path first = env.store.blob_path(before->apk);
+    const apk::PackageFile old = TRY(apk::read_package_header(first));
+    if (unsigned_part(first, old) != unsigned_part(file.path, file))
+      out.differences.push_back(
+          fmt::format("{}: data {} instead of {}", old.info.name, file.info.data_hash, old.info.data_hash));
+  }
+  return out;
+}
+
+/// Builds what was cut off all the same. Another result is an alarm: the cut-off rests on a wrong belief.
+Result<> confirm(Workshop& shop, build::BuildRequest request, const BuildRecord& before, const CutOff& cut) {
+  Task task(shop.env().events, fmt::format("build {} to confirm that it was cut off rightly", before.definition));
+  os::TempDir place = TRY(os::TempDir::create(shop.env().store.work_dir(), "second-build-of-"));
+  const SecondBuild second = TRY(build_again(shop, request, before, Edition::kCommunity, place.path()));
+  if (!second.differences.empty())
+    return Error::make(ErrorKind::kConflict, "{} was cut off wrongly ({}): built all the same it gives other bytes:\n  {}",
+                       before.definition, join(cut.reasons, "; "), join(second.differences, "\n  "))
+        .hint(fmt::format("`nacre build --force {}` puts it right; what it takes from its root is more than its definition "
+                          "says", before.definition));
+  task.finish("the same bytes");
+  return {};
 }
 
 /// What a test declares, and the layout. Debian's programs find their libraries only through the loader's cache.
@@ -374,6 +428,17 @@ Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& s
     put_on_shelf(shop, out.record);
     return out;
   }
+  if (before && force == Force::kNo) {
+    if (const std::optional<CutOff> cut = TRY(cut_off(shop, request, *before))) {
+      if (shop.confirmations->fetch_sub(1) > 0) TRY(confirm(shop, std::move(request), *before, *cut));
+      TRY(keep_cut_off(env, *cut));
+      out.record = *before;
+      out.made = Made::kCutOff;
+      out.why = cut->reasons;
+      put_on_shelf(shop, out.record);
+      return out;
+    }
+  }
   Task task(env.events, fmt::format("build {} {}", definition.name, definition.full_version()));
   TRY(keep_steps(shop, request, force));
   out.record = TRY(build_now(shop, std::move(request), key));
@@ -410,43 +475,26 @@ Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildR
                        record.definition, record.version)
         .hint("run `nacre up` first, so that the published build and the definition agree");
   build::BuildRequest request = TRY(prepare_build(shop, *definition, from_stage0_alone));
-  const Sha256 key = TRY(package_key(request));
+  Sha256 key = TRY(package_key(request));
+  if (const std::optional<CutOff> cut = TRY(kept_cut_off(env, record)); key != record.action_key && cut) {
+    request.root = TRY(root_of(shop, record));
+    key = TRY(package_key(request));
+  }
   if (key != record.action_key)
     return Error::make(ErrorKind::kConflict, "the inputs of '{}' changed since it was built",
                        record.definition)
         .hint("run `nacre up` first");
   Task task(env.events, fmt::format("build {} a second time", record.definition));
-  // Another place and another time than the first build had.
   os::TempDir place = TRY(os::TempDir::create(env.store.work_dir(), "second-build-of-"));
-  request.work = place.path() / "work";
-  request.grant.caches = place.path() / "cache";  // nothing that the first build left
-  request.grant.earlier_caches = false;
-  const build::BuiltTree built = TRY(build::run_build(request, shop.session.sandbox, env));
-  const Assembled assembled = TRY(assemble(shop, request, built, edition, place.path() / "apk"));
-  std::vector<std::string> differences;
-  if (assembled.files.size() != record.packages.size())
-    differences.push_back(fmt::format("{} packages instead of {}", assembled.files.size(),
-                                      record.packages.size()));
-  for (const apk::PackageFile& file : assembled.files) {
-    const index::SerialPackage* before = find_in(record.packages, file.info.name);
-    if (before == nullptr) {
-      differences.push_back(fmt::format("{}: was not made the first time", file.info.name));
-      continue;
-    }
-    const Path first = env.store.blob_path(before->apk);
-    const apk::PackageFile old = TRY(apk::read_package_header(first));
-    if (unsigned_part(first, old) != unsigned_part(file.path, file))
-      differences.push_back(fmt::format("{}: data {} instead of {}", old.info.name, file.info.data_hash,
-                                        old.info.data_hash));
-  }
-  if (!differences.empty())
+  const SecondBuild second = TRY(build_again(shop, request, record, edition, place.path()));
+  if (!second.differences.empty())
     return Error::make(ErrorKind::kConflict, "a second build of '{}' gave other bytes:\n  {}",
-                       record.definition, join(differences, "\n  "))
+                       record.definition, join(second.differences, "\n  "))
         .hint(request.network ? "it has network, and what it fetches there may change: name its sources by digest, or "
                                 "pin what package managers bring"
                               : "`nacre log` of both builds may say what depends on time or place");
   std::vector<index::SerialPackage> out =
-      TRY(attest_packages(shop, request, built, assembled, key, edition));
+      TRY(attest_packages(shop, request, second.built, second.assembled, key, edition));
   task.finish("the same bytes");
   return out;
 }
@@ -509,6 +557,9 @@ Result<plan::Plan> plan_builds(Workshop& shop, const std::vector<std::string>& o
     if (!record) continue;
     input.side_files[definition.name] = TRY(build::side_files_digest(side_files_of(definition)));
     input.built[definition.name] = record->from;
+    // What a cut-off looked at is no reason to look again.
+    if (const std::optional<CutOff> cut = TRY(kept_cut_off(shop.env(), *record)))
+      input.built[definition.name].root = cut->root;
     for (const index::SerialPackage& package : record->packages)
       input.contents[package.record.name] = package.apk.hex();
   }

@@ -6,6 +6,7 @@
 #include "package/package.h"
 #include "plan/plan.h"
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,6 +39,8 @@ struct Workshop {
   std::unique_ptr<std::mutex> definitions = std::make_unique<std::mutex>();  ///< Held to find or change one in `os`.
   std::vector<std::string> test_with;  ///< --test-package-append: in every test root.
   bool gates_warn = false;        ///< --gates-warn: for definitions from files; keys of their own.
+  /// So many cut-offs are still to be confirmed by a build: --paranoid.
+  std::unique_ptr<std::atomic<long>> confirmations = std::make_unique<std::atomic<long>>(0);
   std::set<std::string> from_files;    ///< Names of definitions given as files: their caches are their own.
 
   Env& env() { return session.env; }
@@ -62,6 +65,7 @@ const definition::Definition* find_definition(Workshop& shop, std::string_view n
 /// How a definition came by its packages.
 enum class Made {
   kKept,    ///< Equal key: not built.
+  kCutOff,  ///< Not built: what it takes from what changed is the same (cli/cut_off.h).
   kBuilt,   ///< Built; at least one package has new bytes.
   kSame,    ///< Built, and every package came out as it was: dependents are not touched.
 };

@@ -1,9 +1,9 @@
 #include "plan/build_graph.h"
 
-#include <algorithm>
-
 #include "apk/dependency.h"
 #include "apk/version.h"
+
+#include <algorithm>
 
 namespace nacre::plan {
 namespace {

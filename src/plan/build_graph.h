@@ -1,5 +1,10 @@
 #pragma once
 
+#include "base/result.h"
+#include "codec/json.h"
+#include "definition/definition.h"
+#include "plan/edges.h"
+
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -7,11 +12,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include "base/result.h"
-#include "codec/json.h"
-#include "definition/definition.h"
-#include "plan/edges.h"
 
 // Definitions as a graph at the scale of the field: thousands of nodes, numbers in place of names.
 namespace nacre::plan {

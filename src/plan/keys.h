@@ -1,9 +1,9 @@
 #pragma once
 
+#include "plan/build_graph.h"
+
 #include <string>
 #include <string_view>
-
-#include "plan/build_graph.h"
 
 // A package has two keys: of its content, and of its ABI (package/abi.h: what linking with it sees). Which of them a
 // user follows is decided here, once.

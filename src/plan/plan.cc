@@ -1,9 +1,9 @@
 #include "plan/plan.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "plan/graph.h"
+
+#include <algorithm>
 
 namespace nacre::plan {
 namespace {

@@ -1,14 +1,14 @@
 #pragma once
 
+#include "base/result.h"
+#include "base/sha256.h"
+#include "definition/definition.h"
+
 #include <map>
 #include <set>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "base/result.h"
-#include "base/sha256.h"
-#include "definition/definition.h"
 
 namespace nacre::plan {
 
@@ -17,6 +17,7 @@ struct BuiltFrom {
   Sha256 recipe;                            ///< recipe_digest() at that time.
   std::set<std::string> sources;            ///< Digests.
   std::map<std::string, std::string> root;  ///< Package name -> content digest, of the build root.
+  std::map<std::string, std::string> abis;  ///< Package name -> ABI digest, of ours in the root as far as known.
   std::string side_files;                   ///< Digest of the files beside the definition; empty when it was not kept.
 };
 

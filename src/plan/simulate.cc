@@ -1,11 +1,11 @@
 #include "plan/simulate.h"
 
+#include "base/number.h"
+#include "plan/units.h"
+
 #include <algorithm>
 #include <queue>
 #include <set>
-
-#include "base/number.h"
-#include "plan/units.h"
 
 namespace nacre::plan {
 namespace {

@@ -1,14 +1,14 @@
 #pragma once
 
+#include "plan/build_graph.h"
+#include "plan/keys.h"
+
 #include <cstdint>
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "plan/build_graph.h"
-#include "plan/keys.h"
 
 // A recorded history of changes played again on a graph: how much a factory would have built, and how long changes
 // would have waited, by each policy of keys.

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "plan/build_graph.h"
+
 #include <cstdint>
 #include <vector>
-
-#include "plan/build_graph.h"
 
 namespace nacre::plan {
 
