@@ -44,9 +44,9 @@ std::string render_built(const FlowReport& report) {
     if (row.made == Made::kKept || row.made == Made::kCutOff) ++kept;
     if (row.made == Made::kCutOff) out += fmt::format("  {:<24} not built: {}\n", row.definition, join(row.why, "; "));
     if (row.made == Made::kKept || row.made == Made::kCutOff) continue;
-    out += fmt::format("  {:<24} {:<14} {:>10}  {}\n", row.definition, row.version, human_duration(row.seconds),
-                       row.made == Made::kSame ? "rebuilt, same bytes: dependents are not touched"
-                                               : join(row.why, "; "));
+    out +=
+        fmt::format("  {:<24} {:<14} {:>10}  {}\n", row.definition, row.version, human_duration(row.seconds),
+                    row.made == Made::kSame ? "rebuilt, same bytes: dependents are not touched" : join(row.why, "; "));
     if (!row.bumped_from.empty())
       out += fmt::format("    epoch raised: {} was published with other bytes\n", row.bumped_from);
   }
@@ -87,9 +87,8 @@ Json to_json(const FlowReport& report) {
 
 std::string render(const FlowReport& report) {
   std::string out;
-  const bool idle = !report.published && std::all_of(report.built.begin(), report.built.end(), [](const BuiltRow& row) {
-    return row.made == Made::kKept;
-  });
+  const bool idle = !report.published && std::all_of(report.built.begin(), report.built.end(),
+                                                     [](const BuiltRow& row) { return row.made == Made::kKept; });
   if (idle)
     return fmt::format("nothing to do: edition {} is at serial {} ({} packages, {} images), all up to date ({})\n",
                        name_of(report.edition), report.serial, report.packages, report.images.size(),

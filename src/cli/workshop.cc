@@ -1,11 +1,10 @@
 #include "cli/workshop.h"
 
-#include "cli/cut_off.h"
-
 #include "attest/provenance.h"
 #include "attest/sbom.h"
 #include "base/events.h"
 #include "base/text.h"
+#include "cli/cut_off.h"
 #include "cli/parallel.h"
 #include "cli/stage0.h"
 #include "codec/archive.h"
@@ -61,8 +60,8 @@ Result<std::vector<package::Extra>> sboms_of(const build::BuildRequest& request,
   attest::SbomOptions options;
   options.license_texts = TRY(attest::license_texts(definition, built.workspace));
   for (const std::string& name : built.packages) {
-    const codec::Json sbom = attest::package_sbom(definition, name, request.arch, request.sources, "",
-                                                  request.source_date_epoch, options);
+    const codec::Json sbom =
+        attest::package_sbom(definition, name, request.arch, request.sources, "", request.source_date_epoch, options);
     out.push_back({name, attest::package_sbom_path(name, definition.full_version()),
                    codec::to_pretty_json(sbom, 2, codec::EscapeHtml::kYes)});
   }
@@ -96,8 +95,8 @@ struct Assembled {
   std::vector<package::Extra> sboms;
 };
 
-Result<Assembled> assemble(Workshop& shop, const build::BuildRequest& request,
-                           const build::BuiltTree& built, Edition edition, const Path& out_dir) {
+Result<Assembled> assemble(Workshop& shop, const build::BuildRequest& request, const build::BuiltTree& built,
+                           Edition edition, const Path& out_dir) {
   package::PackageRequest packages;
   packages.definition = request.definition;
   packages.arch = request.arch;
@@ -118,17 +117,15 @@ Result<Assembled> assemble(Workshop& shop, const build::BuildRequest& request,
 }
 
 /// Takes .apk files into the store, each with its SBOM and signed provenance.
-Result<std::vector<index::SerialPackage>> attest_packages(Workshop& shop,
-                                                          const build::BuildRequest& request,
-                                                          const build::BuiltTree& built,
-                                                          const Assembled& assembled,
+Result<std::vector<index::SerialPackage>> attest_packages(Workshop& shop, const build::BuildRequest& request,
+                                                          const build::BuiltTree& built, const Assembled& assembled,
                                                           const Sha256& key, Edition edition) {
   Env& env = shop.env();
   const definition::Definition& definition = *request.definition;
   const Sha256 definition_digest = codec::sha256(definition.yaml->source);
-  const codec::Json predicate = attest::build_provenance(
-      request, built, root_relative(shop, definition.file), definition_digest,
-      commit_of(shop, definition.file), builder_of(shop.session, edition));
+  const codec::Json predicate =
+      attest::build_provenance(request, built, root_relative(shop, definition.file), definition_digest,
+                               commit_of(shop, definition.file), builder_of(shop.session, edition));
   std::vector<index::SerialPackage> out;
   for (const apk::PackageFile& file : assembled.files) {
     index::SerialPackage package;
@@ -138,15 +135,12 @@ Result<std::vector<index::SerialPackage>> attest_packages(Workshop& shop,
     for (const package::Extra& extra : assembled.sboms)
       if (extra.package == file.info.name) package.sbom = TRY(env.store.put_bytes(extra.content));
     const std::string name = fmt::format("{}-{}.apk", file.info.name, file.info.version);
-    const codec::Json statement =
-        attest::statement({{name, package.apk}}, attest::kProvenanceType, predicate);
-    package.provenance =
-        TRY(attest::sign_statement(statement, edition, shop.session.signer, env.store));
+    const codec::Json statement = attest::statement({{name, package.apk}}, attest::kProvenanceType, predicate);
+    package.provenance = TRY(attest::sign_statement(statement, edition, shop.session.signer, env.store));
     out.push_back(std::move(package));
   }
-  std::sort(out.begin(), out.end(), [](const index::SerialPackage& a, const index::SerialPackage& b) {
-    return a.record.name < b.record.name;
-  });
+  std::sort(out.begin(), out.end(),
+            [](const index::SerialPackage& a, const index::SerialPackage& b) { return a.record.name < b.record.name; });
   return out;
 }
 
@@ -157,8 +151,7 @@ const index::SerialPackage* find_in(const std::vector<index::SerialPackage>& pac
   return nullptr;
 }
 
-BuildRecord make_record(const build::BuildRequest& request, const build::BuiltTree& built,
-                        const Sha256& key) {
+BuildRecord make_record(const build::BuildRequest& request, const build::BuiltTree& built, const Sha256& key) {
   BuildRecord record;
   record.definition = request.definition->name;
   record.version = request.definition->full_version();
@@ -166,10 +159,8 @@ BuildRecord make_record(const build::BuildRequest& request, const build::BuiltTr
   record.definition_digest = codec::sha256(request.definition->yaml->source);
   record.log = built.log;
   record.from.recipe = plan::recipe_digest(*request.definition);
-  for (const build::FetchedSource& source : request.sources)
-    record.from.sources.insert(source.expected);
-  for (const build::RootPackage& package : request.root)
-    record.from.root[package.name] = package.content.hex();
+  for (const build::FetchedSource& source : request.sources) record.from.sources.insert(source.expected);
+  for (const build::RootPackage& package : request.root) record.from.root[package.name] = package.content.hex();
   for (const build::RootPackage& package : request.root)
     record.pinned_root.push_back({package.name, package.version, package.edition, package.content});
   record.seconds = static_cast<double>(built.finished - built.started);
@@ -197,8 +188,7 @@ bool same_packages(const BuildRecord& a, const BuildRecord& b) {
 }
 
 void put_on_shelf(Workshop& shop, const BuildRecord& record) {
-  for (const index::SerialPackage& package : record.packages)
-    shop.shelf.add(Edition::kCommunity, package);
+  for (const index::SerialPackage& package : record.packages) shop.shelf.add(Edition::kCommunity, package);
 }
 
 /// Builds in a fresh directory; kept on failure, for `nacre shell --failed`.
@@ -218,10 +208,8 @@ Result<> keep_steps(Workshop& shop, build::BuildRequest& request, Force force) {
   request.step_cache = build::step_cache_dir(shop.env());
   request.step_cache_bytes = shop.step_cache_bytes;
   const auto from = shop.first_step.find(request.definition->name);
-  if (from != shop.first_step.end())
-    request.first_step = TRY(build::find_step(*request.definition, from->second));
-  else if (force == Force::kYes)
-    request.first_step = 1;
+  if (from != shop.first_step.end()) request.first_step = TRY(build::find_step(*request.definition, from->second));
+  else if (force == Force::kYes) request.first_step = 1;
   return {};
 }
 
@@ -231,13 +219,11 @@ Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const
   TRY(os::remove_tree(work.path));
   request.work = work.path;
   const build::BuiltTree built = TRY(build::run_build(request, shop.session.sandbox, env));
-  const Assembled assembled =
-      TRY(assemble(shop, request, built, Edition::kCommunity, work.path / "packages"));
+  const Assembled assembled = TRY(assemble(shop, request, built, Edition::kCommunity, work.path / "packages"));
   BuildRecord record = make_record(request, built, key);
   record.from.side_files = TRY(build::side_files_digest(request.source_dir));
   record.from.abis = TRY(abis_of(shop, request.root));
-  record.packages =
-      TRY(attest_packages(shop, request, built, assembled, key, Edition::kCommunity));
+  record.packages = TRY(attest_packages(shop, request, built, assembled, key, Edition::kCommunity));
   record.abi = TRY(keep_abi(built, env));
   TRY(keep_build(env, record));
   work.keep = false;
@@ -257,8 +243,8 @@ struct SecondBuild {
 };
 
 /// Builds in another place and at another time than the first build had.
-Result<SecondBuild> build_again(Workshop& shop, build::BuildRequest& request, const BuildRecord& record, Edition edition,
-                                const Path& place) {
+Result<SecondBuild> build_again(Workshop& shop, build::BuildRequest& request, const BuildRecord& record,
+                                Edition edition, const Path& place) {
   Env& env = shop.env();
   request.work = place / "work";
   request.grant.caches = place / "cache";  // nothing that the first build left
@@ -290,10 +276,13 @@ Result<> confirm(Workshop& shop, build::BuildRequest request, const BuildRecord&
   os::TempDir place = TRY(os::TempDir::create(shop.env().store.work_dir(), "second-build-of-"));
   const SecondBuild second = TRY(build_again(shop, request, before, Edition::kCommunity, place.path()));
   if (!second.differences.empty())
-    return Error::make(ErrorKind::kConflict, "{} was cut off wrongly ({}): built all the same it gives other bytes:\n  {}",
-                       before.definition, join(cut.reasons, "; "), join(second.differences, "\n  "))
-        .hint(fmt::format("`nacre build --force {}` puts it right; what it takes from its root is more than its definition "
-                          "says", before.definition));
+    return Error::make(ErrorKind::kConflict,
+                       "{} was cut off wrongly ({}): built all the same it gives other bytes:\n  {}", before.definition,
+                       join(cut.reasons, "; "), join(second.differences, "\n  "))
+        .hint(fmt::format(
+            "`nacre build --force {}` puts it right; what it takes from its root is more than its definition "
+            "says",
+            before.definition));
   task.finish("the same bytes");
   return {};
 }
@@ -354,14 +343,17 @@ Result<os::FileLock> wait_for_lease(std::string_view name, Env& env) {
 Path in_use_lock(const Session& session) { return session.home / "locks" / "in-use"; }
 
 Result<Workshop> open_workshop(Session& session, const Arch& arch) {
-  os::FileLock in_use = TRY(os::FileLock::take(in_use_lock(session), os::FileLock::Wait::kYes,
-                                               os::FileLock::Share::kShared));
+  os::FileLock in_use =
+      TRY(os::FileLock::take(in_use_lock(session), os::FileLock::Wait::kYes, os::FileLock::Share::kShared));
   Distribution os = TRY(load_distribution(session.os_dir, arch));
   index::Serial stage0 = TRY(ensure_stage0(session, arch));
-  Workshop shop{.session = session, .os = std::move(os), .shelf = Shelf(session.env), .stage0 = std::move(stage0),
-                .places = build::places_of_machine(session.env), .in_use = std::move(in_use)};
-  for (const index::SerialPackage& package : shop.stage0.packages)
-    shop.shelf.add(Edition::kStage0, package);
+  Workshop shop{.session = session,
+                .os = std::move(os),
+                .shelf = Shelf(session.env),
+                .stage0 = std::move(stage0),
+                .places = build::places_of_machine(session.env),
+                .in_use = std::move(in_use)};
+  for (const index::SerialPackage& package : shop.stage0.packages) shop.shelf.add(Edition::kStage0, package);
   if (const char* policy = std::getenv("NACRE_NETWORK"))
     shop.network = TRY(build::parse_network_policy(policy), "reading NACRE_NETWORK");
   shop.grant = TRY(build::network_grant_of_machine());
@@ -387,8 +379,7 @@ Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Defi
     if (asked) request.grant.asked_by = "definition";
     request.grant.caches = cache_dir_of(shop, definition.name);
   }
-  request.sources =
-      TRY(build::fetch_sources(definition, shop.os.sources, shop.places, shop.env()));
+  request.sources = TRY(build::fetch_sources(definition, shop.os.sources, shop.places, shop.env()));
   const auto seen = shop.seen.find(definition.name);
   request.root = TRY(shop.shelf.root_for(definition.environment.packages, kAlwaysInBuildRoot, !from_stage0_alone,
                                          seen == shop.seen.end() ? nullptr : &seen->second),
@@ -402,8 +393,8 @@ Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Defi
 Result<Sha256> package_key(const build::BuildRequest& request) {
   const Sha256 action = TRY(build::action_key(request));
   const codec::Json says = package::embedded_definition(*request.definition);
-  return codec::sha256(fmt::format("package {} {}\n{}", package::kPackagerVersion, action.hex(),
-                                   codec::to_canonical_json(says)));
+  return codec::sha256(
+      fmt::format("package {} {}\n{}", package::kPackagerVersion, action.hex(), codec::to_canonical_json(says)));
 }
 
 const definition::Definition* find_definition(Workshop& shop, std::string_view name) {
@@ -446,8 +437,8 @@ Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& s
   if (shop.step_cache_bytes > 0) TRY(build::trim_step_cache(shop.step_cache_bytes, kForEver, env));
   put_on_shelf(shop, out.record);
   if (before) out.why = settled_reasons(std::move(out.why), *before, out.record);
-  task.finish(fmt::format("{} packages{}", out.record.packages.size(),
-                          out.made == Made::kSame ? ", all as they were" : ""));
+  task.finish(
+      fmt::format("{} packages{}", out.record.packages.size(), out.made == Made::kSame ? ", all as they were" : ""));
   return out;
 }
 
@@ -466,13 +457,13 @@ Result<int> shell_at(Workshop& shop, const plan::PlannedStep& planned, const std
   return code;
 }
 
-Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildRecord& record,
-                                                    bool from_stage0_alone, Edition edition) {
+Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildRecord& record, bool from_stage0_alone,
+                                                    Edition edition) {
   Env& env = shop.env();
   const definition::Definition* definition = shop.os.find(record.definition);
   if (definition == nullptr || definition->full_version() != record.version)
-    return Error::make(ErrorKind::kConflict, "the definition of '{}' is no longer at {}",
-                       record.definition, record.version)
+    return Error::make(ErrorKind::kConflict, "the definition of '{}' is no longer at {}", record.definition,
+                       record.version)
         .hint("run `nacre up` first, so that the published build and the definition agree");
   build::BuildRequest request = TRY(prepare_build(shop, *definition, from_stage0_alone));
   Sha256 key = TRY(package_key(request));
@@ -481,15 +472,14 @@ Result<std::vector<index::SerialPackage>> reproduce(Workshop& shop, const BuildR
     key = TRY(package_key(request));
   }
   if (key != record.action_key)
-    return Error::make(ErrorKind::kConflict, "the inputs of '{}' changed since it was built",
-                       record.definition)
+    return Error::make(ErrorKind::kConflict, "the inputs of '{}' changed since it was built", record.definition)
         .hint("run `nacre up` first");
   Task task(env.events, fmt::format("build {} a second time", record.definition));
   os::TempDir place = TRY(os::TempDir::create(env.store.work_dir(), "second-build-of-"));
   const SecondBuild second = TRY(build_again(shop, request, record, edition, place.path()));
   if (!second.differences.empty())
-    return Error::make(ErrorKind::kConflict, "a second build of '{}' gave other bytes:\n  {}",
-                       record.definition, join(second.differences, "\n  "))
+    return Error::make(ErrorKind::kConflict, "a second build of '{}' gave other bytes:\n  {}", record.definition,
+                       join(second.differences, "\n  "))
         .hint(request.network ? "it has network, and what it fetches there may change: name its sources by digest, or "
                                 "pin what package managers bring"
                               : "`nacre log` of both builds may say what depends on time or place");
