@@ -4,7 +4,8 @@
 In src/ and fuzz/: lines of at most 120 columns, no tabs, no blanks at the end of a line, no TODO. Headers begin with
 #pragma once, and of the types and functions that a header declares for others at least half have a comment: above (one may
 stand over several in a row), at the end of the line, or on a member. Only cli prints (and programs of their own, named
-below); nothing opens a whole namespace; nothing throws. No file of the repository names a package registry's host.
+below); nothing opens a whole namespace; nothing throws. No file of the repository names a package registry's host. Flow
+and conformance tests can be run: tools/run_tests.sh passes over what cannot.
 """
 import pathlib
 import re
@@ -99,6 +100,10 @@ for name in files():
         found = HOSTS.search(line)
         if found:
             say(name, number, f"names a registry's host ({found[0]}); ask the machine's own configuration")
+
+for name in files("tests/flow/[0-9]*.sh", "tests/conformance/*.sh"):
+    if not (ROOT / name).stat().st_mode & 0o100:
+        say(name, 1, "cannot be run: chmod +x")
 
 print("\n".join(bad) or "style holds")
 sys.exit(bool(bad))
