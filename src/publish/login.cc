@@ -55,10 +55,13 @@ bool is_helper_name(std::string_view name) {
 
 std::string program_of(const std::string& helper) { return "docker-credential-" + helper; }
 
+Result<> check_helper_name(const std::string& helper) {
+  if (is_helper_name(helper)) return {};
+  return Error::make(ErrorKind::kInvalid, "'{}' is no name of a credential helper", helper);
+}
+
 Result<os::Exit> run_helper(const std::string& helper, const char* verb, const std::string& input,
                             os::Processes& processes, std::stop_token stop) {
-  if (!is_helper_name(helper))
-    return Error::make(ErrorKind::kInvalid, "'{}' is no name of a credential helper", helper);
   os::Command command;
   command.argv = {program_of(helper), verb};
   command.inherit_env = true;
@@ -75,6 +78,7 @@ std::string helper_for(const std::string& host, const Json& file) {
 
 Result<std::optional<Login>> ask_helper(const std::string& helper, const std::string& host, os::Processes& processes,
                                         std::stop_token stop) {
+  TRY(check_helper_name(helper));
   const std::string program = program_of(helper);
   auto ran = run_helper(helper, "get", host, processes, stop);
   if (!ran) return std::move(ran).error().while_doing("asking '{}' for credentials of '{}'", program, host);
@@ -128,6 +132,7 @@ Result<std::string> keep_login(const std::string& host, const Login& login, cons
     if (!text.empty()) file = TRY(codec::parse_json(text, path.string()));
   }
   if (const std::string helper = helper_for(host, file); !helper.empty()) {
+    TRY(check_helper_name(helper));
     const Json entry = Json::object({{"ServerURL", host}, {"Username", login.user}, {"Secret", login.password}});
     const os::Exit ran = TRY(run_helper(helper, "store", codec::to_json(entry), processes, stop),
                              "giving '{}' the login of '{}'", program_of(helper), host);
