@@ -3,8 +3,9 @@
 . "$(dirname "$0")/lib.sh"
 need_home
 clone_home home
-copy_os os zlib pcre2 nginx glibc nacre-baselayout
-made() { json '["built"]' <"$1" >/dev/null; python3 - "$1" "$2" <<'PY'
+copy_os os
+made() {
+  python3 - "$1" "$2" <<'PY'
 import json, sys
 rows = {row["definition"]: row for row in json.load(open(sys.argv[1]))["built"]}
 row = rows[sys.argv[2]]
@@ -12,14 +13,13 @@ print(row["made"], "; ".join(row["why"]))
 PY
 }
 
-check "nothing changed" "$NACRE" up --quiet --json nginx
+check "nothing changed" "$NACRE" up --skip-tests --quiet --json nginx
 cp "$out" "$scratch/kept.json"
 same "  nginx is kept" "kept " "$(made "$scratch/kept.json" nginx)"
-before=$(sha256sum <"$NACRE_HOME/state.db" | cut -c1-8)
 
 # Content, but not what linking sees: a word in the description.
 sed -i 's/^  description: .*/  description: Compression, with another word/' "$NACRE_OS_DIR/packages/zlib.yaml"
-check "zlib changes, its ABI does not" "$NACRE" up --quiet --json --paranoid 5 nginx
+check "zlib changes, its ABI does not" "$NACRE" up --skip-tests --json --paranoid 5 nginx
 cp "$out" "$scratch/cut.json"
 same "  zlib is built" built "$(made "$scratch/cut.json" zlib | cut -d' ' -f1)"
 case $(made "$scratch/cut.json" nginx) in
@@ -40,7 +40,7 @@ open(sys.argv[1], "w").write(text)
 PY
 check "zlib exports a function more" "$NACRE" plan --quiet --explain nginx
 says "  nginx may follow" "$out" "because zlib may change"
-check "it is built" "$NACRE" up --quiet --json nginx
+check "it is built" "$NACRE" up --skip-tests --quiet --json nginx
 cp "$out" "$scratch/followed.json"
 case $(made "$scratch/followed.json" nginx) in
   "cut off "*) fail "  nginx was cut off: $(made "$scratch/followed.json" nginx)" ;;
