@@ -41,6 +41,12 @@ server {
 }
 )";
 
+/// Leaves a file alone that has the text already: servers and copies see no change.
+Result<> write_changed(const os::Path& path, const std::string& text) {
+  const auto there = os::read_file(path);
+  return there && *there == text ? Result<>() : os::write_file(path, text);
+}
+
 /// The tree of one image, and what an object store has to know of each file.
 class Tree {
  public:
@@ -114,11 +120,6 @@ class Tree {
     return write_changed(at("tags") / "list", codec::to_json(out));
   }
 
-  static Result<> write_changed(const os::Path& path, const std::string& text) {
-    const auto there = os::read_file(path);
-    return there && *there == text ? Result<>() : os::write_file(path, text);
-  }
-
   const os::Path& folder_;
   const std::string name_;
   store::Store& store_;
@@ -132,7 +133,7 @@ Result<> write_static_tree(const os::Path& folder, const index::Serial& serial, 
   Task task(env.events, "static tree");
   std::string objects = "v2/\tv2/version.json\tapplication/json\n";  // what says that this is a registry
   TRY(os::make_dirs(folder / "v2"));
-  TRY(os::write_file(folder / "v2/version.json", "{}"));
+  TRY(write_changed(folder / "v2/version.json", "{}"));
   for (const SerialImage& image : images) {
     Tree tree(folder, fmt::format("{}/{}", registry_space(serial.edition), image.name), env.store);
     TRY(tree.write(image, serial.number), "writing image {}", image.name);

@@ -81,7 +81,7 @@ class Liar(http.server.BaseHTTPRequestHandler):
         if lie == "push-to-itself":
             self.reply(307, [("Location", self.path)], b"")
         elif lie == "push-drip":
-            self.endless(1, 1)
+            self.endless(1, 0.3)
         elif lie == "push-endless":
             self.endless()
         elif lie == "push-broken":
@@ -115,7 +115,7 @@ class Liar(http.server.BaseHTTPRequestHandler):
             where = {"to-file": "file:///etc/passwd", "to-itself": self.path}[lie]
             return self.reply(307, [("Location", where)], b"")
         if kind == "blobs" and lie == "drip-blob" or kind == "manifests" and lie == "drip-manifest":
-            return self.endless(1, 1)
+            return self.endless(1, 0.3)
         if lie == "cut-blob":
             del self.headers["Range"]
         if kind == "manifests" and lie == "broken":
