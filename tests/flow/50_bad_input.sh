@@ -156,7 +156,7 @@ nacre: the package is not signed, expected a signature by 'nacre-community.rsa.p
 TEXT
 expect_message 6 "$NACRE" index --quiet --out "$scratch/x" "$scratch/tini.apk" <<'TEXT'
 nacre: '{scratch}/tini.apk' is signed by 'nobody', expected 'nacre-community.rsa.pub' of edition community
-  hint: an index holds packages of one edition
+  hint: an index holds packages of one edition; --signing-key signs with a key of your own
 TEXT
 strip_signature "$scratch/repository/$arch/APKINDEX.tar.gz" "$scratch/APKINDEX.tar.gz"
 expect_message 6 "$NACRE" verify --quiet "$scratch/APKINDEX.tar.gz" <<'TEXT'
