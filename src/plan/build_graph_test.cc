@@ -1,27 +1,15 @@
 #include "plan/build_graph.h"
 
+#include "plan/graph_testing.h"
+#include "plan/units.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdlib>
 
-#include "codec/archive.h"
-#include "os/file.h"
-#include "plan/units.h"
-
 namespace nacre::plan {
 namespace {
-
-GraphNode node(std::string name, std::vector<std::string> build, std::vector<std::string> subs = {}) {
-  GraphNode out;
-  out.name = std::move(name);
-  out.version = "1-r0";
-  out.file = out.name + ".yaml";
-  out.build = std::move(build);
-  out.outputs.push_back({out.name, {}, {}, 0});
-  for (std::string& sub : subs) out.outputs.push_back({std::move(sub), {}, {}, 0});
-  return out;
-}
 
 /// "user <- maker kind" for each edge.
 std::string text_of(const BuildGraph& graph, std::span<const Edge> edges) {
@@ -134,16 +122,10 @@ class FieldGraph : public testing::Test {
   void SetUp() override {
     const char* shared = std::getenv("NACRE_SHARED");
     if (shared == nullptr) GTEST_SKIP() << "NACRE_SHARED is not set";
-    const auto packed = os::read_file(std::string(shared) + "/planner/graph.json.zst");
-    if (!packed) GTEST_SKIP() << packed.error().render();
-    std::string text;
-    const auto sink = [&](std::string_view part) -> Result<> {
-      text += part;
-      return {};
-    };
-    const auto read = codec::read_compressed(*packed, "graph.json.zst", std::uint64_t{64} << 20, sink);
-    ASSERT_TRUE(read) << read.error().render();
-    json = *codec::parse_json(text, "graph.json");
+    const auto text = read_packed(std::string(shared) + "/planner/graph.json.zst");
+    if (!text && text.error().kind() == ErrorKind::kNotFound) GTEST_SKIP() << text.error().render();
+    ASSERT_TRUE(text) << text.error().render();
+    json = *codec::parse_json(*text, "graph.json");
   }
   codec::Json json;
 };

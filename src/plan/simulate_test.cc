@@ -1,26 +1,15 @@
 #include "plan/simulate.h"
 
+#include "plan/graph_testing.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-
-#include "codec/archive.h"
-#include "os/file.h"
 
 namespace nacre::plan {
 namespace {
 
 using Kind = RecordedChange::Kind;
-
-GraphNode node(std::string name, std::vector<std::string> build, std::vector<std::string> subs = {}) {
-  GraphNode out;
-  out.name = std::move(name);
-  out.version = "1-r0";
-  out.build = std::move(build);
-  out.outputs.push_back({out.name, {}, {}, 0});
-  for (std::string& sub : subs) out.outputs.push_back({std::move(sub), {}, {}, 0});
-  return out;
-}
 
 /// tls links with zlib, app with tls; kit holds tls' static library; all run make.
 BuildGraph small_graph() {
@@ -84,17 +73,6 @@ TEST(Simulate, ReadsAHistoryAndNamesAFaultyLine) {
   ASSERT_FALSE(broken);
   EXPECT_EQ(broken.error().render(),
             "h:1:1: expected SECONDS, DEFINITION, KIND with tabs between, got 'x\tzlib\tepoch'");
-}
-
-Result<std::string> read_packed(const std::string& file) {
-  const std::string packed = TRY(os::read_file(file));
-  std::string text;
-  const auto sink = [&](std::string_view part) -> Result<> {
-    text += part;
-    return {};
-  };
-  TRY(codec::read_compressed(packed, file, std::uint64_t{64} << 20, sink));
-  return text;
 }
 
 /// A year of the field; the counts in daily batches were found by another program.
