@@ -22,8 +22,8 @@ enum class Stage {
   kImaged,     ///< Images pushed to where they are pulled from.
   kPromoted,   ///< The channel `edge` names the serial. The end.
 };
-inline constexpr std::array kStages = {Stage::kSeen,   Stage::kProposed, Stage::kFetched,   Stage::kBuilt, Stage::kTested,
-                                       Stage::kGated,  Stage::kPublished, Stage::kImaged,   Stage::kPromoted};
+inline constexpr std::array kStages = {Stage::kSeen,  Stage::kProposed, Stage::kFetched, Stage::kBuilt, Stage::kTested,
+                                       Stage::kGated, Stage::kPublished, Stage::kImaged, Stage::kPromoted};
 /// "seen", "proposed", …
 std::string_view name_of(Stage stage);
 /// kPromoted has none after it: itself.
@@ -41,7 +41,7 @@ enum class State {
   kCancelled,
   kSuperseded,   ///< A newer release of the same definition took its place.
 };
-inline constexpr std::array kStates = {State::kReady, State::kRunning,     State::kWaiting, State::kHeld,      State::kRed,
+inline constexpr std::array kStates = {State::kReady, State::kRunning,   State::kWaiting, State::kHeld, State::kRed,
                                        State::kQuarantined, State::kDone, State::kCancelled, State::kSuperseded};
 std::string_view name_of(State state);
 /// Whether something may still come of it by itself or by a person's word.

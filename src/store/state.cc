@@ -1,8 +1,9 @@
 #include "store/state.h"
 
+#include "store/sqlite_error.h"
+
 #include <sqlite3.h>
 
-#include <cerrno>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -12,53 +13,11 @@ namespace nacre::store {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-constexpr std::chrono::seconds kPatience{30};
 
 constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS records ("
     " kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
     " PRIMARY KEY (kind, key)) WITHOUT ROWID";
-
-/// An SQLite result code as one of our errors. `what` is "read 'serial' 'x'".
-Error database_error(sqlite3* db, int code, std::string_view what, const os::Path& file) {
-  const std::string name = file.string();
-  switch (code & 0xff) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-    case SQLITE_PROTOCOL:
-      return Error::make(ErrorKind::kUnavailable,
-                         "cannot {} in '{}': another process held the database for {} s", what,
-                         name, kPatience.count())
-          .hint("see what other nacre processes do, and run the same command again");
-    case SQLITE_FULL:
-      return Error::make(ErrorKind::kUnavailable, "cannot {} in '{}': no space left on device",
-                         what, name)
-          .hint("free some space and run the same command again: finished work is kept");
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-    case SQLITE_READONLY:
-      return Error::make(ErrorKind::kDenied, "cannot {} in '{}': {}", what, name,
-                         sqlite3_errmsg(db))
-          .hint("the file and its directory must be writable for this user");
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
-      return Error::make(ErrorKind::kInvalid, "cannot {}: '{}' is not a sound SQLite database ({})",
-                         what, name, sqlite3_errmsg(db))
-          .hint("restore it from a copy; blobs and trees beside it are not affected");
-    case SQLITE_IOERR:
-      // The log's index is a file that is mapped: SQLite cannot tell "full" from other trouble when it grows.
-      if (code == SQLITE_IOERR_SHMSIZE || sqlite3_system_errno(db) == ENOSPC)
-        return database_error(db, SQLITE_FULL, what, file);
-      [[fallthrough]];
-    case SQLITE_NOMEM:
-      return Error::make(ErrorKind::kUnavailable, "cannot {} in '{}': {}", what, name,
-                         sqlite3_errmsg(db));
-    default:
-      return Error::make(ErrorKind::kInternal, "cannot {} in '{}': SQLite says {} ({})", what, name,
-                         sqlite3_errmsg(db), code);
-  }
-}
 
 std::string column(sqlite3_stmt* statement, int index) {
   const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, index));
@@ -91,7 +50,7 @@ struct State::Impl {
   /// transactions, where nothing was done yet, such an answer is tried again.
   Result<> run(std::string_view sql, std::initializer_list<std::string_view> values,
                std::string_view what, const OnRow& on_row = {}) {
-    const auto deadline = Steady::now() + kPatience;
+    const auto deadline = Steady::now() + kSqlitePatience;
     bool any_row = false;
     const OnRow row = [&](sqlite3_stmt* statement) {
       any_row = true;
@@ -102,7 +61,7 @@ struct State::Impl {
       if (code == SQLITE_DONE) return {};
       const bool busy = (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_PROTOCOL;
       if (!busy || any_row || in_transaction || Steady::now() >= deadline)
-        return database_error(db, code, what, file);
+        return sqlite_error(db, code, what, file);
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   }
@@ -140,8 +99,8 @@ Result<std::unique_ptr<State>> State::open(const os::Path& file) {
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX |
                     SQLITE_OPEN_EXRESCODE;
   const int code = sqlite3_open_v2(file.c_str(), &impl->db, flags, nullptr);
-  if (code != SQLITE_OK) return database_error(impl->db, code, "open the state", file);
-  sqlite3_busy_timeout(impl->db, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
+  if (code != SQLITE_OK) return sqlite_error(impl->db, code, "open the state", file);
+  sqlite3_busy_timeout(impl->db, static_cast<int>(std::chrono::milliseconds(kSqlitePatience).count()));
 
   // The log and its index stay when the last process closes: on a full disk they could not be made
   // again, and then not even a server of what is there could start.

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "base/result.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace nacre::store {
+
+/// A database of tables: SQLite in a file of this machine, or Postgres that several machines share. Statements are
+/// written in what both speak: parameters $1, $2 …, ON CONFLICT, RETURNING.
+///
+/// One connection; calls are serialised by a mutex, so it is safe to share between threads. SQLite waits up to 30 s for
+/// other processes. A Postgres that went away is kUnavailable, and the next call connects anew.
+class Database {
+ public:
+  /// "sqlite:FILE", or a Postgres URL ("postgres://USER@HOST/NAME"). kInvalid for another scheme. No password of a URL
+  /// appears in an error.
+  static Result<std::unique_ptr<Database>> open(const std::string& url);
+  virtual ~Database() = default;
+  Database(const Database&) = delete;
+
+  using Value = std::variant<std::int64_t, std::string>;
+  /// Columns as text; "" for NULL. Numbers are decimal.
+  using Row = std::vector<std::string>;
+  /// Runs one statement; `what` is what an error says: "claim a change".
+  virtual Result<std::vector<Row>> run(std::string_view what, std::string_view sql,
+                                       const std::vector<Value>& values = {}) = 0;
+
+  /// When a transaction must be on disk. kNow: before the call returns. kLater: a crash of the machine (not of this
+  /// program) may lose it and all that came after it.
+  enum class Durability { kNow, kLater };
+  /// Runs `work` as one transaction that excludes other writers from its first statement on (SQLite), or from the rows
+  /// that it touches (Postgres). An Error, or a crash, rolls all back. Not reentrant.
+  virtual Result<> transaction(Durability durability, const std::function<Result<>()>& work) = 0;
+
+  /// What makes a SELECT inside a transaction hold the rows that it picks and pass over those that others hold.
+  virtual std::string_view hold_rows() const = 0;
+
+ protected:
+  Database() = default;
+};
+
+/// A column as a number; 0 when it is empty.
+std::int64_t number_of(const std::string& column);
+
+// The two kinds; Database::open() chooses.
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& file);
+Result<std::unique_ptr<Database>> open_postgres(const std::string& url);
+
+}  // namespace nacre::store

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The farm's ledger on Postgres: the tests that SQLite passes, on a server of this test's own.
+. "$(dirname "$0")/lib.sh"
+
+bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
+[ -n "$bin" ] || skip "no Postgres on this machine"
+[ "$(id -u)" -eq 0 ] || skip "only root may start a server as another user"
+programs=$(dirname "$(dirname "$NACRE")")
+
+start_postgres() {
+  local to=$scratch/postgres
+  mkdir -p "$to"
+  chown postgres "$to"
+  as_postgres "$bin/initdb" -D "$to/data" --auth=trust --no-sync >"$to.log" 2>&1 &&
+    as_postgres "$bin/pg_ctl" -D "$to/data" -w -l "$to/log" -o "-k '$to' -c listen_addresses= -c fsync=off" start >>"$to.log" 2>&1 ||
+    { fail "Postgres does not start"; tail -n 20 "$to.log"; finish; }
+  cleaners+=("as_postgres '$bin/pg_ctl' -D '$to/data' -m immediate stop >'$to.log' 2>&1")
+  export NACRE_TEST_POSTGRES="postgres://postgres@/postgres?host=$to"
+}
+as_postgres() { (cd / && setpriv --reuid=postgres --regid=postgres --init-groups "$@"); }
+
+start_postgres
+for room in store farm; do
+  [ -x "$programs/$room/${room}_test" ] || skip "${room}_test is not built beside the program"
+  check "${room}_test on Postgres" "$programs/$room/${room}_test" --gtest_filter='*postgres*'
+  says "  it ran" "$out" "PASSED"
+  if grep -q "SKIPPED" "$out"; then fail "some tests were skipped"; fi
+done
+
+# The server goes in the middle: an error that may pass, and the next call finds it again.
+as_postgres "$bin/pg_ctl" -D "$scratch/postgres/data" -m immediate restart -w -l "$scratch/postgres/log" >"$scratch/restart" 2>&1
+check "after a restart" "$programs/farm/farm_test" --gtest_filter='*AnyOrder*postgres*'
+finish
