@@ -59,9 +59,7 @@ std::string_view name_of(State state) {
   return "?";
 }
 
-bool is_live(State state) {
-  return state != State::kDone && state != State::kCancelled && state != State::kSuperseded;
-}
+bool is_live(State state) { return state != State::kDone && state != State::kCancelled && state != State::kSuperseded; }
 
 std::string_view name_of(Cause cause) {
   switch (cause) {

@@ -22,8 +22,9 @@ enum class Stage {
   kImaged,     ///< Images pushed to where they are pulled from.
   kPromoted,   ///< The channel `edge` names the serial. The end.
 };
-inline constexpr std::array kStages = {Stage::kSeen,  Stage::kProposed, Stage::kFetched, Stage::kBuilt, Stage::kTested,
-                                       Stage::kGated, Stage::kPublished, Stage::kImaged, Stage::kPromoted};
+inline constexpr std::array kStages = {Stage::kSeen,      Stage::kProposed, Stage::kFetched,
+                                       Stage::kBuilt,     Stage::kTested,   Stage::kGated,
+                                       Stage::kPublished, Stage::kImaged,   Stage::kPromoted};
 /// "seen", "proposed", …
 std::string_view name_of(Stage stage);
 /// kPromoted has none after it: itself.
@@ -39,10 +40,11 @@ enum class State {
   kQuarantined,  ///< It failed too often in ways that trying again should have mended.
   kDone,
   kCancelled,
-  kSuperseded,   ///< A newer release of the same definition took its place.
+  kSuperseded,  ///< A newer release of the same definition took its place.
 };
-inline constexpr std::array kStates = {State::kReady, State::kRunning,   State::kWaiting, State::kHeld, State::kRed,
-                                       State::kQuarantined, State::kDone, State::kCancelled, State::kSuperseded};
+inline constexpr std::array kStates = {State::kReady, State::kRunning,   State::kWaiting,
+                                       State::kHeld,  State::kRed,       State::kQuarantined,
+                                       State::kDone,  State::kCancelled, State::kSuperseded};
 std::string_view name_of(State state);
 /// Whether something may still come of it by itself or by a person's word.
 bool is_live(State state);
@@ -59,25 +61,25 @@ Result<Cause> parse_cause(std::string_view name);
 
 /// One change of a definition (or of several, by hand) on its way.
 struct Change {
-  std::int64_t id = 0;           ///< From 1; 0 before the ledger took it.
-  std::string package;           ///< The definition; for changes by hand the branch or the commit's first line.
-  std::string from, to;          ///< Versions; empty when no release is behind it.
+  std::int64_t id = 0;   ///< From 1; 0 before the ledger took it.
+  std::string package;   ///< The definition; for changes by hand the branch or the commit's first line.
+  std::string from, to;  ///< Versions; empty when no release is behind it.
   Cause cause = Cause::kUpstream;
   Stage stage = Stage::kSeen;
   State state = State::kReady;
   int priority = 0;
-  std::string branch, commit;    ///< Of the repository of definitions; empty until proposed.
-  int attempts = 0;              ///< Of the present step that failed in a way worth trying again.
-  std::int64_t not_before = 0;   ///< Seconds since 1970, UTC.
-  std::string approved_by;       ///< Empty: nobody yet.
-  std::string error;             ///< Of the last failure, as people read it; empty after a step that went well.
-  std::string error_kind;        ///< "unavailable", …; empty likewise.
-  std::string log;               ///< Blob with the log of the last failure, hex; empty: none.
-  std::uint64_t serial = 0;      ///< Where it was published; 0: not yet.
+  std::string branch, commit;   ///< Of the repository of definitions; empty until proposed.
+  int attempts = 0;             ///< Of the present step that failed in a way worth trying again.
+  std::int64_t not_before = 0;  ///< Seconds since 1970, UTC.
+  std::string approved_by;      ///< Empty: nobody yet.
+  std::string error;            ///< Of the last failure, as people read it; empty after a step that went well.
+  std::string error_kind;       ///< "unavailable", …; empty likewise.
+  std::string log;              ///< Blob with the log of the last failure, hex; empty: none.
+  std::uint64_t serial = 0;     ///< Where it was published; 0: not yet.
   std::int64_t created = 0, updated = 0;
   // While running:
-  std::string owner;             ///< "HOST:PID:START"
-  std::int64_t token = 0;        ///< Counts leases; who holds an older one is refused.
+  std::string owner;       ///< "HOST:PID:START"
+  std::int64_t token = 0;  ///< Counts leases; who holds an older one is refused.
   std::int64_t lease_until = 0;
 };
 
@@ -86,9 +88,9 @@ struct Transition {
   std::int64_t change = 0, at = 0;
   Stage stage = Stage::kSeen;
   State state = State::kReady;
-  std::string who;               ///< A worker, or a person.
-  std::string note;              ///< "2 definitions built, 1 cut off", "approved", an error's first line.
-  double seconds = 0;            ///< That the step took; 0 for what people do.
+  std::string who;     ///< A worker, or a person.
+  std::string note;    ///< "2 definitions built, 1 cut off", "approved", an error's first line.
+  double seconds = 0;  ///< That the step took; 0 for what people do.
 };
 
 }  // namespace nacre::farm

@@ -136,10 +136,11 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const std::string& url, os::Clock& 
 }
 
 Result<std::int64_t> Ledger::next_id(std::string_view counter) {
-  const std::vector<Row> rows = TRY(database_->run(
-      "count", "INSERT INTO counters (name, value) VALUES ($1, 1)"
-               " ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value",
-      {std::string(counter)}));
+  const std::vector<Row> rows =
+      TRY(database_->run("count",
+                         "INSERT INTO counters (name, value) VALUES ($1, 1)"
+                         " ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value",
+                         {std::string(counter)}));
   return store::number_of(rows.at(0)[0]);
 }
 
@@ -192,7 +193,8 @@ Result<std::optional<Change>> Ledger::add(Change change) {
       TRY(record(other, "farm", fmt::format("superseded by {}", change.to), 0));
     }
     TRY(write(change));
-    TRY(record(change, "farm", change.to.empty() ? change.package : fmt::format("{} -> {}", change.from, change.to), 0));
+    TRY(record(change, "farm", change.to.empty() ? change.package : fmt::format("{} -> {}", change.from, change.to),
+               0));
     out = change;
     return {};
   };
@@ -206,12 +208,13 @@ Result<std::optional<Change>> Ledger::claim(const std::string& owner) {
     const bool stopped = TRY(paused());
     if (stopped) return {};
     const std::int64_t now = clock_.now_seconds();
-    const std::vector<Row> rows = TRY(database_->run(
-        "claim a change",
-        select_where(fmt::format("WHERE (state = 'ready' AND not_before <= $1) OR (state = 'running' AND lease_until < $1)"
-                                 " ORDER BY priority DESC, id LIMIT 1{}",
-                                 database_->hold_rows())),
-        {now}));
+    const std::vector<Row> rows = TRY(
+        database_->run("claim a change",
+                       select_where(fmt::format(
+                           "WHERE (state = 'ready' AND not_before <= $1) OR (state = 'running' AND lease_until < $1)"
+                           " ORDER BY priority DESC, id LIMIT 1{}",
+                           database_->hold_rows())),
+                       {now}));
     if (rows.empty()) return {};
     Change change = TRY(change_of(rows[0]));
     change.state = State::kRunning;
@@ -228,8 +231,7 @@ Result<std::optional<Change>> Ledger::claim(const std::string& owner) {
 }
 
 Result<Change> Ledger::leased(const Change& change) {
-  const std::vector<Row> rows = TRY(database_->run(
-      "look for a change", select_where("WHERE id = $1"), {change.id}));
+  const std::vector<Row> rows = TRY(database_->run("look for a change", select_where("WHERE id = $1"), {change.id}));
   if (rows.empty()) return Error::make(ErrorKind::kNotFound, "there is no change {}", change.id);
   Change current = TRY(change_of(rows[0]));
   if (current.state != State::kRunning || current.token != change.token)
@@ -387,9 +389,7 @@ Result<> Ledger::cancel(std::int64_t id, const std::string& who, const std::stri
   });
 }
 
-Result<> Ledger::pause(bool stop, const std::string& who) {
-  return set_note("paused", stop ? who : "");
-}
+Result<> Ledger::pause(bool stop, const std::string& who) { return set_note("paused", stop ? who : ""); }
 
 Result<bool> Ledger::paused() {
   const std::optional<std::string> who = TRY(note("paused"));
@@ -405,9 +405,9 @@ Result<Change> Ledger::get(std::int64_t id) {
 
 Result<std::vector<Change>> Ledger::list(Which which) {
   const std::string_view live = "WHERE state NOT IN ('done', 'cancelled', 'superseded') ";
-  const std::vector<Row> rows = TRY(database_->run(
-      "list the changes",
-      select_where(fmt::format("{}ORDER BY priority DESC, id", which == Which::kLive ? live : ""))));
+  const std::vector<Row> rows =
+      TRY(database_->run("list the changes",
+                         select_where(fmt::format("{}ORDER BY priority DESC, id", which == Which::kLive ? live : ""))));
   return changes_of(rows);
 }
 
@@ -429,7 +429,8 @@ Result<std::vector<Transition>> transitions_of(const std::vector<Row>& rows) {
   return out;
 }
 
-constexpr std::string_view kTransition = "SELECT change_id, at, stage, state, who, note, milliseconds FROM transitions ";
+constexpr std::string_view kTransition =
+    "SELECT change_id, at, stage, state, who, note, milliseconds FROM transitions ";
 
 }  // namespace
 
@@ -441,15 +442,17 @@ Result<std::vector<Transition>> Ledger::history(std::int64_t id) {
 }
 
 Result<std::vector<Transition>> Ledger::recent(std::size_t at_most) {
-  const std::vector<Row> rows = TRY(database_->run("read the history", std::string(kTransition) + "ORDER BY id DESC LIMIT $1",
-                                                   {static_cast<std::int64_t>(at_most)}));
+  const std::vector<Row> rows =
+      TRY(database_->run("read the history", std::string(kTransition) + "ORDER BY id DESC LIMIT $1",
+                         {static_cast<std::int64_t>(at_most)}));
   return transitions_of(rows);
 }
 
 Result<std::optional<std::int64_t>> Ledger::next_due() {
-  const std::vector<Row> rows = TRY(database_->run(
-      "look ahead", "SELECT MIN(CASE WHEN state = 'ready' THEN not_before ELSE lease_until + 1 END) FROM changes"
-                    " WHERE state IN ('ready', 'running')"));
+  const std::vector<Row> rows =
+      TRY(database_->run("look ahead",
+                         "SELECT MIN(CASE WHEN state = 'ready' THEN not_before ELSE lease_until + 1 END) FROM changes"
+                         " WHERE state IN ('ready', 'running')"));
   std::optional<std::int64_t> out;
   if (!rows.empty() && !rows[0][0].empty()) out = store::number_of(rows[0][0]);
   return out;
@@ -490,8 +493,9 @@ Result<std::optional<std::string>> Ledger::note(const std::string& name) {
 }
 
 Result<> Ledger::set_note(const std::string& name, const std::string& value) {
-  TRY(database_->run("write a note", "INSERT INTO notes (name, value) VALUES ($1, $2)"
-                                     " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+  TRY(database_->run("write a note",
+                     "INSERT INTO notes (name, value) VALUES ($1, $2)"
+                     " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
                      {name, value}));
   return {};
 }

@@ -19,7 +19,7 @@ struct RetryPolicy {
   int attempts = 6;                      ///< Of one step, for errors that may pass (kUnavailable); then quarantine.
   std::int64_t first_wait_seconds = 30;  ///< Doubled each time.
   std::int64_t longest_wait_seconds = 6 * 3600;
-  std::int64_t lease_seconds = 120;      ///< Without a heartbeat for so long a step is given to another worker.
+  std::int64_t lease_seconds = 120;  ///< Without a heartbeat for so long a step is given to another worker.
 };
 /// Seconds to wait after the `attempt`th failure (from 1): doubled, bounded, and spread by up to a quarter by `id`, so
 /// that changes that failed together do not come back together.
@@ -35,7 +35,8 @@ class Ledger {
   static Result<std::unique_ptr<Ledger>> open(const std::string& url, os::Clock& clock, RetryPolicy policy = {});
 
   /// Takes a new change; older live ones of the same definition that are not merged yet are superseded when it has a
-  /// release. nullopt: the same release of the same definition is known already (also when it is done, red or cancelled).
+  /// release. nullopt: the same release of the same definition is known already (also when it is done, red or
+  /// cancelled).
   Result<std::optional<Change>> add(Change change);
 
   /// The most urgent change that may go on: ready and due, or running with a lease that ran out. The caller becomes its
@@ -53,8 +54,8 @@ class Ledger {
 
   // What people say. kNotFound for a change that is not there, kConflict when its state does not allow it.
   Result<> hold(std::int64_t id, const std::string& who);
-  Result<> release(std::int64_t id, const std::string& who);     ///< From held.
-  Result<> retry(std::int64_t id, const std::string& who);       ///< From red or quarantined: at once.
+  Result<> release(std::int64_t id, const std::string& who);  ///< From held.
+  Result<> retry(std::int64_t id, const std::string& who);    ///< From red or quarantined: at once.
   Result<> approve(std::int64_t id, const std::string& who);
   Result<> cancel(std::int64_t id, const std::string& who, const std::string& why);
   /// Stops or allows claims of all changes; what runs ends.

@@ -169,7 +169,8 @@ TEST_P(LedgerTest, WhatPeopleSay) {
   EXPECT_EQ(ledger_->retry(2, "ann").error().kind(), ErrorKind::kConflict);
   EXPECT_EQ(ledger_->approve(9, "ann").error().kind(), ErrorKind::kNotFound);
   std::vector<std::string> said;
-  for (const Transition& transition : ledger_->history(1).take()) said.push_back(transition.who + ": " + transition.note);
+  for (const Transition& transition : ledger_->history(1).take())
+    said.push_back(transition.who + ": " + transition.note);
   EXPECT_THAT(said, testing::Contains("ann: approved"));
   EXPECT_THAT(said, testing::Contains("bob: released"));
 }
@@ -242,9 +243,10 @@ INSTANTIATE_TEST_SUITE_P(Both, LedgerTest, testing::Values("sqlite", "postgres")
 TEST(Change, NamesReadBack) {
   for (const Stage stage : kStages) EXPECT_EQ(parse_stage(name_of(stage)).take(), stage);
   for (const State state : kStates) EXPECT_EQ(parse_state(name_of(state)).take(), state);
-  EXPECT_EQ(parse_state("redy").error().render(),
-            "'redy' is no state of a change; there are ready, running, waiting, held, red, quarantined, done, cancelled, "
-            "superseded\n  hint: did you mean 'ready'?");
+  EXPECT_EQ(
+      parse_state("redy").error().render(),
+      "'redy' is no state of a change; there are ready, running, waiting, held, red, quarantined, done, cancelled, "
+      "superseded\n  hint: did you mean 'ready'?");
 }
 
 }  // namespace

@@ -74,7 +74,8 @@ TEST_P(DatabaseTest, TwoConnectionsCountTogether) {
   const auto count = [&] {
     const auto mine = Database::open(url_).take();
     for (int i = 0; i < 50; ++i) {
-      const auto row = mine->run("count", "UPDATE things SET name = CAST(CAST(name AS BIGINT) + 1 AS TEXT) WHERE id = 1");
+      const auto row =
+          mine->run("count", "UPDATE things SET name = CAST(CAST(name AS BIGINT) + 1 AS TEXT) WHERE id = 1");
       ASSERT_TRUE(row) << row.error().render();
     }
   };

@@ -38,12 +38,12 @@ class PostgresDatabase final : public Database {
       return Error::make(ErrorKind::kUnavailable, "cannot connect to the Postgres database: {}", why)
           .hint("the address is postgres://USER:PASSWORD@HOST:PORT/NAME, and the server must run");
     }
-    PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
+    PQsetNoticeProcessor(
+        connection_.get(), [](void*, const char*) {}, nullptr);
     return {};
   }
 
-  Result<std::vector<Row>> run(std::string_view what, std::string_view sql,
-                               const std::vector<Value>& values) override {
+  Result<std::vector<Row>> run(std::string_view what, std::string_view sql, const std::vector<Value>& values) override {
     const std::lock_guard lock(mutex_);
     TRY(ensure_connected());
     std::vector<std::string> texts;
@@ -92,13 +92,15 @@ class PostgresDatabase final : public Database {
   /// A connection that was lost is made anew, but never inside a transaction, whose first half would be missing.
   Result<> ensure_connected() {
     if (connection_ && PQstatus(connection_.get()) == CONNECTION_OK) return {};
-    if (in_transaction_) return Error::make(ErrorKind::kUnavailable, "the connection to the Postgres database was lost");
+    if (in_transaction_)
+      return Error::make(ErrorKind::kUnavailable, "the connection to the Postgres database was lost");
     return connect();
   }
 
   Error fault(std::string_view what, PGresult* answer) {
     const char* state = answer == nullptr ? nullptr : PQresultErrorField(answer, PG_DIAG_SQLSTATE);
-    const std::string why = first_line(answer == nullptr ? PQerrorMessage(connection_.get()) : PQresultErrorMessage(answer));
+    const std::string why =
+        first_line(answer == nullptr ? PQerrorMessage(connection_.get()) : PQresultErrorMessage(answer));
     const bool lost = PQstatus(connection_.get()) != CONNECTION_OK;
     const ErrorKind kind = lost ? ErrorKind::kUnavailable : kind_of(state == nullptr ? "" : state);
     return Error::make(kind, "cannot {} in the Postgres database: {}", what, why);

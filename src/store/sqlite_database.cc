@@ -32,8 +32,7 @@ class SqliteDatabase final : public Database {
   }
 
   Result<> connect() {
-    const int flags =
-        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
     if (const int code = sqlite3_open_v2(file_.c_str(), &db_, flags, nullptr); code != SQLITE_OK)
       return sqlite_error(db_, code, "open the database", file_);
     sqlite3_busy_timeout(db_, static_cast<int>(std::chrono::milliseconds(kSqlitePatience).count()));
@@ -45,8 +44,7 @@ class SqliteDatabase final : public Database {
     return {};
   }
 
-  Result<std::vector<Row>> run(std::string_view what, std::string_view sql,
-                               const std::vector<Value>& values) override {
+  Result<std::vector<Row>> run(std::string_view what, std::string_view sql, const std::vector<Value>& values) override {
     const std::lock_guard lock(mutex_);
     sqlite3_stmt* statement = TRY(prepare(what, sql));
     std::vector<Row> rows;
@@ -69,8 +67,8 @@ class SqliteDatabase final : public Database {
   Result<> transaction(Durability durability, const std::function<Result<>()>& work) override {
     const std::lock_guard lock(mutex_);
     if (in_transaction_) return Error::make(ErrorKind::kInternal, "a transaction began inside another one");
-    TRY(run("begin a transaction", durability == Durability::kNow ? "PRAGMA synchronous=FULL"
-                                                                  : "PRAGMA synchronous=NORMAL", {}));
+    TRY(run("begin a transaction",
+            durability == Durability::kNow ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", {}));
     TRY(run("begin a transaction", "BEGIN IMMEDIATE", {}));
     in_transaction_ = true;
     Result<> outcome = work();

@@ -13,25 +13,22 @@ Error sqlite_error(sqlite3* db, int code, std::string_view what, const os::Path&
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:
-      return Error::make(ErrorKind::kUnavailable,
-                         "cannot {} in '{}': another process held the database for {} s", what,
+      return Error::make(ErrorKind::kUnavailable, "cannot {} in '{}': another process held the database for {} s", what,
                          name, kSqlitePatience.count())
           .hint("see what other nacre processes do, and run the same command again");
     case SQLITE_FULL:
-      return Error::make(ErrorKind::kUnavailable, "cannot {} in '{}': no space left on device",
-                         what, name)
+      return Error::make(ErrorKind::kUnavailable, "cannot {} in '{}': no space left on device", what, name)
           .hint("free some space and run the same command again: finished work is kept");
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
     case SQLITE_READONLY:
-      return Error::make(ErrorKind::kDenied, "cannot {} in '{}': {}", what, name,
-                         sqlite3_errmsg(db))
+      return Error::make(ErrorKind::kDenied, "cannot {} in '{}': {}", what, name, sqlite3_errmsg(db))
           .hint("the file and its directory must be writable for this user");
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-      return Error::make(ErrorKind::kInvalid, "cannot {}: '{}' is not a sound SQLite database ({})",
-                         what, name, sqlite3_errmsg(db))
+      return Error::make(ErrorKind::kInvalid, "cannot {}: '{}' is not a sound SQLite database ({})", what, name,
+                         sqlite3_errmsg(db))
           .hint("restore it from a copy; blobs and trees beside it are not affected");
     case SQLITE_IOERR:
       // The log's index is a file that is mapped: SQLite cannot tell "full" from other trouble when it grows.
@@ -39,11 +36,10 @@ Error sqlite_error(sqlite3* db, int code, std::string_view what, const os::Path&
         return sqlite_error(db, SQLITE_FULL, what, file);
       [[fallthrough]];
     case SQLITE_NOMEM:
-      return Error::make(ErrorKind::kUnavailable, "cannot {} in '{}': {}", what, name,
-                         sqlite3_errmsg(db));
+      return Error::make(ErrorKind::kUnavailable, "cannot {} in '{}': {}", what, name, sqlite3_errmsg(db));
     default:
-      return Error::make(ErrorKind::kInternal, "cannot {} in '{}': SQLite says {} ({})", what, name,
-                         sqlite3_errmsg(db), code);
+      return Error::make(ErrorKind::kInternal, "cannot {} in '{}': SQLite says {} ({})", what, name, sqlite3_errmsg(db),
+                         code);
   }
 }
 

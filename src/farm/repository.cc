@@ -1,0 +1,208 @@
+#include "farm/repository.h"
+
+#include "base/text.h"
+#include "os/process.h"
+
+#include <algorithm>
+#include <set>
+
+namespace nacre::farm {
+namespace {
+
+/// The farm's own name on commits; no hooks, no signing, no questions: nobody is there to answer.
+os::Command git_command(const std::vector<std::string>& words, const Path& in) {
+  os::Command command;
+  command.inherit_env = true;
+  command.env = {"GIT_AUTHOR_NAME=nacre farm",
+                 "GIT_AUTHOR_EMAIL=farm@nacre.invalid",
+                 "GIT_COMMITTER_NAME=nacre farm",
+                 "GIT_COMMITTER_EMAIL=farm@nacre.invalid",
+                 "GIT_TERMINAL_PROMPT=0",
+                 "GIT_EDITOR=true",
+                 "LC_ALL=C"};
+  command.argv = {"git",       "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false",      "-c",
+                  "gc.auto=0", "-c", "core.fsync=committed",     "-c", "advice.detachedHead=false", "-C",
+                  in.string()};
+  command.argv.insert(command.argv.end(), words.begin(), words.end());
+  return command;
+}
+
+Result<std::string> run_git(const std::vector<std::string>& words, const Path& in, Env& env) {
+  const os::Exit exit = TRY(env.processes.run(git_command(words, in), env.stop));
+  if (exit.ok()) return std::string(trim(exit.out));
+  const std::string said(trim(exit.err.empty() ? exit.out : exit.err));
+  return Error::make(exit.signal != 0 ? ErrorKind::kUnavailable : ErrorKind::kConflict, "git {} failed: {}", words[0],
+                     said.empty() ? fmt::format("exit {}", exit.code) : said);
+}
+
+/// A branch's name as a directory's.
+std::string flat(std::string name) {
+  std::replace(name.begin(), name.end(), '/', '-');
+  return name;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::string& line : split(text, '\n'))
+    if (!line.empty()) out.push_back(std::move(line));
+  return out;
+}
+
+}  // namespace
+
+Result<std::string> Repository::git(std::vector<std::string> words, const Path& in) {
+  return run_git(words, in.empty() ? folder_ : in, env_);
+}
+
+Path Repository::tree_of(const std::string& branch) const { return trees_ / flat(branch); }
+
+Result<Repository> Repository::open(const Path& folder, const std::string& main, const Path& trees, Env& env) {
+  Repository out(folder, main, trees, env);
+  if (!os::exists(folder))
+    return Error::make(ErrorKind::kNotFound, "there is no directory '{}'", folder.string())
+        .hint("name a git repository of definitions, or leave --repository out: the farm then makes its own");
+  const auto top = out.git({"rev-parse", "--git-dir"});
+  if (!top) return Error::make(ErrorKind::kInvalid, "'{}' is no git repository", folder.string());
+  const auto head = out.git({"rev-parse", "--verify", "--quiet", "refs/heads/" + main + "^{commit}"});
+  if (!head)
+    return Error::make(ErrorKind::kNotFound, "'{}' has no branch '{}'", folder.string(), main)
+        .hint("name the branch that the farm publishes with --branch");
+  const std::string bare = TRY(out.git({"rev-parse", "--is-bare-repository"}));
+  const auto checked_out = out.git({"symbolic-ref", "--quiet", "--short", "HEAD"});
+  if (bare != "true" && checked_out && *checked_out == main)
+    return Error::make(ErrorKind::kConflict, "'{}' has its branch '{}' checked out: the farm would move it away below",
+                       folder.string(), main)
+        .hint(fmt::format("give the farm a bare clone (git clone --bare {} DIR), and push to that", folder.string()));
+  out.at_top_ = out.git({"cat-file", "-e", *head + ":packages"}).has_value();
+  if (!out.at_top_ && !out.git({"cat-file", "-e", *head + ":os/packages"}))
+    return Error::make(ErrorKind::kInvalid, "branch '{}' of '{}' has neither packages/ nor os/packages/", main,
+                       folder.string());
+  TRY(os::make_dirs(trees));
+  return out;
+}
+
+Result<> Repository::ensure(const Path& folder, const std::string& main, const Path& content, Env& env) {
+  if (os::exists(folder / "HEAD")) return {};
+  const Path made = folder.string() + ".new", tree = folder.string() + ".tree";
+  TRY(os::remove_tree(made));
+  TRY(os::remove_tree(tree));
+  TRY(os::make_dirs(made));
+  TRY(run_git({"init", "--quiet", "--bare", "--initial-branch=" + main, "."}, made, env));
+  // The content is read where it stands; its own .git, if any, is not part of it.
+  const std::vector<std::string> here = {"--git-dir=" + made.string(), "--work-tree=" + content.string()};
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), here.begin(), here.end());
+    return words;
+  };
+  TRY(run_git(with({"add", "--all", "--force", "."}), content, env));
+  TRY(run_git(with({"commit", "--quiet", "--message", "definitions as they were when the farm began"}), content, env));
+  std::error_code ignored;
+  std::filesystem::remove(made / "index", ignored);
+  return os::rename(made, folder);
+}
+
+Result<std::string> Repository::head(const std::string& branch) {
+  auto commit = git({"rev-parse", "--verify", "--quiet", "refs/heads/" + branch + "^{commit}"});
+  if (!commit) return Error::make(ErrorKind::kNotFound, "there is no branch '{}'", branch);
+  return commit;
+}
+
+Result<bool> Repository::contains(const std::string& branch, const std::string& commit) {
+  const os::Exit exit = TRY(env_.processes.run(
+      git_command({"merge-base", "--is-ancestor", commit, "refs/heads/" + branch}, folder_), env_.stop));
+  return exit.ok();
+}
+
+Result<std::vector<Branch>> Repository::unmerged(const std::string& prefix) {
+  const std::string text =
+      TRY(git({"for-each-ref", "--no-merged=refs/heads/" + main_,
+               "--format=%(refname:lstrip=2)%09%(objectname)%09%(contents:subject)", "refs/heads/" + prefix}));
+  std::vector<Branch> out;
+  for (const std::string& line : lines_of(text)) {
+    const std::vector<std::string> parts = split(line, '\t');
+    if (parts.size() >= 2) out.push_back({parts[0], parts[1], parts.size() > 2 ? parts[2] : ""});
+  }
+  return out;
+}
+
+Result<std::string> Repository::subject(const std::string& commit) { return git({"log", "-1", "--format=%s", commit}); }
+
+Result<std::vector<std::string>> Repository::changed_definitions(const std::string& from, const std::string& to) {
+  const Path packages = prefix() / "packages";
+  const std::string text = TRY(git({"diff", "--name-only", "--no-renames", from, to, "--", packages.string()}));
+  std::set<std::string> names;
+  for (const std::string& line : lines_of(text)) {
+    const Path inside = Path(line).lexically_relative(packages);
+    if (inside.empty()) continue;
+    const Path first = *inside.begin();
+    names.insert(first.extension() == ".yaml" ? first.stem().string() : first.string());
+  }
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+Result<Path> Repository::check_out(const std::string& branch, const std::string& start) {
+  const Path tree = tree_of(branch);
+  const auto commit = head(branch);
+  if (commit && os::exists(tree)) {
+    const auto at = git({"rev-parse", "HEAD"}, tree);
+    const auto dirty = git({"status", "--porcelain"}, tree);
+    if (at && *at == *commit && dirty && dirty->empty()) return tree / prefix();
+  }
+  TRY(remove_tree(branch));
+  if (commit) TRY(git({"worktree", "add", "--quiet", "--force", tree.string(), branch}));
+  else TRY(git({"worktree", "add", "--quiet", "--force", "-b", branch, tree.string(), start}));
+  return tree / prefix();
+}
+
+Result<std::string> Repository::commit(const std::string& branch, const std::string& message, Amend amend) {
+  const Path tree = tree_of(branch);
+  TRY(git({"add", "--all", "."}, tree));
+  const std::string dirty = TRY(git({"status", "--porcelain"}, tree));
+  if (!dirty.empty()) {
+    std::vector<std::string> words = {"commit", "--quiet"};
+    if (amend == Amend::kYes) {
+      words.insert(words.end(), {"--amend", "--no-edit"});
+    } else {
+      words.insert(words.end(), {"--message", message});
+    }
+    TRY(git(words, tree));
+  }
+  return git({"rev-parse", "HEAD"}, tree);
+}
+
+Result<std::string> Repository::rebase(const std::string& branch) {
+  const Path tree = tree_of(branch);
+  const auto done = git({"rebase", "--quiet", "refs/heads/" + main_}, tree);
+  if (!done) {
+    (void)git({"rebase", "--abort"}, tree);
+    return Error::make(ErrorKind::kConflict, "branch '{}' does not apply on '{}' as it is now: {}", branch, main_,
+                       done.error().render())
+        .hint("change the branch by hand, or cancel this change and let the farm propose it anew");
+  }
+  return git({"rev-parse", "HEAD"}, tree);
+}
+
+Result<> Repository::advance_main(const std::string& expected, const std::string& commit) {
+  const auto moved = git({"update-ref", "-m", "farm: merge", "refs/heads/" + main_, commit, expected});
+  if (moved) return {};
+  return Error::make(ErrorKind::kConflict, "branch '{}' moved meanwhile: {}", main_, moved.error().render());
+}
+
+Result<> Repository::remove_tree(const std::string& branch) {
+  const Path tree = tree_of(branch);
+  TRY(os::remove_tree(tree));
+  TRY(git({"worktree", "prune"}));
+  return {};
+}
+
+Result<> Repository::remove(const std::string& branch) {
+  TRY(remove_tree(branch));
+  if (head(branch)) TRY(git({"branch", "--quiet", "--delete", "--force", branch}));
+  return {};
+}
+
+Result<std::string> Repository::diff(const std::string& branch) {
+  return git({"diff", "refs/heads/" + main_ + "...refs/heads/" + branch});
+}
+
+}  // namespace nacre::farm

@@ -1,0 +1,138 @@
+#include "farm/schedule.h"
+
+#include <algorithm>
+#include <map>
+
+namespace nacre::farm {
+namespace {
+
+using Row = store::Database::Row;
+
+constexpr std::int64_t kLongestSilence = 86400;
+
+/// Up to a tenth of the interval, by the name: many definitions of one host are not asked in one second.
+std::int64_t jitter(const std::string& definition, std::int64_t seconds) {
+  std::uint32_t hash = 2166136261;
+  for (const char byte : definition) hash = (hash ^ static_cast<unsigned char>(byte)) * 16777619;
+  return seconds / 10 * static_cast<std::int64_t>(hash % 1024) / 1024;
+}
+
+Upstream upstream_of(const Row& row) {
+  Upstream out;
+  out.package = row[0];
+  out.last_asked = store::number_of(row[1]);
+  out.next_due = store::number_of(row[2]);
+  out.failures = static_cast<int>(store::number_of(row[3]));
+  out.newest = row[4];
+  out.note = row[5];
+  out.newest_seen = store::number_of(row[6]);
+  return out;
+}
+
+constexpr std::string_view kSelect =
+    "SELECT package, last_asked, next_due, failures, newest, note, newest_seen FROM upstreams ";
+
+}  // namespace
+
+Result<Schedule> Schedule::open(store::Database& database, os::Clock& clock) {
+  TRY(database.run("make the tables",
+                   "CREATE TABLE IF NOT EXISTS upstreams (package TEXT PRIMARY KEY, last_asked BIGINT NOT NULL,"
+                   " next_due BIGINT NOT NULL, failures BIGINT NOT NULL, newest TEXT NOT NULL, note TEXT NOT NULL,"
+                   " newest_seen BIGINT NOT NULL)"));
+  return Schedule(database, clock);
+}
+
+Result<std::optional<Upstream>> Schedule::find(const std::string& definition) {
+  const std::vector<Row> rows =
+      TRY(database_.run("read the schedule", std::string(kSelect) + "WHERE package = $1", {definition}));
+  std::optional<Upstream> out;
+  if (!rows.empty()) out = upstream_of(rows[0]);
+  return out;
+}
+
+Result<std::vector<Upstream>> Schedule::all() {
+  const std::vector<Row> rows = TRY(database_.run("read the schedule", std::string(kSelect) + "ORDER BY package"));
+  std::vector<Upstream> out;
+  for (const Row& row : rows) out.push_back(upstream_of(row));
+  return out;
+}
+
+Result<> Schedule::write(const Upstream& upstream) {
+  TRY(database_.run("write the schedule",
+                    "INSERT INTO upstreams (package, last_asked, next_due, failures, newest, note, newest_seen)"
+                    " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (package) DO UPDATE SET"
+                    " last_asked = excluded.last_asked, next_due = excluded.next_due, failures = excluded.failures,"
+                    " newest = excluded.newest, note = excluded.note, newest_seen = excluded.newest_seen",
+                    {upstream.package, upstream.last_asked, upstream.next_due, std::int64_t{upstream.failures},
+                     upstream.newest, upstream.note, upstream.newest_seen}));
+  return {};
+}
+
+Result<std::vector<std::string>> Schedule::due(const std::vector<std::string>& definitions) {
+  std::map<std::string, std::int64_t> known;
+  for (const Upstream& upstream : TRY(all())) known[upstream.package] = upstream.next_due;
+  const std::int64_t now = clock_.now_seconds();
+  std::vector<std::string> out;
+  for (const std::string& name : definitions) {
+    const auto found = known.find(name);
+    // A clock that was set back would make everybody wait: nobody's turn is further away than eight weeks.
+    const bool is_due = found == known.end() || found->second <= now || found->second > now + 8 * 7 * 86400;
+    if (is_due) out.push_back(name);
+  }
+  std::stable_sort(out.begin(), out.end(),
+                   [&](const std::string& a, const std::string& b) { return known[a] < known[b]; });
+  return out;
+}
+
+Result<std::int64_t> Schedule::next_due(const std::vector<std::string>& definitions) {
+  std::map<std::string, std::int64_t> known;
+  for (const Upstream& upstream : TRY(all())) known[upstream.package] = upstream.next_due;
+  std::int64_t out = INT64_MAX;
+  for (const std::string& name : definitions) out = std::min(out, known[name]);
+  return out <= clock_.now_seconds() ? 0 : out;
+}
+
+Result<Upstream> Schedule::answered(const std::string& definition, const std::string& newest, const std::string& note,
+                                    const WatchRule& rule) {
+  const std::optional<Upstream> before = TRY(find(definition));
+  Upstream upstream = before.value_or(Upstream{});
+  const std::int64_t now = clock_.now_seconds();
+  upstream.package = definition;
+  upstream.last_asked = now;
+  upstream.next_due = now + rule.every_seconds + jitter(definition, rule.every_seconds);
+  upstream.failures = 0;
+  if (upstream.newest != newest || upstream.newest_seen == 0) upstream.newest_seen = now;
+  upstream.newest = newest;
+  upstream.note = note;
+  TRY(write(upstream));
+  return upstream;
+}
+
+Result<> Schedule::failed(const std::string& definition, const std::string& why, const WatchRule& rule) {
+  const std::optional<Upstream> before = TRY(find(definition));
+  Upstream upstream = before.value_or(Upstream{});
+  const std::int64_t now = clock_.now_seconds();
+  upstream.package = definition;
+  upstream.last_asked = now;
+  ++upstream.failures;
+  std::int64_t wait = rule.every_seconds;
+  for (int i = 1; i < upstream.failures && wait < kLongestSilence; ++i) wait *= 2;
+  wait = std::max(rule.every_seconds, std::min(wait, kLongestSilence));
+  upstream.next_due = now + wait + jitter(definition, wait);
+  upstream.note = why;
+  return write(upstream);
+}
+
+Result<> Schedule::ask_now(const std::string& definition) {
+  TRY(database_.run("write the schedule", "UPDATE upstreams SET next_due = 0 WHERE package = $1", {definition}));
+  return {};
+}
+
+std::int64_t cooldown_until(const WatchRule& rule, std::int64_t published, std::int64_t first_seen, std::int64_t now) {
+  if (rule.cooldown_seconds == 0) return 0;
+  const std::int64_t from = published > 0 && published <= now ? published : first_seen;
+  const std::int64_t until = from + rule.cooldown_seconds;
+  return until > now ? until : 0;
+}
+
+}  // namespace nacre::farm
