@@ -26,16 +26,6 @@ std::string export_text(const ElfSymbol& symbol) {
   return fmt::format("{}{} {}{}", symbol.weak ? static_cast<char>(kind - 'A' + 'a') : kind, size, symbol.name, version);
 }
 
-std::vector<std::string> export_texts(const std::vector<ElfSymbol>& symbols) {
-  std::set<std::string> out;
-  for (const ElfSymbol& symbol : symbols) out.insert(export_text(symbol));
-  return {out.begin(), out.end()};
-}
-
-bool is_library_name(std::string_view name) {
-  return name.ends_with(".so") || name.find(".so.") != std::string_view::npos;
-}
-
 /// Files whose text or code goes into what is built with them.
 bool is_interface(const TreePath& path) {
   static constexpr std::array<std::string_view, 7> kFolders = {
@@ -108,6 +98,16 @@ class Collector {
 };
 
 }  // namespace
+
+std::vector<std::string> export_texts(const std::vector<ElfSymbol>& symbols) {
+  std::set<std::string> out;
+  for (const ElfSymbol& symbol : symbols) out.insert(export_text(symbol));
+  return {out.begin(), out.end()};
+}
+
+bool is_library_name(std::string_view name) {
+  return name.ends_with(".so") || name.find(".so.") != std::string_view::npos;
+}
 
 Result<PackageAbi> read_abi(const PackageTree& tree) { return Collector(tree).run(); }
 

@@ -31,6 +31,11 @@ Result<PackageAbi> read_abi(const PackageTree& tree);
 /// The digest alone, of a tree on disk.
 Result<Sha256> abi_digest(const os::Path& tree);
 
+/// "F deflate@@ZLIB_1.2.0", "O8 z_errmsg": exports as docs/formats/abi.md writes them; sorted, once each.
+std::vector<std::string> export_texts(const std::vector<ElfSymbol>& symbols);
+/// Whether a file of this name is a library, or a link to one, by its name alone.
+bool is_library_name(std::string_view name);
+
 /// Compact form to keep: docs/formats/abi.md.
 codec::Json abi_to_json(const PackageAbi& abi);
 
