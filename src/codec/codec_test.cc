@@ -6,6 +6,7 @@
 #include "codec/tar.h"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 namespace nacre::codec {
 namespace {
@@ -93,6 +94,61 @@ TEST(Gzip, IsReadAlikeHoweverItIsPushed) {
   std::string wrong = *gzip(text);
   wrong[wrong.size() - 6] = static_cast<char>(wrong[wrong.size() - 6] ^ 1);  // within the checksum
   EXPECT_EQ(gunzip(wrong, 1 << 20).error().render(), "gzip member 0 is broken: incorrect data check");
+}
+
+/// "text" after a header of these flags and fields, and its checksum when the flags ask for one.
+std::string with_header(unsigned flags, std::string_view fields) {
+  std::string out("\x1f\x8b\x08?\0\0\0\0\0\xff", 10);
+  out[3] = static_cast<char>(flags);
+  out += fields;
+  if ((flags & 2) != 0) {
+    const auto crc = static_cast<std::uint32_t>(
+        ::crc32(0, reinterpret_cast<const Bytef*>(out.data()), static_cast<uInt>(out.size())));
+    out += static_cast<char>(crc & 255);
+    out += static_cast<char>(crc >> 8 & 255);
+  }
+  return out + gzip("text")->substr(10);
+}
+
+std::string inflated(const std::string& member, std::size_t piece) {
+  std::string out;
+  GzipReader reader({[&](std::string_view bytes) {
+                       out += bytes;
+                       return Result<>{};
+                     },
+                     {}},
+                    100);
+  for (std::size_t at = 0; at < member.size(); at += piece)
+    if (const auto pushed = reader.push(std::string_view(member).substr(at, piece)); !pushed)
+      return pushed.error().render();
+  const auto finished = reader.finish();
+  return finished ? out : finished.error().render();
+}
+
+TEST(Gzip, ReadsEveryHeaderInPiecesOfAnySize) {
+  using namespace std::string_view_literals;
+  const std::string broken = "gzip member 0 is broken: ";
+  std::string bad_checksum = with_header(2, "");
+  bad_checksum[10] = static_cast<char>(bad_checksum[10] ^ 1);
+  const std::pair<std::string, std::string> rows[] = {
+      {with_header(0, ""), "text"},
+      {with_header(1, ""), "text"},
+      {with_header(2, ""), "text"},
+      {with_header(2 | 8, "name\0"sv), "text"},
+      {with_header(4, "\3\0abc"sv), "text"},
+      {with_header(4, "\0\0"sv), "text"},
+      {with_header(2 | 4 | 8 | 16, "\1\0a\0a comment\0"sv), "text"},
+      {bad_checksum, broken + "header crc mismatch"},
+      {with_header(0x20, ""), broken + "unknown header flags set"},
+      {with_header(8, "a name without end"), broken + "invalid block"},
+      {"\x1f\x8b\x09", broken + "unknown compression method"},
+      {"\x1f\x8c", broken + "incorrect header check"},
+      {with_header(4, "\3\0abc"sv).substr(0, 14), "gzip stream stops inside member 0"},
+      {with_header(0, "").substr(0, 10), "gzip stream stops inside member 0"},
+  };
+  for (const auto& [member, expected] : rows)
+    for (std::size_t piece = 1; piece <= member.size(); ++piece)
+      EXPECT_EQ(inflated(member, piece), expected) << to_hex(member) << " in pieces of " << piece;
 }
 
 TEST(Hasher, GoesOnApartFromItsCopy) {

@@ -69,8 +69,6 @@ Piece deflate_block(const std::string& dictionary, const std::string& block, int
 
 std::string_view reason_of(int status) {
   switch (status) {
-    case ISAL_INVALID_WRAPPER: return "incorrect header check";
-    case ISAL_UNSUPPORTED_METHOD: return "unknown compression method";
     case ISAL_INCORRECT_CHECKSUM: return "incorrect data check";
     case ISAL_INVALID_BLOCK: return "invalid block";
     case ISAL_INVALID_SYMBOL: return "invalid code";
@@ -78,6 +76,74 @@ std::string_view reason_of(int status) {
     default: return "bad data";
   }
 }
+
+/// A member's header (RFC 1952), in pieces of any size. ISA-L reads whole ones: it refuses those with a checksum that come
+/// in pieces, and lets reserved flags pass.
+class HeaderReader {
+ public:
+  bool done() const { return stage_ == Stage::kDone; }
+
+  /// Takes off `bytes` what belongs to the header; what is wrong with it, or nothing.
+  std::string_view push(std::string_view& bytes) {
+    while (!bytes.empty() && stage_ != Stage::kDone) {
+      const auto byte = static_cast<unsigned char>(bytes.front());
+      bytes.remove_prefix(1);
+      if (stage_ != Stage::kChecksum) crc_ = static_cast<std::uint32_t>(::crc32(crc_, &byte, 1));
+      if (const std::string_view fault = take(byte); !fault.empty()) return fault;
+    }
+    return {};
+  }
+
+ private:
+  enum class Stage { kFixed, kExtraSize, kExtra, kName, kComment, kChecksum, kDone };
+  enum : unsigned { kHasChecksum = 2, kHasExtra = 4, kHasName = 8, kHasComment = 16, kReserved = 0xe0 };
+  static constexpr unsigned kFixedBytes = 10;
+
+  std::string_view take(unsigned char byte) {
+    ++at_;
+    switch (stage_) {
+      case Stage::kFixed:
+        if (at_ <= 2 && byte != (at_ == 1 ? 0x1f : 0x8b)) return "incorrect header check";
+        if (at_ == 3 && byte != 8) return "unknown compression method";
+        if (at_ == 4) flags_ = byte;
+        if ((flags_ & kReserved) != 0) return "unknown header flags set";
+        if (at_ == kFixedBytes) next(Stage::kExtraSize);
+        break;
+      case Stage::kExtraSize:
+        number_ |= static_cast<unsigned>(byte) << (8 * (at_ - 1));
+        if (at_ == 2) next(number_ > 0 ? Stage::kExtra : Stage::kName);
+        break;
+      case Stage::kExtra:
+        if (at_ == number_) next(Stage::kName);
+        break;
+      case Stage::kName:
+      case Stage::kComment:
+        if (byte == 0) next(stage_ == Stage::kName ? Stage::kComment : Stage::kChecksum);
+        break;
+      case Stage::kChecksum:
+        if (byte != (crc_ >> (8 * (at_ - 1)) & 255)) return "header crc mismatch";
+        if (at_ == 2) next(Stage::kDone);
+        break;
+      case Stage::kDone: break;
+    }
+    return {};
+  }
+
+  /// The first stage from this one on that the flags ask for.
+  void next(Stage stage) {
+    at_ = 0;
+    if (stage == Stage::kExtraSize && (flags_ & kHasExtra) == 0) stage = Stage::kName;
+    if (stage == Stage::kName && (flags_ & kHasName) == 0) stage = Stage::kComment;
+    if (stage == Stage::kComment && (flags_ & kHasComment) == 0) stage = Stage::kChecksum;
+    if (stage == Stage::kChecksum && (flags_ & kHasChecksum) == 0) stage = Stage::kDone;
+    stage_ = stage;
+  }
+
+  Stage stage_ = Stage::kFixed;
+  std::uint64_t at_ = 0;  ///< Bytes of this stage.
+  unsigned flags_ = 0, number_ = 0;
+  std::uint32_t crc_ = 0;
+};
 
 void append_le32(std::string& out, std::uint64_t value) {
   for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift & 255);
@@ -181,12 +247,14 @@ struct GzipReader::State {
   std::uint64_t max_bytes = 0, produced = 0, consumed = 0;
   std::size_t member = 0;
   bool inside = false;
+  HeaderReader header;
   std::unique_ptr<inflate_state> stream = std::make_unique_for_overwrite<inflate_state>();
   std::unique_ptr<unsigned char[]> buffer = std::make_unique_for_overwrite<unsigned char[]>(kOutBytes);
 
   void begin_member() {
     isal_inflate_init(stream.get());
-    stream->crc_flag = ISAL_GZIP;
+    stream->crc_flag = ISAL_GZIP_NO_HDR_VER;
+    header = {};
     inside = true;
   }
 
@@ -197,8 +265,8 @@ struct GzipReader::State {
     return bytes.empty() || !visitor.on_data ? Result<>{} : visitor.on_data(bytes);
   }
 
-  Error broken(int status) const {
-    return Error::make(ErrorKind::kInvalid, "gzip member {} is broken: {}", member, reason_of(status));
+  Error broken(std::string_view reason) const {
+    return Error::make(ErrorKind::kInvalid, "gzip member {} is broken: {}", member, reason);
   }
 
   /// What comes out of the bytes that the stream has been given.
@@ -209,11 +277,11 @@ struct GzipReader::State {
       stream->avail_out = kOutBytes;
       const int status = isal_inflate(stream.get());
       const std::size_t made = kOutBytes - stream->avail_out;
-      if (status < ISAL_DECOMP_OK) return broken(status);
+      if (status < ISAL_DECOMP_OK) return broken(reason_of(status));
       TRY(deliver({reinterpret_cast<const char*>(buffer.get()), made}));
       if (stream->avail_out > 0 && stream->avail_in == 0) return {};
       if (made == 0 && stream->avail_in == before && stream->block_state != ISAL_BLOCK_FINISH)
-        return broken(ISAL_INVALID_BLOCK);
+        return broken(reason_of(ISAL_INVALID_BLOCK));
     }
     return {};
   }
@@ -230,6 +298,12 @@ Result<> GzipReader::push(std::string_view bytes) {
   State& s = *state_;
   while (!bytes.empty()) {
     if (!s.inside) s.begin_member();
+    if (!s.header.done()) {
+      const std::size_t before = bytes.size();
+      if (const std::string_view fault = s.header.push(bytes); !fault.empty()) return s.broken(fault);
+      s.consumed += before - bytes.size();
+      continue;
+    }
     const auto size = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), 1u << 30));
     s.stream->next_in = reinterpret_cast<unsigned char*>(const_cast<char*>(bytes.data()));
     s.stream->avail_in = size;
