@@ -55,19 +55,7 @@ std::vector<Option> graph_options() {
 
 Result<std::string> read_maybe_compressed(const std::string& file) {
   std::string bytes = TRY(os::read_file(file, kMaxGraphBytes));
-  const bool packed = bytes.starts_with("\x1f\x8b") || bytes.starts_with("\x28\xb5\x2f\xfd") ||
-                      bytes.starts_with(
-                          "\xfd"
-                          "7zXZ") ||
-                      bytes.starts_with("BZh");
-  if (!packed) return bytes;
-  std::string text;
-  const auto sink = [&](std::string_view part) -> Result<> {
-    text += part;
-    return {};
-  };
-  TRY(codec::read_compressed(bytes, file, kMaxGraphBytes, sink));
-  return text;
+  return codec::plain_text(std::move(bytes), file, kMaxGraphBytes);
 }
 
 Result<plan::BuildGraph> read_graph(const Arguments& arguments, Session& session) {

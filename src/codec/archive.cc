@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -211,6 +212,22 @@ Result<> read_compressed(std::string_view bytes, std::string_view source, std::u
   visitor.on_data = sink;
   Content content(visitor, max_bytes);
   return read_content(handle.get(), TarHeader{}, content, source);
+}
+
+Result<std::string> plain_text(std::string bytes, std::string_view source, std::uint64_t max_bytes) {
+  constexpr std::string_view kMarks[] = {"\x1f\x8b", "BZh", "\xfd" "7zXZ", "\x28\xb5\x2f\xfd"};
+  const bool packed = std::any_of(std::begin(kMarks), std::end(kMarks),
+                                  [&](std::string_view mark) { return bytes.starts_with(mark); });
+  if (!packed) {
+    if (bytes.size() <= max_bytes) return bytes;
+    return Error::make(ErrorKind::kInvalid, "'{}' has more than {} bytes", source, max_bytes);
+  }
+  std::string out;
+  TRY(read_compressed(bytes, source, max_bytes, [&](std::string_view part) -> Result<> {
+    out += part;
+    return {};
+  }));
+  return out;
 }
 
 }  // namespace nacre::codec

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <string_view>
 
 namespace nacre::codec {
@@ -22,5 +23,8 @@ Result<> read_archive_bytes(std::string_view bytes, std::string_view source,
 /// Unpacks one compressed file that is no archive (gzip, bzip2, xz, lzma, zstd), told by its first bytes.
 Result<> read_compressed(std::string_view bytes, std::string_view source, std::uint64_t max_bytes,
                          const std::function<Result<>(std::string_view)>& sink);
+
+/// Text that may be compressed so: `bytes` themselves, or what they unpack to. kInvalid for more than `max_bytes`.
+Result<std::string> plain_text(std::string bytes, std::string_view source, std::uint64_t max_bytes);
 
 }  // namespace nacre::codec

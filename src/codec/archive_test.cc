@@ -120,5 +120,14 @@ TEST(Archive, PassesOnWhatTheVisitorSays) {
   EXPECT_EQ(read_archive_bytes(tar, "test", visitor).error().render(), "not this one");
 }
 
+TEST(PlainText, IsTheBytesOrWhatTheyUnpackTo) {
+  EXPECT_EQ(*plain_text("BZ is no mark", "t", 100), "BZ is no mark");
+  EXPECT_EQ(*plain_text("", "t", 0), "");
+  EXPECT_EQ(*plain_text(*gzip("text"), "t", 4), "text");
+  EXPECT_EQ(plain_text("text", "t", 3).error().render(), "'t' has more than 3 bytes");
+  EXPECT_EQ(plain_text(*gzip("text"), "t", 3).error().render(), "more content than the limit allows");
+  EXPECT_EQ(plain_text(gzip("text")->substr(0, 12), "t", 100).error().kind(), ErrorKind::kInvalid);
+}
+
 }  // namespace
 }  // namespace nacre::codec

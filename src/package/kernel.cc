@@ -112,17 +112,8 @@ std::string kernel_version(std::string_view image) {
 }
 
 std::string module_kernel(std::string_view module) {
-  constexpr std::string_view kXz("\xfd" "7zXZ\0", 6), kZstd("\x28\xb5\x2f\xfd", 4);
-  std::string unpacked;
-  if (module.starts_with(kGzipMagic) || module.starts_with(kXz) || module.starts_with(kZstd)) {
-    const auto read = codec::read_compressed(module, "kernel module", kMaxUnpacked, [&](std::string_view piece) {
-      unpacked.append(piece);
-      return Result<>();
-    });
-    if (!read) return {};
-    module = unpacked;
-  }
-  return version_word(line_after(module, "vermagic="));
+  const auto plain = codec::plain_text(std::string(module), "kernel module", kMaxUnpacked);
+  return plain ? version_word(line_after(*plain, "vermagic=")) : std::string();
 }
 
 }  // namespace nacre::package

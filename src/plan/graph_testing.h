@@ -25,14 +25,8 @@ inline GraphNode node(std::string name, std::vector<std::string> build, std::vec
 
 /// The text of a compressed file of at most 64 MiB.
 inline Result<std::string> read_packed(const std::string& file) {
-  const std::string packed = TRY(os::read_file(file));
-  std::string text;
-  const auto sink = [&](std::string_view part) -> Result<> {
-    text += part;
-    return {};
-  };
-  TRY(codec::read_compressed(packed, file, std::uint64_t{64} << 20, sink));
-  return text;
+  std::string packed = TRY(os::read_file(file));
+  return codec::plain_text(std::move(packed), file, std::uint64_t{64} << 20);
 }
 
 }  // namespace nacre::plan
