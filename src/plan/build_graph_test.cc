@@ -24,8 +24,8 @@ std::string text_of(const BuildGraph& graph, const std::vector<Unit>& units) {
   for (const Unit& unit : units) {
     out += fmt::format("{}:", unit.level);
     for (const NodeId member : unit.members) out += " " + graph.node(member).name;
-    for (const Seed& seed : unit.seeds)
-      out += fmt::format(" [{} from {}]", graph.node(seed.edge.user).name, graph.package(seed.edge.package));
+    for (const Edge& seed : unit.seeds)
+      out += fmt::format(" [{} from {}]", graph.node(seed.user).name, graph.package(seed.package));
     out += "\n";
   }
   return out;

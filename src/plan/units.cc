@@ -132,7 +132,7 @@ std::vector<Unit> make_units(const BuildGraph& graph) {
     for (const NodeId member : made.members) {
       for (const Edge& edge : graph.makers(member)) {
         if (unit[edge.maker] != here) made.level = std::max(made.level, out[unit[edge.maker]].level + 1);
-        else if (built[edge.maker] == 0) made.seeds.push_back({edge});
+        else if (built[edge.maker] == 0) made.seeds.push_back(edge);
       }
       built[member] = 1;
     }
