@@ -16,19 +16,6 @@ namespace {
 
 constexpr std::uint64_t kMaxIndexBytes = std::uint64_t{512} << 20, kMaxWorldBytes = std::uint64_t{1} << 20;
 
-/// "@tag ADDRESS" or "ADDRESS".
-struct RepositoryLine {
-  std::string tag, base;
-};
-
-Result<RepositoryLine> read_line(const std::string& line) {
-  if (!line.starts_with('@')) return RepositoryLine{"", line};
-  const std::size_t blank = line.find_first_of(" \t");
-  if (blank == std::string::npos || blank == 1)
-    return Error::make(ErrorKind::kInvalid, "expected '@TAG REPOSITORY', got '{}'", line);
-  return RepositoryLine{line.substr(0, blank), std::string(trim(line.substr(blank)))};
-}
-
 /// The index of a repository whose root is trusted (`nacre repo trust`): the one that its metadata names, and no other.
 /// Nothing for the rest.
 Result<std::optional<std::string>> read_fresh(const std::string& place, const Arch& arch, Env& env) {
@@ -50,11 +37,19 @@ Result<std::optional<std::string>> read_fresh(const std::string& place, const Ar
   return out;
 }
 
+/// A line of a list of repositories; also a file, which may be an index that stands in no repository.
+Result<index::RepositoryLine> repository_of(const std::string& line) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(line, error)) return index::RepositoryLine{"", line};
+  return index::parse_repository_line(line);
+}
+
 /// Records of an index: APKINDEX.tar.gz, or the text inside.
 Result<std::vector<apk::IndexRecord>> records_of(const std::string& base, const Arch& arch, Session& session) {
   std::string file = base;
   std::string bytes;
   if (auto fresh = TRY(read_fresh(base, arch, session.env))) {
+    file = fmt::format("{}/{}/APKINDEX.tar.gz", base, arch.apk);
     bytes = *std::move(fresh);
   } else if (is_address(base)) {
     if (!base.ends_with(".gz")) file = fmt::format("{}/{}/APKINDEX.tar.gz", base, arch.apk);
@@ -69,8 +64,9 @@ Result<std::vector<apk::IndexRecord>> records_of(const std::string& base, const 
           .hint("name the directory above the architecture's, an APKINDEX.tar.gz, or an APKINDEX");
     bytes = TRY(os::read_file(file, kMaxIndexBytes));
   }
-  if (!bytes.starts_with("\x1f\x8b")) return apk::parse_index(bytes, file);
-  apk::IndexFile index = TRY(apk::read_index(bytes, file));
+  const std::string source = index::safe_place(file);
+  if (!bytes.starts_with("\x1f\x8b")) return apk::parse_index(bytes, source);
+  apk::IndexFile index = TRY(apk::read_index(bytes, source));
   return std::move(index.records);
 }
 
@@ -148,9 +144,9 @@ Result<SolveInput> read_solve_input(const Arguments& arguments, const std::vecto
         candidates.push_back({&record, repository, edition, 0, {}});
     };
     for (const std::string& line : lines) {
-      const RepositoryLine repository = TRY(read_line(line));
+      const index::RepositoryLine repository = TRY(repository_of(line));
       std::vector<apk::IndexRecord> records = TRY(records_of(repository.base, arch, session));
-      take(std::move(records), repository.tag.empty() ? repository.base : repository.tag, Edition::kCommunity);
+      take(std::move(records), repository.tag.empty() ? repository.base : "@" + repository.tag, Edition::kCommunity);
     }
     if (!lines.empty()) continue;
     const index::Serial serial = TRY(serial_of(arguments, session));

@@ -213,7 +213,7 @@ Result<> Repositories::load(Repository& repository) const {
       return {};
     }
   }
-  const std::string who = safe_place(repository.base);
+  const std::string who = safe_place(file);
   const std::string bytes = TRY(fetcher_.bytes_of(fetched, kMaxIndexBytes));
   apk::IndexText index = TRY(apk::unpack_index(bytes, who));
   repository.signer = TRY(verify(repository, bytes, index));

@@ -3,13 +3,7 @@
 # and what images say of themselves. No distribution is needed: everything is made here (apk_maker.py).
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/peers.sh"
-command -v python3 >/dev/null || skip "no python3"
-command -v openssl >/dev/null || skip "no openssl"
-export PYTHONPATH=$source_root/tests/flow PYTHONDONTWRITEBYTECODE=1
-export NACRE_HOME=$scratch/home
-cd "$scratch" || exit 1
-ln -s "$(readlink -f "$NACRE")" apko
-apko=$scratch/apko
+own_packages
 
 mkdir www
 cat >make.py <<'PY'

@@ -116,6 +116,17 @@ need_home() {
     skip "10_up.sh published no serial in $NACRE_TEST_HOME"
 }
 
+# own_packages: for tests that make their packages themselves (apk_maker.py) and need no distribution: an empty home, $scratch
+# as the directory, in which `./apko` ($apko) is nacre.
+own_packages() {
+  local program
+  for program in python3 openssl; do command -v "$program" >/dev/null || skip "no $program"; done
+  export PYTHONPATH=$source_root/tests/flow PYTHONDONTWRITEBYTECODE=1 NACRE_HOME=$scratch/home
+  cd "$scratch" || exit 1
+  apko=$scratch/apko
+  ln -s "$(readlink -f "$NACRE")" "$apko"
+}
+
 # clone_home NAME: sets NACRE_HOME to a copy of the distribution's home, blobs and trees by hard link. Who changes a blob must
 # break its link first (flip_byte does).
 clone_home() {
