@@ -65,6 +65,8 @@ class Folder {
     out.digest_ = codec::sha256(bytes);
     out.before_ = index.records;
     out.records_ = std::move(index.records);
+    for (const apk::IndexRecord& record : out.records_)
+      out.checksums_.emplace(std::pair(record.name, record.version), record.checksum);
     out.description_ = std::move(index.description);
     return out;
   }
@@ -82,7 +84,7 @@ class Folder {
 
   Path packages() const { return path_ / arch_.apk; }
   Path index_path() const { return packages() / kIndexFile; }
-  std::vector<apk::IndexRecord>& records() { return records_; }
+  const std::vector<apk::IndexRecord>& records() const { return records_; }
   const Arch& arch() const { return arch_; }
 
   /// Takes a package in: a copy with this edition's signature, checked as a whole. False when it is there already.
@@ -92,11 +94,10 @@ class Folder {
     if (record.arch != arch_.apk && record.arch != "noarch" && record.arch != "all")
       return Error::make(ErrorKind::kInvalid, "'{}' is of architecture {}, the repository of {}", file.string(),
                          record.arch, arch_.apk);
-    for (const apk::IndexRecord& known : records_) {
-      if (known.name != record.name || known.version != record.version) continue;
-      if (known.checksum == record.checksum) return false;
+    if (const auto known = checksums_.find({record.name, record.version}); known != checksums_.end()) {
+      if (known->second == record.checksum) return false;
       return Error::make(ErrorKind::kConflict, "{} is in the repository with other bytes ({}, and now {})",
-                         label_of(record), known.checksum, record.checksum)
+                         label_of(record), known->second, record.checksum)
           .hint("a name means one content for ever: raise the epoch, or use another repository");
     }
     TRY(os::make_dirs(packages()));
@@ -118,7 +119,21 @@ class Folder {
     }
     const apk::PackageFile placed = TRY(apk::read_package_header(place));
     records_.push_back(placed.record());
+    checksums_.emplace(std::pair(record.name, record.version), records_.back().checksum);
     return true;
+  }
+
+  /// Takes out of the index what `goes` says; names and versions of it. The files stay, for locks.
+  template <class Goes>
+  std::vector<std::string> remove(const Goes& goes) {
+    std::vector<std::string> out;
+    std::erase_if(records_, [&](const apk::IndexRecord& record) {
+      if (!goes(record)) return false;
+      out.push_back(label_of(record));
+      checksums_.erase({record.name, record.version});
+      return true;
+    });
+    return out;
   }
 
   /// Index and metadata, written anew.
@@ -154,6 +169,7 @@ class Folder {
   Arch arch_ = host_arch();
   Path path_;
   std::vector<apk::IndexRecord> before_, records_;  ///< As it was read, and as it becomes.
+  std::map<std::pair<std::string, std::string>, std::string> checksums_;  ///< Of records_, by name and version.
   Sha256 digest_;                                   ///< Of the index that was read.
   std::string description_;
 };
@@ -264,12 +280,10 @@ Result<int> run_remove(const Arguments& arguments, Session& session) {
   std::vector<std::string> removed, names;
   for (const apk::IndexRecord& record : folder.records()) names.push_back(record.name);
   for (const std::string& word : arguments.list("PACKAGE")) {
-    const std::size_t count = std::erase_if(folder.records(), [&](const apk::IndexRecord& record) {
-      const bool goes = Named(word).means(record);
-      if (goes) removed.push_back(label_of(record));
-      return goes;
-    });
-    if (count == 0) return no_package(word, names);
+    const Named named(word);
+    const auto gone = folder.remove([&](const apk::IndexRecord& record) { return named.means(record); });
+    if (gone.empty()) return no_package(word, names);
+    removed.insert(removed.end(), gone.begin(), gone.end());
   }
   const index::FreshnessReport report = TRY(folder.write());
   say_change(session, "removed", removed, folder.records().size(), report);
