@@ -154,7 +154,8 @@ Result<> record_serial(store::State& state, const std::optional<Head>& newest, c
       TRY(state.put(name_kind(next.edition), identity_of(package.record), package.apk.oci()));
   }
   TRY(state.put(serial_kind(next.edition), serial_key(next.number), manifest.oci()));
-  return state.put("head", name_of(next.edition), std::to_string(next.number));
+  TRY(state.put("head", name_of(next.edition), std::to_string(next.number)));
+  return move_edge(state, next);
 }
 
 Result<> check_all(Env& env, const Serial& next) {

@@ -7,6 +7,8 @@
 //   head            EDITION                     -> number of the newest serial
 //   serial/EDITION  number, 20 digits           -> digest of its manifest
 //   name/EDITION    NAME-VERSION.ARCH           -> digest of the .apk that this name means for ever
+//   channel         EDITION/NAME                -> Channel (index/channels.h), JSON
+//   channel-move    EDITION/NAME/number         -> ChannelMove, JSON
 namespace nacre::index {
 
 /// How the table above spells kinds and keys.
@@ -23,5 +25,8 @@ struct Head {
 Result<std::optional<Head>> head_record(store::State& state, Edition edition);
 Result<std::optional<Sha256>> serial_record(store::State& state, Edition edition,
                                             std::uint64_t number);
+
+/// Within the transaction that publishes `next`: edge names it, unless it is pinned.
+Result<> move_edge(store::State& state, const Serial& next);
 
 }  // namespace nacre::index
