@@ -39,7 +39,7 @@ std::optional<double> weight(const Metrics& metrics, const char* name,
 /// Smallest number with one decimal that is not below (specification 3.1, appendix A: no error of floating point).
 double round_up(double value) {
   const long whole = std::lround(value * 100'000);
-  return whole % 10'000 == 0 ? static_cast<double>(whole) / 100'000.0 : (std::floor(whole / 10'000.0) + 1) / 10.0;
+  return whole % 10'000 == 0 ? static_cast<double>(whole) / 100'000.0 : static_cast<double>(whole / 10'000 + 1) / 10.0;
 }
 
 }  // namespace

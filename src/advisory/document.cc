@@ -287,10 +287,8 @@ Result<std::vector<Document>> read_documents(const os::Path& folder) {
   for (const os::Path& file : files) {
     std::string text = TRY(os::read_file(file));
     auto document = read_document(std::move(text), file.string());
-    if (!document)
-      bad.push_back(document.error().render());
-    else
-      out.push_back(*std::move(document));
+    if (!document) bad.push_back(document.error().render());
+    else out.push_back(*std::move(document));
   }
   if (!bad.empty()) return Error::make(ErrorKind::kInvalid, "{}", join(bad, "\n"));
   return out;

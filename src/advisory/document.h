@@ -24,8 +24,8 @@ enum class EventType {
   kPendingUpstreamFix,
 };
 inline constexpr std::array kEventTypes = {
-    EventType::kDetection,          EventType::kTruePositive,  EventType::kFixed,
-    EventType::kFalsePositive,      EventType::kAnalysisNotPlanned, EventType::kFixNotPlanned,
+    EventType::kDetection,         EventType::kTruePositive,       EventType::kFixed,
+    EventType::kFalsePositive,     EventType::kAnalysisNotPlanned, EventType::kFixNotPlanned,
     EventType::kPendingUpstreamFix};
 /// "detection", "true-positive-determination", "fixed", "false-positive-determination", …
 std::string_view name_of(EventType type);
@@ -48,12 +48,12 @@ struct DetectedComponent {
 struct Event {
   std::int64_t time = 0;  ///< Seconds since 1970.
   EventType type = EventType::kDetection;
-  std::string kind;                ///< Of a detection or a false positive: which one.
+  std::string kind;  ///< Of a detection or a false positive: which one.
   std::string note;
-  std::string fixed_version;       ///< Of kFixed: "1.3.2-r1".
-  DetectedComponent component;     ///< Of a detection by scan.
+  std::string fixed_version;            ///< Of kFixed: "1.3.2-r1".
+  DetectedComponent component;          ///< Of a detection by scan.
   std::string cpe_searched, cpe_found;  ///< Of a detection by nvdapi.
-  codec::YamlSpan span;            ///< In the text that it was read from; all zero when made here.
+  codec::YamlSpan span;                 ///< In the text that it was read from; all zero when made here.
 };
 
 /// What is known of one vulnerability in one package.

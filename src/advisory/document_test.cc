@@ -84,8 +84,7 @@ TEST(Document, IsReadAsTheFieldWritesIt) {
 
 TEST(Document, NamesThePlaceOfEachFault) {
   const std::vector<std::pair<std::string, std::string>> rows = {
-      {with("2.0.2", "3.0.0"),
-       "demo.advisories.yaml:2:17: schema-version 3.0.0 is not known, expected 2 to 2.0.2"},
+      {with("2.0.2", "3.0.0"), "demo.advisories.yaml:2:17: schema-version 3.0.0 is not known, expected 2 to 2.0.2"},
       {with("type: fixed", "type: fixd"),
        "demo.advisories.yaml:26:15: unknown type of event 'fixd'\n  while reading advisory CGA-2222-3333-4444\n"
        "  hint: did you mean 'fixed'?"},
@@ -114,14 +113,14 @@ TEST(Document, IsLinted) {
   Document demo = document(with("2024-01-03T00:00:00Z", "2024-01-01T00:00:00Z"));
   std::vector<std::string> said;
   for (const Finding& finding : lint(demo, {"other"}, kNow)) said.push_back(finding.rule + ": " + finding.text);
-  EXPECT_EQ(said, (std::vector<std::string>{"package: no definition 'demo'",
-                                            "event-order: an event of CGA-2222-3333-4444 is earlier than the one before it"}));
+  EXPECT_EQ(said, (std::vector<std::string>{
+                      "package: no definition 'demo'",
+                      "event-order: an event of CGA-2222-3333-4444 is earlier than the one before it"}));
   demo = document(replace_all(with("CGA-5555-6666-7777", "CGA-1111-6666-7777"), "CVE-2024-0002", "CVE-2024-0001"));
   said.clear();
   for (const Finding& finding : lint(demo, {}, kNow)) said.push_back(finding.rule + ": " + finding.text);
-  EXPECT_EQ(said, (std::vector<std::string>{
-                      "id: 'CGA-1111-6666-7777' is no id like NACRE-xxxx-xxxx-xxxx",
-                      "duplicate: CVE-2024-0001 is also named by the advisory of line 8"}));
+  EXPECT_EQ(said, (std::vector<std::string>{"id: 'CGA-1111-6666-7777' is no id like NACRE-xxxx-xxxx-xxxx",
+                                            "duplicate: CVE-2024-0001 is also named by the advisory of line 8"}));
   EXPECT_TRUE(lint(document(), {"demo"}, kNow).empty());
   EXPECT_EQ(lint(document(), {"demo"}, 1'700'000'000).size(), 3u);
 }
@@ -137,8 +136,9 @@ Event fixed(std::int64_t time, std::string version) {
 TEST(Edits, AppendAnEventAndKeepEveryOtherByte) {
   const auto text = append_event(document(), "CVE-2024-0002", fixed(kNow, "2.0-r0"));
   ASSERT_TRUE(text) << text.error().render();
-  EXPECT_EQ(*text, kText + "      - timestamp: 2027-01-15T08:00:00Z\n        type: fixed\n        data:\n"
-                           "          fixed-version: 2.0-r0\n");
+  EXPECT_EQ(*text, kText +
+                       "      - timestamp: 2027-01-15T08:00:00Z\n        type: fixed\n        data:\n"
+                       "          fixed-version: 2.0-r0\n");
   // In the middle: before the blank line and the comment of the next.
   const auto middle = append_event(document(), "CVE-2024-0001", fixed(kNow, "2.0-r0"));
   ASSERT_TRUE(middle) << middle.error().render();

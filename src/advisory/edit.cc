@@ -17,8 +17,7 @@ constexpr std::size_t kIndent = 2;  ///< Of the list of advisories in documents 
 /// A value on a line of its own; a note of several lines as a literal block.
 std::string field(std::string_view key, const std::string& value, std::size_t indent) {
   const std::string blanks(indent, ' ');
-  if (value.find('\n') == std::string::npos)
-    return fmt::format("{}{}: {}\n", blanks, key, codec::yaml_scalar(value));
+  if (value.find('\n') == std::string::npos) return fmt::format("{}{}: {}\n", blanks, key, codec::yaml_scalar(value));
   std::string out = fmt::format("{}{}: |-\n", blanks, key), line;
   const std::string text = value.substr(0, value.find_last_not_of('\n') + 1);
   for (std::size_t at = 0; at <= text.size();) {

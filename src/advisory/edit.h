@@ -10,8 +10,8 @@ namespace nacre::advisory {
 
 // Edits of a document's text. Each gives the whole new text: every byte that was there stays, comments too.
 
-/// `event` behind the last one of the advisory. kNotFound when no advisory has that id or alias; kConflict when an event
-/// there is later; kInvalid when the list of events is in flow style ("[…]"), which is to be changed by hand.
+/// `event` behind the last one of the advisory. kNotFound when no advisory has that id or alias; kConflict when an
+/// event there is later; kInvalid when the list of events is in flow style ("[…]"), which is to be changed by hand.
 Result<std::string> append_event(const Document& document, std::string_view vulnerability, const Event& event);
 
 /// `advisory` in its place by id. kConflict when the id or an alias is there already.

@@ -12,7 +12,9 @@ namespace {
 bool is_vulnerability_id(std::string_view id) {
   const std::size_t dash = id.find('-');
   if (dash == std::string_view::npos || dash < 2 || dash + 1 == id.size()) return false;
-  const auto good = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_' || c == ':' || c == '.'; };
+  const auto good = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == ':' || c == '.';
+  };
   if (!std::all_of(id.begin(), id.end(), good)) return false;
   if (!id.starts_with("CVE-")) return std::isupper(static_cast<unsigned char>(id[0])) != 0;
   return id.size() >= 13 && id[8] == '-' &&

@@ -91,7 +91,8 @@ Ordered in_order(const OsvRange& range, VersionOrder order) {
 Verdict judge_range(const OsvRange& range, VersionOrder order, std::string_view version) {
   const Ordered ordered = in_order(range, order);
   if (!ordered.fault.empty())
-    return {Verdict::Kind::kUnsure, {}, fmt::format("'{}' in its range is no {} version", ordered.fault, name_of(order))};
+    return {
+        Verdict::Kind::kUnsure, {}, fmt::format("'{}' in its range is no {} version", ordered.fault, name_of(order))};
   bool inside = false;
   std::string fixed;
   for (const OsvEvent* event : ordered.events) {
@@ -146,8 +147,7 @@ bool is_listed(const OsvAffected& affected, VersionOrder order, std::string_view
 }
 
 Verdict judge_commits(const OsvAffected& affected, const OsvRange& range) {
-  if (affected.versions.empty())
-    return {Verdict::Kind::kUnsure, {}, "it names commits alone, and lists no version"};
+  if (affected.versions.empty()) return {Verdict::Kind::kUnsure, {}, "it names commits alone, and lists no version"};
   const bool ends = std::any_of(range.events.begin(), range.events.end(), [](const OsvEvent& event) {
     return event.kind == OsvEvent::Kind::kFixed || event.kind == OsvEvent::Kind::kLastAffected;
   });
@@ -186,8 +186,7 @@ Json compact_osv(const OsvRecord& record) {
   out.set("id", record.id).set("modified", os::rfc3339(record.modified)).set("summary", record.summary);
   out.set("aliases", Json::strings(record.aliases));
   if (record.withdrawn) out.set("withdrawn", "yes");
-  if (!record.severity.empty())
-    out.set("database_specific", Json().set("severity", record.severity));
+  if (!record.severity.empty()) out.set("database_specific", Json().set("severity", record.severity));
   if (record.score) out.set("score", *record.score);
   for (const OsvAffected& affected : record.affected) {
     Json row, ranges = Json::array();
@@ -200,8 +199,7 @@ Json compact_osv(const OsvRecord& record) {
       ranges.push(part.set("events", std::move(events)));
     }
     row.set("ranges", std::move(ranges)).set("versions", Json::strings(affected.versions));
-    if (!affected.severity.empty())
-      row.set("ecosystem_specific", Json().set("severity", affected.severity));
+    if (!affected.severity.empty()) row.set("ecosystem_specific", Json().set("severity", affected.severity));
     list.push(std::move(row));
   }
   return out.set("affected", std::move(list));
@@ -219,11 +217,11 @@ Verdict judge_version(const OsvAffected& affected, std::string_view version) {
       // Ranges of versions beside it say more.
       one = affected.ecosystem.empty() || affected.ranges.size() == 1 ? judge_commits(affected, range) : Verdict{};
     else if (order == VersionOrder::kUnknown)
-      one = {Verdict::Kind::kUnsure, {}, fmt::format("the order of versions of {} is not known here", affected.ecosystem)};
+      one = {
+          Verdict::Kind::kUnsure, {}, fmt::format("the order of versions of {} is not known here", affected.ecosystem)};
     else if (!compare(order, version, version))
       one = {Verdict::Kind::kUnsure, {}, fmt::format("'{}' is no {} version", version, name_of(order))};
-    else
-      one = judge_range(range, order, version);
+    else one = judge_range(range, order, version);
     if (one.kind == Verdict::Kind::kAffected) return one;
     if (one.kind == Verdict::Kind::kUnsure) out = std::move(one);
   }
@@ -231,7 +229,8 @@ Verdict judge_version(const OsvAffected& affected, std::string_view version) {
 }
 
 std::string repository_key(std::string_view address) {
-  if (const std::size_t scheme = address.find("://"); scheme != std::string_view::npos) address.remove_prefix(scheme + 3);
+  if (const std::size_t scheme = address.find("://"); scheme != std::string_view::npos)
+    address.remove_prefix(scheme + 3);
   if (const std::size_t user = address.find('@'); user != std::string_view::npos && user < address.find('/'))
     address.remove_prefix(user + 1);
   while (address.ends_with('/')) address.remove_suffix(1);

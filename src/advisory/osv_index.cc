@@ -27,7 +27,7 @@ struct Header {
   std::int64_t newest = 0;
 };
 struct KeyRow {
-  std::uint64_t at = 0, first = 0;     ///< Of its text, and of its first run.
+  std::uint64_t at = 0, first = 0;  ///< Of its text, and of its first run.
   std::uint32_t size = 0, count = 0;
 };
 struct RunRow {
@@ -75,8 +75,8 @@ class Writer {
     std::vector<KeyRow> keys;
     std::vector<RunRow> runs;
     for (const auto& [key, rows] : keys_) {
-      keys.push_back({text_.size(), runs.size(), static_cast<std::uint32_t>(key.size()),
-                      static_cast<std::uint32_t>(rows.size())});
+      keys.push_back(
+          {text_.size(), runs.size(), static_cast<std::uint32_t>(key.size()), static_cast<std::uint32_t>(rows.size())});
       text_ += key;
       runs.insert(runs.end(), rows.begin(), rows.end());
     }
@@ -124,7 +124,8 @@ Result<std::vector<Found>> find_files(const std::vector<os::Path>& folders) {
   for (const os::Path& folder : folders) {
     std::error_code fault;
     std::filesystem::recursive_directory_iterator each(folder, fault), end;
-    if (fault) return os::system_error(fault.value(), fmt::format("read directory '{}' of OSV records", folder.string()));
+    if (fault)
+      return os::system_error(fault.value(), fmt::format("read directory '{}' of OSV records", folder.string()));
     for (; each != end; each.increment(fault)) {
       const std::string kind = each->path().extension().string();
       if ((kind != ".json" && kind != ".zip") || !each->is_regular_file(fault)) continue;
@@ -132,7 +133,8 @@ Result<std::vector<Found>> find_files(const std::vector<os::Path>& folders) {
       const auto time = each->last_write_time(fault).time_since_epoch().count();
       out.push_back({each->path(), fmt::format("{} {} {}\n", each->path().string(), size, time)});
     }
-    if (fault) return os::system_error(fault.value(), fmt::format("read directory '{}' of OSV records", folder.string()));
+    if (fault)
+      return os::system_error(fault.value(), fmt::format("read directory '{}' of OSV records", folder.string()));
   }
   std::sort(out.begin(), out.end(), [](const Found& a, const Found& b) { return a.line < b.line; });
   return out;

@@ -26,10 +26,11 @@ struct OsvHit {
 /// this machine; every offset is checked all the same.
 class OsvIndex {
  public:
-  /// The index of `folders`, from `cache` when it was made from the same files (paths, sizes, times of change), else made
-  /// anew: *.json, and *.json inside *.zip, at any depth. Files that are no OSV record are counted, and left out.
+  /// The index of `folders`, from `cache` when it was made from the same files (paths, sizes, times of change), else
+  /// made anew: *.json, and *.json inside *.zip, at any depth. Files that are no OSV record are counted, and left out.
   /// kNotFound for a folder that is not there or holds no record.
-  static Result<OsvIndex> open(const std::vector<os::Path>& folders, const os::Path& cache, const std::stop_token& stop);
+  static Result<OsvIndex> open(const std::vector<os::Path>& folders, const os::Path& cache,
+                               const std::stop_token& stop);
 
   /// Records on a package, withdrawn ones left out. `ecosystem` without release ("Debian"); PyPI names as normal.
   Result<std::vector<OsvHit>> on_package(std::string_view ecosystem, std::string_view name) const;
@@ -38,7 +39,7 @@ class OsvIndex {
   /// The record with this id or alias, and those that it is an alias of.
   Result<std::vector<OsvHit>> by_id(std::string_view id) const;
 
-  std::int64_t newest() const { return newest_; }   ///< When the newest record was changed: the date of the data.
+  std::int64_t newest() const { return newest_; }  ///< When the newest record was changed: the date of the data.
   std::uint64_t records() const { return records_; }
   std::uint64_t left_out() const { return left_out_; }  ///< JSON files that are no OSV record.
 

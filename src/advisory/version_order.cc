@@ -50,7 +50,8 @@ std::optional<Semver> read_semver(std::string_view text) {
   if (dash != std::string_view::npos) {
     out.before = split(text.substr(dash + 1), '.');
     for (const std::string& part : out.before)
-      if (part.empty() || !std::all_of(part.begin(), part.end(), [](char c) { return is_digit(c) || is_letter(c) || c == '-'; }))
+      if (part.empty() ||
+          !std::all_of(part.begin(), part.end(), [](char c) { return is_digit(c) || is_letter(c) || c == '-'; }))
         return std::nullopt;
   }
   std::string_view rest = text.substr(0, dash);
@@ -86,11 +87,11 @@ std::optional<Order> compare_semver(std::string_view left, std::string_view righ
 struct PythonVersion {
   std::string epoch = "0";
   std::vector<std::string> release;
-  int before = 3;                    ///< 0 dev of a release alone, then a, b, rc, none.
+  int before = 3;  ///< 0 dev of a release alone, then a, b, rc, none.
   std::string before_number = "0";
-  int after = 0;                     ///< Whether there is a post-release.
+  int after = 0;  ///< Whether there is a post-release.
   std::string after_number = "0";
-  int dev = 1;                       ///< 0: a development release.
+  int dev = 1;  ///< 0: a development release.
   std::string dev_number = "0";
   std::vector<std::string> local;
   bool has_local = false;
@@ -303,7 +304,9 @@ std::optional<DebianVersion> read_debian(std::string_view text) {
   const std::size_t dash = text.rfind('-');
   out.upstream = text.substr(0, dash);
   if (dash != std::string_view::npos) out.revision = text.substr(dash + 1);
-  const auto good = [](char c) { return is_digit(c) || is_letter(c) || std::string_view(".+-~:").find(c) != std::string_view::npos; };
+  const auto good = [](char c) {
+    return is_digit(c) || is_letter(c) || std::string_view(".+-~:").find(c) != std::string_view::npos;
+  };
   if (out.upstream.empty() || !std::all_of(text.begin(), text.end(), good)) return std::nullopt;
   return out;
 }
@@ -328,14 +331,22 @@ std::weak_ordering compare_maven(std::string_view left, std::string_view right);
 
 VersionOrder order_of_ecosystem(std::string_view ecosystem) {
   static constexpr std::pair<std::string_view, VersionOrder> kOrders[] = {
-      {"Alpine", VersionOrder::kApk},          {"Chainguard", VersionOrder::kApk},
-      {"Debian", VersionOrder::kDebian},       {"GitHub Actions", VersionOrder::kSemver},
-      {"Go", VersionOrder::kSemver},           {"Hex", VersionOrder::kSemver},
-      {"MinimOS", VersionOrder::kApk},         {"Maven", VersionOrder::kMaven},
-      {"Pub", VersionOrder::kSemver},          {"PyPI", VersionOrder::kPyPI},
-      {"RubyGems", VersionOrder::kRubyGems},   {"SwiftURL", VersionOrder::kSemver},
-      {"Ubuntu", VersionOrder::kDebian},       {"Wolfi", VersionOrder::kApk},
-      {"crates.io", VersionOrder::kSemver},    {"npm", VersionOrder::kSemver},
+      {"Alpine", VersionOrder::kApk},
+      {"Chainguard", VersionOrder::kApk},
+      {"Debian", VersionOrder::kDebian},
+      {"GitHub Actions", VersionOrder::kSemver},
+      {"Go", VersionOrder::kSemver},
+      {"Hex", VersionOrder::kSemver},
+      {"MinimOS", VersionOrder::kApk},
+      {"Maven", VersionOrder::kMaven},
+      {"Pub", VersionOrder::kSemver},
+      {"PyPI", VersionOrder::kPyPI},
+      {"RubyGems", VersionOrder::kRubyGems},
+      {"SwiftURL", VersionOrder::kSemver},
+      {"Ubuntu", VersionOrder::kDebian},
+      {"Wolfi", VersionOrder::kApk},
+      {kCratesEcosystem, VersionOrder::kSemver},
+      {"npm", VersionOrder::kSemver},
   };
   const std::string_view name = ecosystem.substr(0, ecosystem.find(':'));
   for (const auto& [known, order] : kOrders)

@@ -10,13 +10,18 @@ namespace nacre::advisory {
 /// How an ecosystem orders its versions.
 enum class VersionOrder {
   kUnknown,   ///< Not known here: nothing is compared, and whoever asks says so.
-  kSemver,    ///< Semantic Versioning 2.0: Go, npm, crates.io, Hex, Pub, SwiftURL, and ranges of type SEMVER.
+  kSemver,    ///< Semantic Versioning 2.0: Go, npm, Rust's crates, Hex, Pub, SwiftURL, and ranges of type SEMVER.
   kPyPI,      ///< PEP 440.
   kMaven,     ///< Maven's ComparableVersion.
   kRubyGems,  ///< Gem::Version.
   kDebian,    ///< deb-version(7): Debian and Ubuntu.
   kApk,       ///< apk-tools: Alpine, Wolfi, Chainguard, and packages of ours.
 };
+
+/// OSV's name for the ecosystem of Rust's crates; in two parts, since it is a host's name, too.
+inline constexpr std::string_view kCratesEcosystem =
+    "crates"
+    ".io";
 
 /// By OSV's name, release suffix aside ("Debian:12", "Alpine:v3.20").
 VersionOrder order_of_ecosystem(std::string_view ecosystem);

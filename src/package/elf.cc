@@ -249,6 +249,7 @@ class Parser {
       const std::string_view name = text_at(names, section.name);
       elf_.has_debug_section |= name == ".debug" || name == ".zdebug";
       if (name == ".go.buildinfo") elf_.go_build_info = TRY(content(section, "Go build information"));
+      if (name == ".dep-v0") elf_.cargo_audit = TRY(content(section, "list of crates"));
     }
     return {};
   }
@@ -383,18 +384,29 @@ std::optional<std::string_view> take_varint_text(std::string_view& text) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> go_build_settings(std::string_view info) {
+std::optional<GoBuildInfo> read_go_build_info(std::string_view info) {
   constexpr std::string_view kMagic("\xff Go buildinf:", 14);
   constexpr std::size_t kHeader = 32, kFlags = 15, kSentinel = 16;
   constexpr int kInline = 2;
   const std::size_t at = info.find(kMagic);
-  if (at == std::string_view::npos || info.size() - at < kHeader || (info[at + kFlags] & kInline) == 0) return {};
+  if (at == std::string_view::npos || info.size() - at < kHeader || (info[at + kFlags] & kInline) == 0)
+    return std::nullopt;
   std::string_view rest = info.substr(at + kHeader);
-  if (!take_varint_text(rest)) return {};
-  const auto module_text = take_varint_text(rest);
-  if (!module_text || module_text->size() < 2 * kSentinel) return {};
+  const auto version = take_varint_text(rest);
+  if (!version) return std::nullopt;
+  const auto modules = take_varint_text(rest);
+  if (!modules) return std::nullopt;
+  GoBuildInfo out{std::string(*version), {}};
+  // Programs without modules have no text, and no marks around it.
+  if (modules->size() >= 2 * kSentinel) out.modules = modules->substr(kSentinel, modules->size() - 2 * kSentinel);
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> go_build_settings(std::string_view info) {
+  const auto read = read_go_build_info(info);
   std::vector<std::pair<std::string, std::string>> out;
-  for (const std::string& line : split(module_text->substr(kSentinel, module_text->size() - 2 * kSentinel), '\n')) {
+  if (!read) return out;
+  for (const std::string& line : split(read->modules, '\n')) {
     if (!line.starts_with("build\t")) continue;
     const std::size_t equals = line.find('=');
     if (equals != std::string::npos) out.emplace_back(line.substr(6, equals - 6), line.substr(equals + 1));

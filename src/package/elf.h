@@ -3,6 +3,7 @@
 #include "base/result.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,7 @@ struct Elf {
   bool has_debug_section = false;     ///< A section named exactly ".debug" or ".zdebug".
   bool has_sections = false;          ///< Has section headers: without, nothing is said of symbols and Go.
   std::string_view go_build_info;     ///< Content of .go.buildinfo, a view into the bytes given.
+  std::string_view cargo_audit;       ///< Content of .dep-v0 (cargo auditable), likewise.
   std::vector<ElfSymbol> imports;     ///< Undefined dynamic symbols.
   std::vector<ElfSymbol> exports;     ///< Defined global and weak dynamic symbols.
 };
@@ -56,5 +58,12 @@ Result<Elf> read_elf(std::string_view bytes, ElfParts parts = ElfParts::kWithSym
 /// Settings that the Go tool recorded ("CGO_ENABLED" -> "1"), from `go_build_info`; empty when there are none. Those
 /// of Go before 1.18, which kept none, are not read.
 std::vector<std::pair<std::string, std::string>> go_build_settings(std::string_view go_build_info);
+
+/// What the Go tool recorded of a program (Go 1.18 and newer): its version of Go ("go1.22.5") and the text of lines
+/// "path\t…", "mod\tPATH\tVERSION", "dep\t…", "=>\t…", "build\t…". Nothing when there is none, or it is malformed.
+struct GoBuildInfo {
+  std::string go_version, modules;
+};
+std::optional<GoBuildInfo> read_go_build_info(std::string_view go_build_info);
 
 }  // namespace nacre::package
