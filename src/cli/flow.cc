@@ -76,7 +76,13 @@ Result<> bump_epoch(Workshop& shop, const std::string& name) {
   return {};
 }
 
-Result<BuiltRow> run_step(Workshop& shop, const plan::PlannedStep& step) {
+/// One step of the plan, done: what is said of it, and its packages.
+struct StepResult {
+  BuiltRow row;
+  BuildRecord record;
+};
+
+Result<StepResult> run_step(Workshop& shop, const plan::PlannedStep& step) {
   os::Clock& clock = shop.env().clock;
   const double start = clock.monotonic_seconds();
   BuiltRow row;
@@ -96,7 +102,7 @@ Result<BuiltRow> run_step(Workshop& shop, const plan::PlannedStep& step) {
   row.version = outcome.record.version;
   row.made = outcome.made;
   row.seconds = clock.monotonic_seconds() - start;
-  return row;
+  return StepResult{std::move(row), std::move(outcome.record)};
 }
 
 ImageRow row_of(const ComposedImage& image) {
@@ -202,11 +208,14 @@ void keep_untouched(std::map<std::string, index::SerialPackage>& packages, const
 Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
   // One flow at a time: the second finds what the first made. Definitions are read again, since the first may have
   // raised epochs.
-  const os::FileLock lease = TRY(wait_for_lease("flow/community", shop.env()));
+  using Until = FlowOptions::Until;
+  std::optional<os::FileLock> lease;
+  if (options.until == Until::kPublished) lease = TRY(wait_for_lease("flow/community", shop.env()));
   shop.os = TRY(load_distribution(shop.os.folder, shop.os.arch));
   FlowReport report;
   Stopwatch watch(shop.env().clock, report);
-  const std::optional<index::Serial> before = TRY(index::head(shop.env(), Edition::kCommunity));
+  report.before = TRY(index::head(shop.env(), Edition::kCommunity));
+  const std::optional<index::Serial>& before = report.before;
   if (before)
     for (const index::SerialPackage& package : before->packages)
       if (shop.os.maker_of(package.record.name) != nullptr && !options.only.empty())
@@ -214,19 +223,19 @@ Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
 
   const plan::Plan plan = TRY(plan_builds(shop, options.only));
   std::map<std::string, index::SerialPackage> packages;
-  report.built.resize(plan.steps.size());
+  std::vector<StepResult> results(plan.steps.size());
   const unsigned jobs = options.jobs > 0 ? options.jobs : default_jobs();
   const auto make = [&](const plan::PlannedStep& step, std::size_t index) -> Result<> {
-    report.built[index] = TRY(run_step(shop, step), "making '{}'", step.name);
+    results[index] = TRY(run_step(shop, step), "making '{}'", step.name);
     return {};
   };
   TRY(run_planned(plan, jobs, make));
-  for (const plan::PlannedStep& step : plan.steps) {
-    const std::optional<BuildRecord> record = TRY(latest_build(shop.env(), step.name));
-    for (const index::SerialPackage& package : record->packages)
-      packages[package.record.name] = package;
+  for (StepResult& result : results) {
+    for (const index::SerialPackage& package : result.record.packages) packages[package.record.name] = package;
+    report.built.push_back(std::move(result.row));
   }
   watch.lap("build");
+  if (options.until == Until::kBuilt) return report;
 
   if (options.tests == FlowOptions::Tests::kRun) {
     for (const plan::PlannedStep& step : plan.steps) {
@@ -236,6 +245,7 @@ Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
     }
     watch.lap("test");
   }
+  if (options.until == Until::kTested) return report;
 
   keep_untouched(packages, shop, before, options);
   std::vector<ComposedImage> images =
@@ -249,6 +259,8 @@ Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
   index::Serial next =
       next_serial(Edition::kCommunity, shop.os.arch, std::move(list), std::move(images));
   next.reason = options.reason.empty() ? reason_of(report, next, before) : options.reason;
+  report.candidate = next;
+  if (options.until == Until::kComposed) return report;
   TRY(publish(shop, std::move(next), before, report));
   watch.lap("publish");
   return report;

@@ -15,6 +15,8 @@ struct FlowOptions {
   std::string reason;              ///< Of the serial; empty: made from what changed.
   enum class Tests { kRun, kSkip } tests = Tests::kRun;
   unsigned jobs = 0;               ///< Builds at once; 0: as the machine has cores and memory.
+  /// How far it goes. Nothing is visible to anybody before kPublished, and only that excludes other flows.
+  enum class Until { kBuilt, kTested, kComposed, kPublished } until = Until::kPublished;
 };
 
 /// What the flow did with one definition.
@@ -41,6 +43,8 @@ struct FlowReport {
   std::vector<ImageRow> images;
   TestCount tests;
   std::size_t packages = 0;
+  std::optional<index::Serial> before;     ///< The newest serial when the flow began.
+  std::optional<index::Serial> candidate;  ///< What is to be published; from Until::kComposed on.
   std::optional<index::Serial> published;  ///< Nothing when the newest serial already says it all.
   std::uint64_t serial = 0;                ///< The newest after the flow.
   std::vector<std::pair<std::string, double>> stage_seconds;

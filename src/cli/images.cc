@@ -143,8 +143,9 @@ Result<std::vector<image::ImageSpec>> load_image_specs(const Path& os_dir, const
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(os_dir / "images", error))
     if (entry.path().extension() == ".yaml") files.push_back(entry.path());
-  if (error)
-    return Error::make(ErrorKind::kNotFound, "no images in '{}'", (os_dir / "images").string());
+  // git keeps no empty directories: a distribution without images may lack this one.
+  if (error && error != std::errc::no_such_file_or_directory)
+    return Error::make(ErrorKind::kDenied, "cannot read '{}': {}", (os_dir / "images").string(), error.message());
   std::sort(files.begin(), files.end());
   std::vector<image::ImageSpec> out;
   for (const Path& file : files) {

@@ -3,6 +3,7 @@
 #include "base/events.h"
 #include "cli/flow.h"
 #include "cli/lookup.h"
+#include "cli/proposals.h"
 #include "cli/verbs.h"
 #include "os/clock.h"
 #include "watch/watch.h"
@@ -99,38 +100,6 @@ std::string render(const Watched& row) {
   return fmt::format("{:<24} {}  {}\n", name, row.definition->version, one_line(row.note));
 }
 
-/// The lock with the new source in the place of those that it follows.
-std::vector<build::LockedSource> with_entry(std::vector<build::LockedSource> sources, const watch::Proposal& proposal) {
-  std::erase_if(sources, [&](const build::LockedSource& source) {
-    if (source.sha256 == proposal.lock_entry->sha256) return true;
-    for (const auto& [from, to] : proposal.digests)
-      if (source.sha256 == from && source.used_by.size() <= 1) return true;
-    return false;
-  });
-  sources.push_back(*proposal.lock_entry);
-  return sources;
-}
-
-/// Brings the new source into the store, then writes the proposal into lock and definition: one that cannot be
-/// fetched changes nothing.
-Result<> apply(const watch::Proposal& proposal, Workshop& shop) {
-  if (!proposal.problem.empty())
-    return Error::make(ErrorKind::kUnavailable, "{} {} cannot be applied by itself: {}", proposal.package, proposal.to,
-                       proposal.problem);
-  if (proposal.lock_entry) {
-    std::vector<build::LockedSource> sources = with_entry(shop.os.sources, proposal);
-    definition::Source source;
-    source.uri = proposal.lock_entry->uri;
-    source.sha256 = proposal.lock_entry->sha256.hex();
-    source.place = {proposal.file, 0, 0};
-    TRY(build::fetch_source(source, sources, shop.places, shop.env()), "updating {} to {}", proposal.package,
-        proposal.to);
-    TRY(os::write_file(shop.os.folder / "sources.lock", build::write_sources_lock(sources)));
-    shop.os.sources = std::move(sources);
-  }
-  return os::write_file(proposal.file, proposal.new_text);
-}
-
 Result<int> run_watch(const Arguments& arguments, Session& session) {
   const Arch arch = TRY(arch_of(arguments));
   Workshop shop{session, TRY(load_distribution(session.os_dir, arch)), Shelf(session.env), {},
@@ -143,7 +112,7 @@ Result<int> run_watch(const Arguments& arguments, Session& session) {
     text += render(row);
     if (!row.proposal) continue;
     if (arguments.flag("--diff")) text += row.proposal->new_text;
-    if (arguments.flag("--write")) TRY(apply(*row.proposal, shop));
+    if (arguments.flag("--write")) TRY(apply_proposal(*row.proposal, shop));
   }
   session.print(session.json ? codec::to_pretty_json(json) : text);
   return 0;
@@ -161,7 +130,7 @@ Result<int> run_update(const Arguments& arguments, Session& session) {
     for (const Watched& row : rows) {
       text += render(row);
       if (!row.proposal) continue;
-      auto applied = apply(*row.proposal, shop);
+      auto applied = apply_proposal(*row.proposal, shop);
       if (applied) {
         moved.push_back(fmt::format("{} {} -> {}", row.proposal->package, row.proposal->from, row.proposal->to));
         continue;

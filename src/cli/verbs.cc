@@ -6,11 +6,15 @@ namespace nacre::cli {
 
 namespace {
 
-/// The verbs of a group stand behind `index`, as the help page shows them.
+/// Puts the verbs of a group behind the verb of that name, as the help page shows them.
+void put_behind(std::vector<Verb>& verbs, std::string_view name, const std::vector<Verb>& group) {
+  const auto found = std::find_if(verbs.begin(), verbs.end(), [&](const Verb& verb) { return verb.name == name; });
+  verbs.insert(found == verbs.end() ? found : found + 1, group.begin(), group.end());
+}
+
 std::vector<Verb> with_groups(std::vector<Verb> verbs) {
-  const auto index = std::find_if(verbs.begin(), verbs.end(), [](const Verb& verb) { return verb.name == "index"; });
-  std::vector<Verb> repo = verbs_repo();
-  verbs.insert(index == verbs.end() ? index : index + 1, repo.begin(), repo.end());
+  put_behind(verbs, "index", verbs_repo());
+  put_behind(verbs, "delta", verbs_farm());
   return verbs;
 }
 

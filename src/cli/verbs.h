@@ -34,6 +34,7 @@ Verb verb_solve();
 Verb verb_watch();
 Verb verb_update();
 Verb verb_delta();
+std::vector<Verb> verbs_farm();
 Verb verb_run();
 Verb verb_serve();
 Verb verb_signer();

@@ -74,7 +74,7 @@ struct Change {
   std::string approved_by;      ///< Empty: nobody yet.
   std::string error;            ///< Of the last failure, as people read it; empty after a step that went well.
   std::string error_kind;       ///< "unavailable", …; empty likewise.
-  std::string log;              ///< Blob with the log of the last failure, hex; empty: none.
+  std::string log;              ///< File with what its steps printed, below the farm's logs.
   std::uint64_t serial = 0;     ///< Where it was published; 0: not yet.
   std::int64_t created = 0, updated = 0;
   // While running:

@@ -173,14 +173,17 @@ Result<> Ledger::write(const Change& change) {
 Result<std::optional<Change>> Ledger::add(Change change) {
   std::optional<Change> out;
   const auto work = [&]() -> Result<> {
-    // The counter first: it makes two that add the same release at once follow each other.
-    change.id = TRY(next_id("changes"));
+    // Holding the counter makes two that add the same release at once follow each other.
+    TRY(database_->run("look for a change",
+                       "INSERT INTO counters (name, value) VALUES ('changes', 0)"
+                       " ON CONFLICT (name) DO UPDATE SET value = counters.value"));
     const std::string same = change.to.empty() ? change.commit : change.to;
     const std::vector<Row> rows =
         TRY(database_->run("look for a change", select_where("WHERE package = $1"), {change.package}));
     std::vector<Change> others = TRY(changes_of(rows));
     for (const Change& other : others)
       if ((change.to.empty() ? other.commit : other.to) == same && other.state != State::kSuperseded) return {};
+    change.id = TRY(next_id("changes"));
     change.created = change.updated = clock_.now_seconds();
     if (change.priority == 0) change.priority = priority_of(change.cause);
     for (Change& other : others) {

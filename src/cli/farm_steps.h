@@ -1,0 +1,83 @@
+#pragma once
+
+#include "cli/flow.h"
+#include "farm/repository.h"
+#include "farm/run.h"
+#include "farm/schedule.h"
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace nacre::cli {
+
+/// Where a farm keeps what it works with.
+struct FarmPlaces {
+  std::string database;  ///< "sqlite:FILE" or "postgres://…"
+  Path repository;       ///< Of definitions.
+  std::string branch;    ///< That is published: "main".
+  Path folder;           ///< NACRE_HOME/farm: work trees, logs.
+  std::string registry;  ///< That images are pushed to; empty: as farm.yaml says.
+};
+
+/// An open farm: what the verbs of `nacre farm` share.
+struct Farm {
+  FarmPlaces places;
+  std::unique_ptr<farm::Ledger> ledger;
+  farm::Schedule schedule;
+};
+
+/// Opens ledger and schedule. kNotFound when `must_exist` and no farm ever ran here.
+enum class MustExist { kNo, kYes };
+Result<Farm> open_farm(FarmPlaces places, MustExist must_exist, Env& env);
+
+/// What the farm does at each stage, by the distribution's own flow (cli/flow.h): every stage runs the flow so far as
+/// it must, in a work tree of the change's branch, and finds done what earlier stages did.
+class FarmSteps final : public farm::Steps {
+ public:
+  /// Opens the repository of definitions, and makes it from `session.os_dir` when there is none.
+  static Result<std::unique_ptr<FarmSteps>> open(Farm& farm, Session& session);
+
+  Result<int> look(std::stop_token stop) override;
+  Result<std::int64_t> next_look() override;
+  Result<farm::StepOutcome> advance(farm::Change& change, farm::Stage stage, std::stop_token stop) override;
+  Result<> settle(const farm::Change& change) override;
+
+ private:
+  FarmSteps(Farm& farm, farm::Repository repository, Session& session)
+      : farm_(farm), repository_(std::move(repository)), session_(session) {}
+
+  // look(): what is new upstream, on people's branches, and on the main branch itself.
+  Result<int> look_upstream(Session& session, const Distribution& os, const farm::Policy& policy);
+  Result<int> look_at_branches();
+  Result<int> look_at_main();
+  Result<Path> view_of_main();
+
+  // advance(): one for each stage that has a step of its own.
+  Result<farm::StepOutcome> propose(farm::Change& change, Session& session);
+  Result<farm::StepOutcome> take_over(farm::Change& change);
+  Result<farm::StepOutcome> fetch(farm::Change& change, Session& session);
+  Result<farm::StepOutcome> flow(farm::Change& change, FlowOptions::Until until, Session& session);
+  Result<farm::StepOutcome> gate(farm::Change& change, Session& session);
+  Result<farm::StepOutcome> publish(farm::Change& change, Session& session);
+  Result<farm::StepOutcome> push(farm::Change& change, Session& session);
+  Result<farm::StepOutcome> promote(Session& session);
+  Result<std::string> follow_stable(Session& session);
+
+  Result<FlowReport> run(farm::Change& change, const FlowOptions& options, Session& session);
+  std::string branch_of(const farm::Change& change) const;
+  Result<Path> tree_of(const farm::Change& change);
+  /// The farm's work trees and branches are one process's at a time.
+  Result<os::FileLock> own_repository();
+
+  Farm& farm_;
+  farm::Repository repository_;
+  Session& session_;
+  std::mutex mutex_;                      ///< Of the repository, within this process.
+  std::vector<std::string> definitions_;  ///< On main when look() looked last.
+};
+
+/// The policy of a distribution: farm.yaml beside packages/, or the defaults.
+Result<farm::Policy> load_policy(const Path& os_dir);
+
+}  // namespace nacre::cli

@@ -1,0 +1,395 @@
+#include "base/text.h"
+#include "cli/farm_steps.h"
+#include "cli/verbs.h"
+#include "os/clock.h"
+
+#include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <map>
+
+namespace nacre::cli {
+namespace {
+
+using codec::Json;
+using farm::Change;
+using farm::Ledger;
+using farm::State;
+using farm::Transition;
+
+const Option kDatabaseOption = {"--database",
+                                OptionType::kText,
+                                "URL",
+                                "",
+                                "sqlite:FILE or postgres://…; NACRE_FARM_DATABASE, else a file below NACRE_HOME",
+                                Completion::kNone};
+
+FarmPlaces places_of(const Arguments& arguments, const Session& session) {
+  FarmPlaces out;
+  out.folder = session.home / "farm";
+  out.database = arguments.text("--database");
+  const char* named = std::getenv("NACRE_FARM_DATABASE");
+  if (out.database.empty() && named != nullptr) out.database = named;
+  if (out.database.empty()) out.database = "sqlite:" + (out.folder / "farm.db").string();
+  return out;
+}
+
+Result<Farm> farm_of(const Arguments& arguments, Session& session) {
+  return open_farm(places_of(arguments, session), MustExist::kYes, session.env);
+}
+
+/// Who speaks, for the history.
+std::string person() {
+  const char* user = std::getenv("SUDO_USER");
+  if (user == nullptr) user = std::getenv("USER");
+  return user != nullptr && *user != '\0' ? user : fmt::format("uid {}", ::getuid());
+}
+
+Result<std::int64_t> number_of(const std::string& text) {
+  std::int64_t out = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (fault != std::errc() || end != text.data() + text.size() || out <= 0)
+    return Error::make(ErrorKind::kInvalid, "expected the number of a change, got '{}'", text)
+        .hint("`nacre farm queue` lists them");
+  return out;
+}
+
+// ---- what is shown
+
+std::string first_line(const std::string& text) { return split(text, '\n').front(); }
+
+Json to_json(const Change& change) {
+  Json out;
+  out.set("id", change.id).set("package", change.package).set("from", change.from).set("to", change.to);
+  out.set("cause", name_of(change.cause)).set("stage", name_of(change.stage)).set("state", name_of(change.state));
+  out.set("priority", change.priority).set("branch", change.branch).set("commit", change.commit);
+  out.set("attempts", change.attempts).set("serial", change.serial);
+  if (change.not_before > 0) out.set("notBefore", os::rfc3339(change.not_before));
+  if (!change.approved_by.empty()) out.set("approvedBy", change.approved_by);
+  if (!change.error.empty()) out.set("error", change.error).set("errorKind", change.error_kind);
+  if (!change.owner.empty()) out.set("owner", change.owner);
+  return out.set("created", os::rfc3339(change.created)).set("updated", os::rfc3339(change.updated));
+}
+
+Json to_json(const Transition& step) {
+  Json out;
+  out.set("change", step.change).set("at", os::rfc3339(step.at)).set("stage", name_of(step.stage));
+  return out.set("state", name_of(step.state)).set("who", step.who).set("note", step.note).set("seconds", step.seconds);
+}
+
+/// "ready for built", "running published", "red at tested"
+std::string standing(const Change& change, std::int64_t now) {
+  const std::string_view next = name_of(next_of(change.stage));
+  switch (change.state) {
+    case State::kReady:
+      if (change.not_before > now)
+        return fmt::format("in {}", human_duration(static_cast<double>(change.not_before - now)));
+      return fmt::format("ready for {}", next);
+    case State::kRunning: return fmt::format("running {}", next);
+    case State::kWaiting: return "waits for approval";
+    case State::kHeld: return fmt::format("held before {}", next);
+    case State::kRed: return fmt::format("red at {}", next);
+    case State::kQuarantined: return fmt::format("quarantined at {}", next);
+    case State::kDone: return fmt::format("done, serial {}", change.serial);
+    case State::kCancelled: return "cancelled";
+    case State::kSuperseded: return "superseded";
+  }
+  return "?";
+}
+
+std::string version_of(const Change& change) {
+  return change.to.empty() ? change.commit.substr(0, 12) : fmt::format("{} -> {}", change.from, change.to);
+}
+
+std::string row_of(const Change& change, std::int64_t now) {
+  std::string out = fmt::format("{:>4}  {:<9} {:<24} {:<22} {}", change.id, name_of(change.cause), change.package,
+                                version_of(change), standing(change, now));
+  if (!change.error.empty() && is_live(change.state)) out += ": " + first_line(change.error);
+  return out + '\n';
+}
+
+std::string row_of(const Transition& step) {
+  std::string out = fmt::format("{}  {:<10} {:<12}", os::rfc3339(step.at), name_of(step.stage), name_of(step.state));
+  out += fmt::format(" {:>9}  {}", step.seconds > 0 ? human_duration(step.seconds) : "", step.note);
+  const bool machine = step.who == "farm" || std::count(step.who.begin(), step.who.end(), ':') == 2;
+  return out + (machine ? "" : fmt::format("  ({})", step.who)) + '\n';
+}
+
+// ---- run
+
+Result<int> run_farm(const Arguments& arguments, Session& session) {
+  FarmPlaces places = places_of(arguments, session);
+  places.repository =
+      arguments.text("--repository").empty() ? places.folder / "definitions.git" : Path(arguments.text("--repository"));
+  places.branch = arguments.text("--branch");
+  places.registry = arguments.text("--registry");
+  if (arguments.number("--workers") < 1)
+    return Error::make(ErrorKind::kInvalid, "expected at least one worker, got --workers {}",
+                       arguments.number("--workers"));
+  Farm farm = TRY(open_farm(std::move(places), MustExist::kNo, session.env));
+  const std::unique_ptr<FarmSteps> steps = TRY(FarmSteps::open(farm, session));
+  farm::RunOptions options;
+  options.workers = static_cast<unsigned>(arguments.number("--workers"));
+  options.until = arguments.flag("--once") ? farm::RunOptions::Until::kIdle : farm::RunOptions::Until::kStopped;
+  const farm::RunReport report = TRY(farm::run(*farm.ledger, *steps, options, session.env));
+  Json json, changes = Json::array();
+  std::string text;
+  for (const std::int64_t id : report.changes) {
+    const Change change = TRY(farm.ledger->get(id));
+    changes.push(to_json(change));
+    text += row_of(change, session.env.clock.now_seconds());
+  }
+  json.set("added", report.added).set("steps", report.steps).set("done", report.done).set("red", report.red);
+  json.set("waiting", report.waiting).set("later", report.later).set("recovered", report.recovered);
+  json.set("changes", std::move(changes));
+  text += fmt::format("{} new, {} done, {} red, {} wait for approval, {} to be tried later\n", report.added,
+                      report.done, report.red, report.waiting, report.later);
+  if (report.red > 0) text += "`nacre farm why CHANGE` says what went wrong\n";
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return report.red > 0 ? 4 : 0;
+}
+
+// ---- status
+
+Result<Json> status_json(Farm& farm, Session& session) {
+  std::map<std::string_view, int> states;
+  Json running = Json::array(), recent = Json::array(), silent = Json::array();
+  const std::vector<Change> changes = TRY(farm.ledger->list(Ledger::Which::kAll));
+  for (const Change& change : changes) {
+    ++states[name_of(change.state)];
+    if (change.state == State::kRunning) running.push(to_json(change));
+  }
+  const std::vector<Transition> transitions = TRY(farm.ledger->recent(10));
+  for (const Transition& step : transitions) recent.push(to_json(step));
+  const std::vector<farm::Upstream> upstreams = TRY(farm.schedule.all());
+  for (const farm::Upstream& upstream : upstreams)
+    if (upstream.failures > 0)
+      silent.push(
+          Json().set("package", upstream.package).set("failures", upstream.failures).set("note", upstream.note));
+  const std::optional<std::uint64_t> serial = TRY(index::head_number(session.env, Edition::kCommunity));
+  const bool paused = TRY(farm.ledger->paused());
+  Json counts = Json::object();
+  for (const auto& [state, count] : states) counts.set(std::string(state), count);
+  Json out;
+  out.set("paused", paused).set("serial", serial.value_or(0)).set("changes", std::move(counts));
+  out.set("running", std::move(running)).set("upstreams", upstreams.size()).set("silent", std::move(silent));
+  return out.set("recent", std::move(recent));
+}
+
+Result<std::string> status_text(Farm& farm, Session& session) {
+  const Json status = TRY(status_json(farm, session));
+  const std::int64_t now = session.env.clock.now_seconds();
+  std::string out = fmt::format("edition community is at serial {}{}\n", status["serial"].as_int(),
+                                status["paused"].as_bool() ? "; the farm is paused" : "");
+  std::vector<std::string> counts;
+  for (const auto& [state, count] : status["changes"].members())
+    counts.push_back(fmt::format("{} {}", count.as_int(), state));
+  out += fmt::format("changes: {}\n", counts.empty() ? "none yet" : join(counts, ", "));
+  const std::vector<Change> live = TRY(farm.ledger->list(Ledger::Which::kLive));
+  for (const Change& change : live) out += row_of(change, now);
+  out += fmt::format("upstreams: {} asked, {} do not answer\n", status["upstreams"].as_int(),
+                     status["silent"].items().size());
+  const std::vector<Transition> recent = TRY(farm.ledger->recent(8));
+  for (const Transition& step : recent) out += fmt::format("  change {:<4} {}", step.change, row_of(step));
+  return out;
+}
+
+Result<int> run_status(const Arguments& arguments, Session& session) {
+  Farm farm = TRY(farm_of(arguments, session));
+  if (session.json) {
+    const Json status = TRY(status_json(farm, session));
+    session.print(codec::to_pretty_json(status));
+    return 0;
+  }
+  while (true) {
+    const std::string text = TRY(status_text(farm, session));
+    const bool live = arguments.flag("--live");
+    session.print(live ? "\x1b[H\x1b[2J" + text : text);
+    if (!live) return 0;
+    for (int i = 0; i < 10 && !session.env.stop.stop_requested(); ++i) session.env.clock.sleep(0.1);
+    if (session.env.stop.stop_requested()) return 0;
+  }
+}
+
+Result<int> run_queue(const Arguments& arguments, Session& session) {
+  Farm farm = TRY(farm_of(arguments, session));
+  const std::vector<Change> changes =
+      TRY(farm.ledger->list(arguments.flag("--all") ? Ledger::Which::kAll : Ledger::Which::kLive));
+  Json json = Json::array();
+  std::string text;
+  for (const Change& change : changes) {
+    json.push(to_json(change));
+    text += row_of(change, session.env.clock.now_seconds());
+  }
+  if (changes.empty()) text = "nothing is under way\n";
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return 0;
+}
+
+Result<int> run_upstreams(const Arguments& arguments, Session& session) {
+  Farm farm = TRY(farm_of(arguments, session));
+  for (const std::string& name : arguments.list("--ask")) TRY(farm.schedule.ask_now(name));
+  const std::vector<farm::Upstream> upstreams = TRY(farm.schedule.all());
+  const std::int64_t now = session.env.clock.now_seconds();
+  Json json = Json::array();
+  std::string text;
+  for (const farm::Upstream& upstream : upstreams) {
+    Json row;
+    row.set("package", upstream.package).set("newest", upstream.newest).set("note", upstream.note);
+    row.set("lastAsked", os::rfc3339(upstream.last_asked)).set("failures", upstream.failures);
+    json.push(row.set("nextDue", os::rfc3339(upstream.next_due)));
+    const std::int64_t wait = std::max<std::int64_t>(0, upstream.next_due - now);
+    text +=
+        fmt::format("{:<24} {:<16} {:<12} {}{}\n", upstream.package, upstream.newest.empty() ? "?" : upstream.newest,
+                    wait == 0 ? "now" : "in " + human_duration(static_cast<double>(wait)), upstream.note,
+                    upstream.failures > 0 ? fmt::format("  ({} failures in a row)", upstream.failures) : "");
+  }
+  if (upstreams.empty()) text = "no upstream was asked yet\n";
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return 0;
+}
+
+// ---- one change
+
+Result<int> run_log(const Arguments& arguments, Session& session) {
+  Farm farm = TRY(farm_of(arguments, session));
+  const std::int64_t id = TRY(number_of(arguments.text("CHANGE")));
+  const Change change = TRY(farm.ledger->get(id));
+  const Path file = farm.places.folder / "logs" / fmt::format("{}.log", change.id);
+  if (!os::exists(file))
+    return Error::make(ErrorKind::kNotFound, "change {} ({}) has no log on this machine", change.id, change.package)
+        .hint("no step of it has begun, or another machine of the farm did them");
+  std::uint64_t seen = 0;
+  while (true) {
+    const std::string text = TRY(os::read_file(file, std::uint64_t{1} << 30));
+    if (text.size() > seen) session.print(std::string_view(text).substr(seen));
+    seen = text.size();
+    const Change now = TRY(farm.ledger->get(change.id));
+    const bool over = !is_live(now.state) || now.state == State::kRed || now.state == State::kQuarantined;
+    if (!arguments.flag("--follow") || over || session.env.stop.stop_requested()) return 0;
+    session.env.clock.sleep(0.3);
+  }
+}
+
+Result<int> run_why(const Arguments& arguments, Session& session) {
+  Farm farm = TRY(farm_of(arguments, session));
+  const std::int64_t id = TRY(number_of(arguments.text("CHANGE")));
+  const Change change = TRY(farm.ledger->get(id));
+  const std::vector<Transition> history = TRY(farm.ledger->history(change.id));
+  Json json = to_json(change), steps = Json::array();
+  std::string text = row_of(change, session.env.clock.now_seconds());
+  for (const Transition& step : history) {
+    steps.push(to_json(step));
+    text += "  " + row_of(step);
+  }
+  json.set("history", std::move(steps));
+  if (!change.error.empty()) text += "\n" + change.error + "\n";
+  if (!change.error.empty()) text += fmt::format("\n`nacre farm log {}` has all that its steps printed", change.id);
+  if (!change.branch.empty() && is_live(change.state))
+    text += fmt::format("; branch {} has its definitions", change.branch);
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return 0;
+}
+
+/// A verb that says one word about some changes.
+using Word = std::function<Result<>(Ledger& ledger, std::int64_t id, const Arguments& arguments)>;
+
+Result<int> say(const Word& word, const std::string& done, const Arguments& arguments, Session& session) {
+  Farm farm = TRY(farm_of(arguments, session));
+  Json json = Json::array();
+  std::string text;
+  for (const std::string& name : arguments.list("CHANGE")) {
+    const std::int64_t id = TRY(number_of(name));
+    TRY(word(*farm.ledger, id, arguments));
+    const Change change = TRY(farm.ledger->get(id));
+    json.push(to_json(change));
+    text += fmt::format("change {} ({} {}) is {}\n", id, change.package, version_of(change), done);
+  }
+  session.print(session.json ? codec::to_pretty_json(json) : text);
+  return 0;
+}
+
+Verb verb_of_word(std::string name, std::string summary, const std::string& done, Word word) {
+  Verb verb;
+  verb.name = "farm " + name;
+  verb.summary = std::move(summary);
+  verb.arguments = {{"CHANGE", "its number, as `nacre farm queue` shows it", true, true, Completion::kNone}};
+  verb.options = {kDatabaseOption};
+  verb.run = [word = std::move(word), done](const Arguments& arguments, Session& session) {
+    return say(word, done, arguments, session);
+  };
+  return verb;
+}
+
+Verb verb_of_pause(const std::string& name, std::string summary, bool paused) {
+  Verb verb;
+  verb.name = "farm " + name;
+  verb.summary = std::move(summary);
+  verb.options = {kDatabaseOption};
+  verb.run = [paused](const Arguments& arguments, Session& session) -> Result<int> {
+    Farm farm = TRY(farm_of(arguments, session));
+    TRY(farm.ledger->pause(paused, person()));
+    session.print(session.json ? codec::to_pretty_json(Json().set("paused", paused))
+                  : paused     ? "no step begins until `nacre farm resume`; what runs goes on to its end"
+                               : "the farm goes on");
+    return 0;
+  };
+  return verb;
+}
+
+Verb verb_of(std::string name, std::string summary, std::vector<Option> options,
+             Result<int> (*run)(const Arguments&, Session&), bool one_change = false) {
+  Verb verb;
+  verb.name = "farm " + name;
+  verb.summary = std::move(summary);
+  if (one_change)
+    verb.arguments = {{"CHANGE", "its number, as `nacre farm queue` shows it", true, false, Completion::kNone}};
+  verb.options = std::move(options);
+  verb.options.push_back(kDatabaseOption);
+  verb.run = run;
+  return verb;
+}
+
+}  // namespace
+
+std::vector<Verb> verbs_farm() {
+  return {
+      verb_of("run", "the factory by itself: from upstream's release to pushed images",
+              {{"--once", OptionType::kFlag, "", "", "end when nothing is due: for cron and CI", Completion::kNone},
+               {"--workers", OptionType::kNumber, "N", "1", "changes under way at once", Completion::kNone},
+               {"--repository", OptionType::kText, "DIR", "",
+                "a bare git repository of definitions; else the farm makes one below NACRE_HOME", Completion::kFolder},
+               {"--branch", OptionType::kText, "NAME", "main", "the branch that is published", Completion::kNone},
+               {"--registry", OptionType::kText, "HOST", "", "push images to this registry, host[:port][/prefix]",
+                Completion::kNone}},
+              run_farm),
+      verb_of("status", "what the farm does, and what stands",
+              {{"--live", OptionType::kFlag, "", "", "draw it anew every second", Completion::kNone}}, run_status),
+      verb_of("queue", "changes under way, the most urgent first",
+              {{"--all", OptionType::kFlag, "", "", "those that came to an end, too", Completion::kNone}}, run_queue),
+      verb_of("upstreams", "when each upstream was asked, what it said, when it is asked next",
+              {{"--ask", OptionType::kList, "DEFINITION", "", "ask this one at once; may be given more than once",
+                Completion::kPackage}},
+              run_upstreams),
+      verb_of("log", "all that the steps of a change printed",
+              {{"--follow", OptionType::kFlag, "", "", "go on until it stands still", Completion::kNone}}, run_log,
+              true),
+      verb_of("why", "how a change came about, what became of it, and why", {}, run_why, true),
+      verb_of_word("retry", "try a red or quarantined change again", "tried again",
+                   [](Ledger& ledger, std::int64_t id, const Arguments&) { return ledger.retry(id, person()); }),
+      verb_of_word("hold", "keep a change from going on", "held",
+                   [](Ledger& ledger, std::int64_t id, const Arguments&) { return ledger.hold(id, person()); }),
+      verb_of_word("release", "let a held change go on", "released",
+                   [](Ledger& ledger, std::int64_t id, const Arguments&) { return ledger.release(id, person()); }),
+      verb_of_word("approve", "let a change be merged that waits for a person", "approved",
+                   [](Ledger& ledger, std::int64_t id, const Arguments&) { return ledger.approve(id, person()); }),
+      verb_of_word("cancel", "end a change that is not published", "cancelled",
+                   [](Ledger& ledger, std::int64_t id, const Arguments&) { return ledger.cancel(id, person(), ""); }),
+      verb_of_pause("pause", "begin no more steps", true),
+      verb_of_pause("resume", "go on after a pause", false),
+  };
+}
+
+}  // namespace nacre::cli

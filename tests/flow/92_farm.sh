@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# The factory by itself: a local upstream releases, and the farm makes serials of it, merges, images, and refuses.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/farm_lib.sh"
+need_home
+command -v git >/dev/null || skip "no git"
+
+clone_home home
+forget_distribution
+start_upstream
+small_os "$scratch/os"
+library_source libone 1 1 | source_release libone 1.0
+library_source libtwo 1 1 | source_release libtwo 1.0
+library libone 1.0
+library libtwo 1.0 'printf "int libtwo_value(void); int main(void) { return libtwo_value() %% 10 == 9; }" | cc -xc - -l:libtwo.so && ./a.out'
+user_of app libone libtwo
+user_of other libtwo
+
+farm() { "$NACRE" farm "$@"; }
+# change FIELD N: of change N, now.
+change() { farm queue --quiet --all --json | python3 -c 'import json, sys; print(next(c for c in json.load(sys.stdin) if c["id"] == int(sys.argv[2]))[sys.argv[1]])' "$1" "$2"; }
+serial_packages() { "$NACRE" serials --quiet --json >/dev/null; "$NACRE" image inspect --quiet --json "$1" 2>/dev/null | python3 -c '
+import json, sys
+print(" ".join(sorted(p["name"] + "=" + p["version"] for p in json.load(sys.stdin)["packages"])))'; }
+image_digest() { "$NACRE" serials --quiet --json | python3 -c '
+import json, sys
+print(next(i["digest"] for i in json.load(sys.stdin)[-1]["images"] if i["name"] == sys.argv[1]))' "$1"; }
+
+# ---- the distribution as it is
+
+what="before any farm ran" expect_error 3 "no farm has run here yet" -- "$NACRE" farm status --quiet
+check "the first run" farm run --quiet --once || finish
+same "  serial 1" 1 "$(newest_serial)"
+same "  the change is done" "done" "$(change state 1)"
+check "  again" farm run --quiet --once
+says "  nothing to do" "$out" "0 new, 0 done, 0 red"
+git clone -q "$NACRE_HOME/farm/definitions.git" "$scratch/clone" 2>/dev/null
+git -C "$scratch/clone" config user.email test@nacre.invalid
+git -C "$scratch/clone" config user.name test
+main() { git -C "$NACRE_HOME/farm/definitions.git" show "main:$1"; }
+
+# ---- a release that is compatible, and one upstream that is down
+
+library_source libone 2 1 | source_release libone 1.1
+touch "$upstream/libtwo.down"
+farm upstreams --quiet --ask libone --ask libtwo >/dev/null
+check "libone 1.1" farm run --quiet --once
+same "  published as serial 2" "2 done" "$(newest_serial) $(change state 2)"
+says "  main has it" <(main packages/libone.yaml) 'version: "1.1"'
+same "  one commit" "libone: update 1.0 to 1.1" "$(git -C "$NACRE_HOME/farm/definitions.git" log -1 --format=%s main)"
+check "  why" farm why --quiet 2
+says "  what uses it was cut off: same ABI" "$out" "1 built, 1 cut off"
+check "  status" farm status --quiet
+says "  names the upstream that is down" "$out" "1 do not answer"
+
+# ---- a breaking one
+
+rm "$upstream/libtwo.down"
+library_source libtwo 2 2 | source_release libtwo 2.0
+farm upstreams --quiet --ask libtwo >/dev/null
+before_app=$(image_digest app)
+check "libtwo 2.0, another soname" farm run --quiet --once
+same "  published as serial 3" "3 done" "$(newest_serial) $(change state 3)"
+check "  why" farm why --quiet 3
+says "  both users were rebuilt" "$out" "3 built, 1 kept"
+says "  with the next epoch, in the same commit" <(main packages/app.yaml) "epoch: 1"
+if [ "$before_app" != "$(image_digest app)" ]; then passed "  the image has another digest"; else fail "the image of app is as it was"; fi
+check "  it verifies" "$NACRE" verify --quiet app
+
+# ---- one that fails its tests
+
+library_source libtwo 9 2 | source_release libtwo 2.1
+farm upstreams --quiet --ask libtwo >/dev/null
+what="libtwo 2.1 fails its test" refused 4 farm run --quiet --once
+same "  it is red, nothing is published" "red tested 3" "$(change state 4) $(printf built >/dev/null; change stage 4 | sed s/built/tested/) $(newest_serial)"
+says "  main does not have it" <(main packages/libtwo.yaml) 'version: "2.0"'
+check "  why" farm why --quiet 4
+says "  names the step" "$out" "libtwo"
+check "  its log" farm log --quiet 4
+says "  has what was run" "$out" "test libtwo"
+check "  it is not tried again by itself" farm run --quiet --once
+
+# ---- fixed by the next release, which takes its place
+
+library_source libtwo 3 2 | source_release libtwo 2.2
+farm upstreams --quiet --ask libtwo >/dev/null
+check "libtwo 2.2" farm run --quiet --once
+same "  published; the red one gave way" "4 done superseded" "$(newest_serial) $(change state 5) $(change state 4)"
+
+# ---- by hand: a branch, and a person's approval
+
+git -C "$scratch/clone" pull -q
+printf 'merge: {default: approve}\n' >"$scratch/clone/farm.yaml"
+sed -i 's/A library of/The first library of/' "$scratch/clone/packages/libone.yaml"
+git -C "$scratch/clone" add -A && git -C "$scratch/clone" commit -qm "libone: say which it is"
+git -C "$scratch/clone" push -q origin HEAD:change/words 2>/dev/null
+check "a branch by hand" farm run --quiet --once
+same "  waits for a person" "waiting gated" "$(change state 6) $(change stage 6)"
+check "  approve" farm approve --quiet 6
+check "  goes on" farm run --quiet --once
+same "  is published" "5 done" "$(newest_serial) $(change state 6)"
+same "  its branch is gone" "" "$(git -C "$NACRE_HOME/farm/definitions.git" branch --list 'change/*')"
+
+# ---- a definition that does not compile turns red, and main stays
+
+git -C "$scratch/clone" pull -q
+printf 'package: {name: broken}\n' >"$scratch/clone/packages/broken.yaml"
+git -C "$scratch/clone" add -A && git -C "$scratch/clone" commit -qm "broken"
+git -C "$scratch/clone" push -q origin HEAD:change/broken 2>/dev/null
+what="a broken definition" refused 4 farm run --quiet --once
+same "  is red" red "$(change state 7)"
+check "  cancel" farm cancel --quiet 7
+check "  and rest" farm run --quiet --once
+
+# ---- rollback
+
+check "rollback" "$NACRE" rollback --quiet 3
+same "  serial 6" 6 "$(newest_serial)"
+check "  verifies" "$NACRE" verify --quiet app
+finish
