@@ -1,6 +1,7 @@
 #include "package/abi.h"
 
 #include "codec/digest.h"
+#include "package/abi_text.h"
 
 #include <elf.h>
 
@@ -39,9 +40,28 @@ bool is_interface(const TreePath& path) {
          text.find("/cmake/") != std::string::npos;
 }
 
+bool is_header(const TreePath& path) {
+  static constexpr std::array<std::string_view, 6> kEnds = {".h", ".hh", ".hpp", ".hxx", ".h++", ".inl"};
+  return std::any_of(kEnds.begin(), kEnds.end(), [&](auto end) { return path.str().ends_with(end); });
+}
+
+bool is_command(const TreePath& path) {
+  static constexpr std::array<std::string_view, 4> kFolders = {"usr/bin/", "bin/", "usr/sbin/", "usr/local/bin/"};
+  return std::any_of(kFolders.begin(), kFolders.end(), [&](auto folder) { return path.str().starts_with(folder); });
+}
+
+/// "curl-config", "mysql_config": told by name, wherever the package has its headers.
+bool is_config_command(const TreePath& path) {
+  return is_command(path) && (path.name().ends_with("-config") || path.name().ends_with("_config"));
+}
+
 class Collector {
  public:
-  explicit Collector(const PackageTree& tree) : tree_(tree) {}
+  explicit Collector(const PackageTree& tree) : tree_(tree) {
+    for (const TreeEntry& entry : tree.entries)
+      if (entry.type == FileType::kRegular && (is_header(entry.path) || entry.path.name().ends_with(".pc")))
+        has_headers_ = true;
+  }
 
   Result<PackageAbi> run() {
     for (const TreeEntry& entry : tree_.entries) {
@@ -49,7 +69,7 @@ class Collector {
       if (entry.type == FileType::kSymlink) link(entry);
     }
     codec::Hasher hasher;
-    hasher.update("abi 1\n");
+    hasher.update(fmt::format("abi {}\n", kAbiVersion));
     for (const std::string& line : lines_) hasher.update(line + "\n");
     out_.digest = hasher.finish_sha256();
     return std::move(out_);
@@ -59,9 +79,11 @@ class Collector {
   Result<> file(const TreeEntry& entry) {
     const bool interface = is_interface(entry.path), library = is_library_name(entry.path.name());
     const bool may_be_program = (entry.mode & 0111) != 0;
-    if (!interface && !library && !may_be_program) return {};
+    const bool runs = runs_in_builds(entry.path);
+    if (!interface && !library && !may_be_program && !runs) return {};
     const MappedFile mapped = TRY(MappedFile::open(tree_.root, entry.path));
     const std::string_view bytes = mapped.bytes();
+    if (runs) lines_.insert(fmt::format("command {} {}", entry.path.str(), codec::sha256(bytes).hex()));
     if (!interface && is_elf(bytes)) {
       auto elf = read_elf(bytes);
       if (elf && elf->dynamic && elf->has_sections) {
@@ -70,8 +92,19 @@ class Collector {
       }
     }
     // A library that cannot be read stands for itself; so does a linker script.
-    if (interface || library) lines_.insert(fmt::format("file {} {}", entry.path.str(), codec::sha256(bytes).hex()));
+    if (interface || library)
+      lines_.insert(fmt::format("file {} {}", entry.path.str(), text_digest(entry.path, bytes)));
     return {};
+  }
+
+  bool runs_in_builds(const TreePath& path) const {
+    return is_config_command(path) || (has_headers_ && is_command(path));
+  }
+
+  static std::string text_digest(const TreePath& path, std::string_view bytes) {
+    if (is_header(path)) return codec::sha256(without_comments(bytes)).hex();
+    if (path.name().ends_with(".pc")) return codec::sha256(pkg_config_facts(bytes)).hex();
+    return codec::sha256(bytes).hex();
   }
 
   void take(const TreeEntry& entry, Elf elf) {
@@ -88,11 +121,12 @@ class Collector {
   void link(const TreeEntry& entry) {
     if (is_library_name(entry.path.name()))
       lines_.insert(fmt::format("link {}", entry.path.str()));
-    else if (is_interface(entry.path))
+    else if (is_interface(entry.path) || runs_in_builds(entry.path))
       lines_.insert(fmt::format("link {} {}", entry.path.str(), entry.link_target));
   }
 
   const PackageTree& tree_;
+  bool has_headers_ = false;  ///< Somebody compiles against it: what it brings to run, runs in builds.
   std::set<std::string> lines_;
   PackageAbi out_;
 };
@@ -135,7 +169,7 @@ codec::Json abi_to_json(const PackageAbi& abi) {
     files.push(std::move(one));
   }
   codec::Json out = codec::Json::object();
-  out.set("abi", 1).set("digest", abi.digest.hex());
+  out.set("abi", kAbiVersion).set("digest", abi.digest.hex());
   return out.set("files", std::move(files));
 }
 

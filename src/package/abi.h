@@ -18,13 +18,18 @@ struct FileAbi {
   std::vector<ElfSymbol> exports, imports;
 };
 
+/// Part of each digest, so that digests of two forms are never equal: raise it with every change of what is in one.
+constexpr int kAbiVersion = 2;
+
 /// What a package shows to those that link with it (design, decision 5).
 struct PackageAbi {
   std::vector<FileAbi> files;  ///< Every dynamic ELF file, by path.
   /// Equal digests: whoever links with the packages gets the same. Made of, for each shared library, soname and
   /// exported symbols with version, kind and weakness, of data also the size (copies of it lie in programs); of the
-  /// contents of headers, static libraries, objects, linker scripts, pkg-config, CMake, autoconf, GIR and Vala files;
-  /// and of the names of library links. Not of: code, versions in file names, commands and data. docs/formats/abi.md.
+  /// contents of headers (without comments), static libraries, objects, linker scripts, pkg-config (without what only
+  /// people read), CMake, autoconf, GIR and Vala files; of commands named *-config, and of all commands of a package
+  /// with headers; and of the names of library links. Not of: code, versions in file names, other commands and data.
+  /// docs/formats/abi.md.
   Sha256 digest;
 };
 Result<PackageAbi> read_abi(const PackageTree& tree);
