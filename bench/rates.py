@@ -33,12 +33,15 @@ SYSTEMS = {
     "meson": ["meson setup out --prefix=/usr --libdir=lib --buildtype=release --default-library=both --wrap-mode=nofallback %s",
               "ninja -C out -j1", "DESTDIR=${{targets.destdir}} meson install -C out --no-rebuild"],
 }
-SYSTEM_NEEDS = {"cmake": ["cmake"], "meson": ["meson"]}
+AUTOTOOLS = ["autoconf", "automake", "libtool"]
+SYSTEM_NEEDS = {"cmake": ["cmake"], "meson": ["meson", "python3"], "autotools": AUTOTOOLS, "autotools-in-expat": AUTOTOOLS}
 
+# Names that Debian makes at installation: stage 0 package -> links.
+LINKS = {"automake": {"usr/bin/aclocal": "aclocal-1.16", "usr/bin/automake": "automake-1.16"}}
 # What stage 0 gets besides os/stage0.yaml: name -> Debian packages.
 TOOLS = {
     "cmake": ["cmake", "cmake-data"], "meson": ["meson", "ninja-build"], "autoconf": ["autoconf"],
-    "automake": ["automake"], "libtool": ["libtool", "autopoint", "gettext", "file"], "gperf": ["gperf"],
+    "automake": ["automake", "autotools-dev"], "libtool": ["libtool", "autopoint", "gettext", "file"], "gperf": ["gperf"],
     "flex": ["flex"], "bzip2": ["bzip2"], "perl": ["perl", "perl-base", "perl-modules-5.36"],
 }
 
@@ -96,6 +99,8 @@ def scratch_os(work):
     for name, debs in extra.items():
         if name not in known:
             text += "\n  - name: %s\n    debs: [%s]\n" % (name, ", ".join(debs))
+            if name in LINKS:
+                text += "    links: {%s}\n" % ", ".join("%s: %s" % link for link in LINKS[name].items())
     if not (folder / "stage0.yaml").exists() or (folder / "stage0.yaml").read_text() != text:
         (folder / "stage0.yaml").write_text(text)
     lock = "sources:\n"
@@ -140,11 +145,12 @@ subpackages:
 """
 
 
-def newest_first():
-    """All releases: of each library the two newest, then of each the one before, and so on."""
+def newest_first(folder=None):
+    """All releases (that `folder` has): of each library the two newest, then of each the one before, and so on."""
     by_name = {}
     for release in rows("releases.tsv"):
-        by_name.setdefault(release[0], []).insert(0, release)
+        if folder is None or (folder / release[2]).exists():
+            by_name.setdefault(release[0], []).insert(0, release)
     turn = {release[1] + " " + name: max(i, 1) for name, all_of in by_name.items() for i, release in enumerate(all_of)}
     return sorted((r for all_of in by_name.values() for r in all_of), key=lambda r: turn[r[1] + " " + r[0]])
 
@@ -169,7 +175,7 @@ def build_all(work, only):
     known = {(r["name"], r["release"]) for r in read_rows(done) if r["ok"]}
     (work / "definitions").mkdir(exist_ok=True)
     (work / "logs").mkdir(exist_ok=True)
-    for release in newest_first():
+    for release in newest_first(work / "archives"):
         name, version = release[:2]
         if (name, version) in known or (only and name not in only):
             continue

@@ -21,7 +21,8 @@ Result<plan::ChangeRates> read_rates(const std::string& file) {
   const Json json = TRY(codec::parse_json(text, file));
   plan::ChangeRates out;
   const std::pair<const char*, plan::ChangeRates::Rate*> rows[] = {
-      {"version", &out.version}, {"epoch", &out.epoch}, {"relinked", &out.relinked}, {"embedded", &out.embedded}};
+      {"major", &out.major}, {"minor", &out.minor},       {"patch", &out.patch},
+      {"epoch", &out.epoch}, {"relinked", &out.relinked}, {"embedded", &out.embedded}};
   for (const auto& [name, rate] : rows) {
     const Json& row = json[name];
     rate->content = row["content"].as_double(-1);
@@ -89,6 +90,13 @@ Result<std::vector<KeyPolicy>> policies_of(const Arguments& arguments) {
   return out;
 }
 
+/// What a policy of keys promises: a fix of something embedded reaches all that hold it.
+Result<> nothing_stale(KeyPolicy policy, const plan::Simulation& run) {
+  if (policy == KeyPolicy::kExplicit || policy == KeyPolicy::kDirect || run.stale_embeds == 0) return {};
+  return Error::make(ErrorKind::kInternal, "by policy {}, {} definitions would go on holding an old content of what they embed",
+                     plan::name_of(policy), run.stale_embeds);
+}
+
 Result<int> run_simulate(const Arguments& arguments, Session& session) {
   const std::vector<KeyPolicy> policies = TRY(policies_of(arguments));
   const plan::BuildGraph graph = TRY(read_graph(arguments, session));
@@ -123,6 +131,7 @@ Result<int> run_simulate(const Arguments& arguments, Session& session) {
     Task task(session.env.events, fmt::format("replay by {}", plan::name_of(policy)));
     const plan::Simulation run = plan::simulate(input);
     task.finish();
+    TRY(nothing_stale(policy, run));
     json.push(to_json(policy, run, !sizes.empty()));
     out += render(policy, run, !sizes.empty());
   }

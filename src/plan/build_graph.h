@@ -3,10 +3,11 @@
 #include "base/result.h"
 #include "codec/json.h"
 #include "definition/definition.h"
-#include "plan/edges.h"
+#include "plan/edge_rows.h"
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,16 +37,6 @@ GraphNode graph_node(const definition::Definition& definition);
 Result<std::vector<GraphNode>> read_graph_nodes(const codec::Json& json);
 codec::Json to_json(std::span<const GraphNode> nodes);
 
-using NodeId = std::uint32_t;
-
-/// `maker` makes `package`, which `user` asks for.
-struct Edge {
-  NodeId maker = 0, user = 0;
-  EdgeKind kind = EdgeKind::kTool;
-  std::uint32_t package = 0;  ///< The one that decided the kind, see BuildGraph::package().
-  bool development = false;   ///< The user asks for a -dev or -static package, too.
-};
-
 /// A name that nobody here gives: stage 0's, or missing.
 struct Unresolved {
   NodeId user = 0;
@@ -58,6 +49,14 @@ class BuildGraph {
   /// Nodes are numbered in the order of their names. kConflict for two makers of one package.
   static Result<BuildGraph> make(std::vector<GraphNode> nodes, const EdgePolicy& policy);
 
+  BuildGraph(BuildGraph&&) = default;  ///< Not copied: tables look into its nodes.
+  BuildGraph& operator=(BuildGraph&&) = default;
+
+  /// The node of that name in another form: afterwards the graph is as if it were made anew, but numbers of packages may
+  /// differ. Only what asks for a changed name is resolved again. kNotFound when there is none of that name, kConflict
+  /// and kInvalid as make(); then nothing has changed. About 1 ms for thousands of nodes.
+  Result<> replace(GraphNode node);
+
   std::size_t size() const { return nodes_.size(); }
   const GraphNode& node(NodeId id) const { return nodes_[id]; }
   std::optional<NodeId> find(std::string_view name) const;  ///< Of a definition or of a package that one makes.
@@ -65,10 +64,10 @@ class BuildGraph {
 
   /// What is declared for the build of a node, and who declares it; one edge for two nodes at most, by the greatest
   /// kind, self-edges among them. Test and runtime edges are apart.
-  std::span<const Edge> makers(NodeId user) const { return row(build_, user); }
-  std::span<const Edge> users(NodeId maker) const { return row(used_, maker); }
-  std::span<const Edge> runtime_makers(NodeId user) const { return row(runtime_, user); }
-  std::span<const Edge> test_makers(NodeId user) const { return row(test_, user); }
+  std::span<const Edge> makers(NodeId user) const { return build_.row(user); }
+  std::span<const Edge> users(NodeId maker) const { return used_.row(maker); }
+  std::span<const Edge> runtime_makers(NodeId user) const { return runtime_.row(user); }
+  std::span<const Edge> test_makers(NodeId user) const { return test_.row(user); }
   std::span<const Unresolved> unresolved() const { return unresolved_; }
 
   /// Makers of everything in the node's build root: what is declared and what that needs at run time, declared by
@@ -76,41 +75,61 @@ class BuildGraph {
   std::vector<Edge> build_root(NodeId user) const;
 
  private:
-  struct Rows {
-    std::vector<Edge> edges;
-    std::vector<std::uint32_t> begin;  ///< size() + 1
-  };
-  static std::span<const Edge> row(const Rows& rows, NodeId id) {
-    return std::span(rows.edges).subspan(rows.begin[id], rows.begin[id + 1] - rows.begin[id]);
-  }
-  /// Edges in the order of their users; of two to one maker the stronger stays.
-  static Rows rows_by_user(std::vector<Edge> edges, std::size_t nodes);
-  static Rows rows_by_maker(const Rows& by_user, std::size_t nodes);
+  BuildGraph() = default;
 
   struct Package {
-    const std::string* name = nullptr;
+    const std::string* name = nullptr;  ///< Null: nobody makes it any more.
     NodeId maker = 0;
-    const GraphNode::Output* output = nullptr;
-    std::vector<std::uint32_t> needs;  ///< Packages that its runtime atoms lead to.
+    std::uint32_t place = 0;           ///< Among the outputs of its maker.
+    std::vector<std::uint32_t> needs;  ///< Atoms of what it needs at run time.
+    EdgeKind kind = EdgeKind::kTool;   ///< By the policy.
   };
   struct Giver {
     std::uint32_t package = 0;
     std::string_view version;
   };
+  /// A text that is asked for, kept once, and the package that it leads to.
+  struct Atom {
+    const std::string* text = nullptr;
+    std::string name;
+    bool conflict = false;
+    std::optional<std::uint32_t> package;
+  };
+  /// Atoms of a node; what its outputs need is with the packages.
+  struct Asked {
+    std::vector<std::uint32_t> build, test;
+  };
+  struct Edges {
+    std::vector<Edge> build, test, runtime;
+    std::vector<Unresolved> unresolved;
+  };
+
+  const GraphNode::Output& output(const Package& package) const { return nodes_[package.maker].outputs[package.place]; }
   /// Whether `best`, which gives the name as `as`, stays ahead of another giver: priority, the version that is given,
   /// the package's own; else the later name.
   bool prefers(std::uint32_t best, std::string_view as, std::uint32_t other, std::string_view other_as) const;
-  Result<std::optional<std::uint32_t>> giver_of(std::string_view atom, const GraphNode& asker) const;
-  Result<> resolve_all(const EdgePolicy& policy);
+  std::optional<std::uint32_t> giver_of(const Atom& atom) const;
 
+  Result<std::vector<std::uint32_t>> atoms_of(const std::vector<std::string>& texts, const std::string& file);
+  Result<> check_outputs(const GraphNode& node, NodeId id) const;
+  /// Puts the packages of a node into the tables; those that had a number keep it.
+  void add_packages(NodeId id, const std::unordered_map<std::string, std::uint32_t>& numbers);
+  std::unordered_map<std::string, std::uint32_t> remove_packages(NodeId id);
+  Result<> ask(NodeId id);
+  Edges edges_of(NodeId id) const;
+  std::vector<NodeId> users_of_changed(const std::set<std::string>& names);
+
+  EdgePolicy policy_;
   std::vector<GraphNode> nodes_;
   std::vector<Package> packages_;
+  std::vector<Asked> asked_;
+  std::vector<Atom> atoms_;
+  std::unordered_map<std::string, std::uint32_t> atom_numbers_;
+  std::unordered_map<std::string, std::vector<std::uint32_t>> atoms_by_name_;
   std::unordered_map<std::string_view, std::uint32_t> by_name_;
-  std::unordered_map<std::string_view, std::vector<Giver>> provided_;
-  std::vector<std::vector<std::uint32_t>> asked_;  ///< Packages that each node's build atoms lead to.
-  Rows build_, used_, runtime_, test_;
+  std::unordered_map<std::string, std::vector<Giver>> provided_;
+  EdgeRows build_, used_, runtime_, test_;
   std::vector<Unresolved> unresolved_;
-  std::vector<EdgeKind> kinds_;  ///< Of each package, by the policy.
 };
 
 }  // namespace nacre::plan

@@ -62,14 +62,15 @@ class Replay {
   }
 
  private:
-  enum class Cause { kVersion, kEpoch, kRelinked, kEmbedded };
+  enum class Cause { kMajor, kMinor, kPatch, kEpoch, kRelinked, kEmbedded };
+
+  static Cause cause_of(Kind kind) { return static_cast<Cause>(kind); }
 
   KeyChange outcome(NodeId node, Cause cause) const {
     const ChangeRates& rates = input_.rates;
-    const ChangeRates::Rate rate = cause == Cause::kVersion    ? rates.version
-                                   : cause == Cause::kEpoch    ? rates.epoch
-                                   : cause == Cause::kRelinked ? rates.relinked
-                                                               : rates.embedded;
+    const ChangeRates::Rate* of[] = {&rates.major, &rates.minor,    &rates.patch,
+                                     &rates.epoch, &rates.relinked, &rates.embedded};
+    const ChangeRates::Rate& rate = *of[static_cast<std::size_t>(cause)];
     const double chance = draw(input_.seed, out_.batches, node, 0);
     return {chance < rate.content, chance < rate.abi};
   }
@@ -79,9 +80,9 @@ class Replay {
     // Nodes to build, in the order of building, with why.
     std::map<std::uint32_t, Cause> open;
     for (const RecordedChange& change : changes) {
-      const Cause cause = change.kind == Kind::kVersion ? Cause::kVersion : Cause::kEpoch;
+      const Cause cause = cause_of(change.kind);
       const auto [entry, fresh] = open.emplace(rank_[change.node], cause);
-      if (!fresh && cause == Cause::kVersion) entry->second = cause;
+      if (!fresh) entry->second = std::min(entry->second, cause);  // what changes most
     }
     out_.changes += open.size();
     if (input_.policy == KeyPolicy::kContent || input_.policy == KeyPolicy::kAbi)
@@ -180,17 +181,50 @@ class Replay {
   Simulation out_;
 };
 
+/// Changes in the order of time, each with the version that it led to.
+using Versioned = std::vector<std::pair<RecordedChange, std::string_view>>;
+
+/// Puts in the kind of each new version.
+void tell_releases(Versioned& changes) {
+  std::map<NodeId, std::string_view> before;
+  std::map<NodeId, RecordedChange*> first;  // whose version before is not known
+  for (auto& [change, version] : changes) {
+    std::string_view& last = before[change.node];
+    if (change.kind != Kind::kEpoch) {
+      if (last.empty()) first[change.node] = &change;
+      else change.kind = kind_of_release(last, version);
+    }
+    if (const auto open = first.find(change.node); open != first.end() && !last.empty() && last != version) {
+      open->second->kind = kind_of_release(last, version);
+      first.erase(open);
+    }
+    last = version;
+  }
+}
+
 }  // namespace
+
+RecordedChange::Kind kind_of_release(std::string_view before, std::string_view after) {
+  if (before.empty() || after.empty()) return Kind::kMinor;
+  for (const Kind kind : {Kind::kMajor, Kind::kMinor}) {
+    const std::string_view a = before.substr(0, before.find('.')), b = after.substr(0, after.find('.'));
+    if (a != b) return kind;
+    before.remove_prefix(std::min(a.size() + 1, before.size()));
+    after.remove_prefix(std::min(b.size() + 1, after.size()));
+  }
+  return Kind::kPatch;
+}
 
 Result<History> read_history(std::string_view text, std::string_view source, const BuildGraph& graph) {
   History out;
+  Versioned read;
   int number = 0;
   while (!text.empty()) {
     ++number;
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
     if (line.empty() || line.starts_with("ts\t")) continue;
-    std::array<std::string_view, 3> parts;
+    std::array<std::string_view, 4> parts;
     std::string_view rest = line;
     for (std::string_view& part : parts) {
       part = rest.substr(0, rest.find('\t'));
@@ -207,10 +241,11 @@ Result<History> read_history(std::string_view text, std::string_view source, con
       ++out.passed_over;
       continue;
     }
-    out.changes.push_back({*at, *node, version ? Kind::kVersion : Kind::kEpoch});
+    read.push_back({{*at, *node, version ? Kind::kMinor : Kind::kEpoch}, parts[3]});
   }
-  std::stable_sort(out.changes.begin(), out.changes.end(),
-                   [](const RecordedChange& a, const RecordedChange& b) { return a.at < b.at; });
+  std::stable_sort(read.begin(), read.end(), [](const auto& a, const auto& b) { return a.first.at < b.first.at; });
+  tell_releases(read);
+  for (const auto& [change, version] : read) out.changes.push_back(change);
   return out;
 }
 

@@ -18,23 +18,27 @@ namespace nacre::plan {
 struct RecordedChange {
   std::int64_t at = 0;  ///< Seconds since 1970.
   NodeId node = 0;
-  enum class Kind { kVersion, kEpoch } kind = Kind::kVersion;
+  /// Of versions: which part of the number is the first that differs from the version before.
+  enum class Kind { kMajor, kMinor, kPatch, kEpoch } kind = Kind::kMinor;
 };
+/// kMajor for 1.9 -> 2.0, kMinor for 1.3.1 -> 1.4.0 and 10.48 -> 10.49, kPatch for all behind; kMinor when one is empty.
+RecordedChange::Kind kind_of_release(std::string_view before, std::string_view after);
 
 struct History {
   std::vector<RecordedChange> changes;  ///< In the order of time.
   std::size_t passed_over = 0;          ///< Of definitions that the graph has not, or of other kinds.
 };
 /// Lines "SECONDS\tDEFINITION\tKIND\tVERSION\tEPOCH" below a heading; KIND is version, epoch, or another that is passed
-/// over. kInvalid with the line.
+/// over. A version is compared with the one before of its definition, the first that is seen with the one behind; without
+/// VERSION it counts as minor. kInvalid with the line.
 Result<History> read_history(std::string_view text, std::string_view source, const BuildGraph& graph);
 
-/// How often what is built comes out with other keys, by why it was built. Measured: docs/rebuild-rates.md.
+/// How often what is built comes out with other keys, by why it was built. Measured: docs/planner.md.
 struct ChangeRates {
   struct Rate {
     double content = 1, abi = 1;  ///< Shares of builds; abi counts of all, not of those with other content.
   };
-  Rate version, epoch, relinked, embedded;
+  Rate major, minor, patch, epoch, relinked, embedded;
   /// Share of epoch changes that say nothing but "build it again" or change what no build reads: with keys they are no
   /// change at all.
   double needless_epochs = 0;

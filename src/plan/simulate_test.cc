@@ -35,11 +35,11 @@ Simulation replay(const BuildGraph& graph, std::vector<RecordedChange> changes, 
 
 TEST(Simulate, CountsByEachPolicy) {
   const BuildGraph graph = small_graph();
-  const std::vector<RecordedChange> changes = {{1000, *graph.find("zlib"), Kind::kVersion},
-                                               {200000, *graph.find("make"), Kind::kVersion},
-                                               {400000, *graph.find("tls"), Kind::kVersion}};
+  const std::vector<RecordedChange> changes = {{1000, *graph.find("zlib"), Kind::kMinor},
+                                               {200000, *graph.find("make"), Kind::kMinor},
+                                               {400000, *graph.find("tls"), Kind::kMinor}};
   ChangeRates same_abi;
-  same_abi.version.abi = same_abi.relinked.abi = 0;
+  same_abi.minor.abi = same_abi.relinked.abi = 0;
   const std::tuple<KeyPolicy, ChangeRates, const char*> rows[] = {
       {KeyPolicy::kExplicit, {}, "3 changes, 3 builds, 1 stale, 4 tool, 2 link, 1 embed"},
       {KeyPolicy::kDirect, {}, "3 changes, 6 builds, 0 stale, 4 tool, 1 link, 1 embed"},
@@ -53,12 +53,58 @@ TEST(Simulate, CountsByEachPolicy) {
 
 TEST(Simulate, WaitsForWorkersAndForMakers) {
   const BuildGraph graph = small_graph();
-  const Simulation run = replay(graph, {{1000, *graph.find("zlib"), Kind::kVersion}}, KeyPolicy::kAbi);
+  const Simulation run = replay(graph, {{1000, *graph.find("zlib"), Kind::kMinor}}, KeyPolicy::kAbi);
   // zlib, tls, then app and kit: the last ends after 40 seconds on one worker.
   EXPECT_EQ(run.builds, 4U);
   EXPECT_EQ(run.median_wait, 20);
   EXPECT_EQ(run.p90_wait, 30);
   EXPECT_EQ(run.busy, 1);
+}
+
+TEST(Simulate, TellsReleasesByTheirNumbers) {
+  const std::tuple<const char*, const char*, Kind> rows[] = {
+      {"1.9", "2.0", Kind::kMajor},        {"1.3.1", "1.4.0", Kind::kMinor}, {"10.48", "10.49", Kind::kMinor},
+      {"1.3.1", "1.3.2", Kind::kPatch},    {"1.3", "1.3.1", Kind::kPatch},   {"20240101", "20240202", Kind::kMajor},
+      {"1.2.3.4", "1.2.3.5", Kind::kPatch}, {"", "1", Kind::kMinor}};
+  for (const auto& [before, after, kind] : rows) EXPECT_EQ(kind_of_release(before, after), kind) << before << after;
+  const BuildGraph graph = small_graph();
+  const auto history = read_history("10\tzlib\tversion\t1.1.0\n20\tzlib\tepoch\t1.1.0\n30\tzlib\tversion\t1.1.1\n"
+                                    "40\tzlib\tversion\t2\n50\ttls\tversion\t3\n",
+                                    "h", graph);
+  ASSERT_TRUE(history);
+  std::vector<Kind> kinds;
+  for (const RecordedChange& change : history->changes) kinds.push_back(change.kind);
+  // The first of zlib is told by the one behind it, the only one of tls by nothing.
+  EXPECT_EQ(kinds, (std::vector<Kind>{Kind::kPatch, Kind::kEpoch, Kind::kPatch, Kind::kMajor, Kind::kMinor}));
+}
+
+/// Whatever a history and the rates: with keys nobody goes on holding an old content of something that it embeds.
+TEST(Simulate, LeavesNothingStaleThatIsEmbedded) {
+  std::uint32_t state = 7;
+  const auto next = [&](std::uint32_t below) { return (state = state * 1664525u + 1013904223u) / 65536u % below; };
+  for (int round = 0; round < 50; ++round) {
+    std::vector<GraphNode> nodes;
+    for (std::uint32_t i = 0; i < 30; ++i) {
+      std::vector<std::string> build;
+      for (std::uint32_t k = next(4); k > 0; --k) {
+        constexpr const char* kEnds[] = {"", "-dev", "-static"};
+        build.push_back(fmt::format("n{}{}", next(30), kEnds[next(3)]));
+      }
+      const std::string name = fmt::format("n{}", i);
+      nodes.push_back(node(name, std::move(build), {name + "-dev", name + "-static"}));
+    }
+    const BuildGraph graph = *BuildGraph::make(std::move(nodes), EdgePolicy::usual());
+    std::vector<RecordedChange> changes;
+    for (int i = 0; i < 100; ++i) changes.push_back({i * 1000, next(30), static_cast<Kind>(next(4))});
+    ChangeRates rates;
+    rates.patch = rates.relinked = {0.6, 0.2};
+    rates.needless_epochs = 0.3;
+    std::size_t by_hand = 0;
+    for (const KeyPolicy policy : {KeyPolicy::kInputs, KeyPolicy::kContent, KeyPolicy::kAbi})
+      EXPECT_EQ(replay(graph, changes, policy, rates, 5000).stale_embeds, 0U) << name_of(policy) << " " << round;
+    by_hand += replay(graph, changes, KeyPolicy::kExplicit, rates, 5000).stale_embeds;
+    EXPECT_GT(by_hand, 0U) << round;
+  }
 }
 
 TEST(Simulate, ReadsAHistoryAndNamesAFaultyLine) {
