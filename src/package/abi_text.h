@@ -11,8 +11,8 @@ namespace nacre::package {
 /// stand; what is not C is kept, too, but for what a compiler would take for a comment.
 std::string without_comments(std::string_view header);
 
-/// A pkg-config file without what only people read: comments, Name, Description, URL, Maintainer, Copyright, License and
-/// Source. Variables, versions, requirements and flags stay.
+/// A pkg-config file without what only people read: comments, Name, Description, URL, Maintainer, Copyright, License
+/// and Source. Variables, versions, requirements and flags stay.
 std::string pkg_config_facts(std::string_view text);
 
 }  // namespace nacre::package

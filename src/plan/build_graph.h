@@ -52,8 +52,8 @@ class BuildGraph {
   BuildGraph(BuildGraph&&) = default;  ///< Not copied: tables look into its nodes.
   BuildGraph& operator=(BuildGraph&&) = default;
 
-  /// The node of that name in another form: afterwards the graph is as if it were made anew, but numbers of packages may
-  /// differ. Only what asks for a changed name is resolved again. kNotFound when there is none of that name, kConflict
+  /// The node of that name in another form: afterwards the graph is as if it were made anew, but numbers of packages
+  /// may differ. Only what asks for a changed name is resolved again. kNotFound when there is none of that name, kConflict
   /// and kInvalid as make(); then nothing has changed. About 1 ms for thousands of nodes.
   Result<> replace(GraphNode node);
 

@@ -22,8 +22,10 @@ TEST(Keys, DecideByWhatIsTaken) {
 }
 
 TEST(Keys, SayWhyNot) {
-  EXPECT_EQ(cut_off_reason("zlib", EdgeKind::kLink, {true, false}), "the ABI of zlib is the same, and it is linked with");
-  EXPECT_EQ(cut_off_reason("make", EdgeKind::kTool, {true, true}), "make is a tool: its users follow with their next change");
+  EXPECT_EQ(cut_off_reason("zlib", EdgeKind::kLink, {true, false}),
+            "the ABI of zlib is the same, and it is linked with");
+  EXPECT_EQ(cut_off_reason("make", EdgeKind::kTool, {true, true}),
+            "make is a tool: its users follow with their next change");
   EXPECT_EQ(cut_off_reason("go", EdgeKind::kEmbed, {false, false}), "go came out with the same content");
 }
 

@@ -21,7 +21,8 @@ struct RecordedChange {
   /// Of versions: which part of the number is the first that differs from the version before.
   enum class Kind { kMajor, kMinor, kPatch, kEpoch } kind = Kind::kMinor;
 };
-/// kMajor for 1.9 -> 2.0, kMinor for 1.3.1 -> 1.4.0 and 10.48 -> 10.49, kPatch for all behind; kMinor when one is empty.
+/// kMajor for 1.9 -> 2.0, kMinor for 1.3.1 -> 1.4.0 and 10.48 -> 10.49, kPatch for parts behind; kMinor when one is
+/// empty.
 RecordedChange::Kind kind_of_release(std::string_view before, std::string_view after);
 
 struct History {
@@ -29,8 +30,8 @@ struct History {
   std::size_t passed_over = 0;          ///< Of definitions that the graph has not, or of other kinds.
 };
 /// Lines "SECONDS\tDEFINITION\tKIND\tVERSION\tEPOCH" below a heading; KIND is version, epoch, or another that is passed
-/// over. A version is compared with the one before of its definition, the first that is seen with the one behind; without
-/// VERSION it counts as minor. kInvalid with the line.
+/// over. A version is compared with the one before of its definition, the first that is seen with the one behind;
+/// without VERSION it counts as minor. kInvalid with the line.
 Result<History> read_history(std::string_view text, std::string_view source, const BuildGraph& graph);
 
 /// How often what is built comes out with other keys, by why it was built. Measured: docs/planner.md.
