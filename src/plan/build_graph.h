@@ -53,8 +53,8 @@ class BuildGraph {
   BuildGraph& operator=(BuildGraph&&) = default;
 
   /// The node of that name in another form: afterwards the graph is as if it were made anew, but numbers of packages
-  /// may differ. Only what asks for a changed name is resolved again. kNotFound when there is none of that name, kConflict
-  /// and kInvalid as make(); then nothing has changed. About 1 ms for thousands of nodes.
+  /// may differ. Only what asks for a changed name is resolved again. kNotFound when there is none of that name,
+  /// kConflict and kInvalid as make(); then nothing has changed. About 1 ms for thousands of nodes.
   Result<> replace(GraphNode node);
 
   std::size_t size() const { return nodes_.size(); }
