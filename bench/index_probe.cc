@@ -55,6 +55,7 @@ Result<> run(const os::Path& file, const os::Path& home) {
   });
   timed("lay it out", 5, [&](int) -> Result<> {
     apk::SegmentWriter writer(digest);
+    writer.expect(parts.text.size());
     auto scanned = apk::scan_index(parts.text, "index", [&](const apk::RecordView& record) { return writer.add(record); });
     if (!scanned) return scanned;
     const std::string segment = TRY(writer.finish());

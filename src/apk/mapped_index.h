@@ -79,6 +79,7 @@ class SegmentWriter {
   explicit SegmentWriter(const Sha256& describes, const MappedIndex* under = nullptr);
   ~SegmentWriter();
   SegmentWriter(const SegmentWriter&) = delete;
+  void expect(std::size_t text_bytes);  ///< About so much text will come: room for it is made at once.
   /// kInvalid when the segment becomes larger than 2 GiB.
   Result<> add(const RecordView& record);
   void remove(PackageNumber package);  ///< Of `under`.

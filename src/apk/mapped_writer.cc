@@ -2,9 +2,9 @@
 #include "apk/mapped_layout.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace nacre::apk {
-
 
 /// The rows so far. Names are looked up in `under` first, so that they keep their numbers.
 struct SegmentWriter::State {
@@ -13,7 +13,11 @@ struct SegmentWriter::State {
   std::string strings;
   std::vector<PackageRow> packages;
   std::vector<MapText> names;
-  std::vector<std::uint32_t> slots = std::vector<std::uint32_t>(1024, kNoNumber);
+  /// With the hash beside the number the texts, far away in memory, are looked at once only.
+  struct Slot {
+    std::uint32_t number = kNoNumber, hash = 0;
+  };
+  std::vector<Slot> slots = std::vector<Slot>(1024);
   std::vector<AtomRow> atoms;
   std::vector<std::pair<NameNumber, OfferRow>> offers;
   std::vector<std::uint32_t> removed;
@@ -31,30 +35,40 @@ struct SegmentWriter::State {
     return before;
   }
 
-  std::size_t slot_of(std::string_view name) const {
+  std::size_t slot_of(std::string_view name, std::uint32_t hash) const {
     const std::size_t mask = slots.size() - 1;
-    std::size_t at = map_hash(name, header.seed) & mask;
-    while (slots[at] != kNoNumber && text(names[slots[at]]) != name) at = (at + 1) & mask;
+    std::size_t at = hash & mask;
+    while (slots[at].number != kNoNumber && (slots[at].hash != hash || text(names[slots[at].number]) != name))
+      at = (at + 1) & mask;
     return at;
   }
-  void grow() {
-    slots.assign(slots.size() * 2, kNoNumber);
-    for (std::uint32_t i = 0; i < names.size(); ++i) slots[slot_of(text(names[i]))] = i;
+  void resize(std::size_t count) {
+    std::vector<Slot> before = std::exchange(slots, std::vector<Slot>(count));
+    // In the order of the names, so that the table does not tell how it grew.
+    std::vector<std::uint32_t> hashes(names.size());
+    for (const Slot& slot : before)
+      if (slot.number != kNoNumber) hashes[slot.number] = slot.hash;
+    for (std::uint32_t i = 0; i < names.size(); ++i) {
+      std::size_t at = hashes[i] & (count - 1);
+      while (slots[at].number != kNoNumber) at = (at + 1) & (count - 1);
+      slots[at] = {i, hashes[i]};
+    }
   }
   /// `stored` is the same text, already in `strings`.
   NameNumber number_of(std::string_view name, MapText stored) {
     if (under != nullptr)
       if (const NameNumber known = under->find(name); known != kNoNumber) return known;
-    std::size_t at = slot_of(name);
-    if (slots[at] == kNoNumber) {
+    const auto hash = static_cast<std::uint32_t>(map_hash(name, header.seed));
+    std::size_t at = slot_of(name, hash);
+    if (slots[at].number == kNoNumber) {
       if ((names.size() + 1) * 2 > slots.size()) {
-        grow();
-        at = slot_of(name);
+        resize(slots.size() * 4);
+        at = slot_of(name, hash);
       }
-      slots[at] = static_cast<std::uint32_t>(names.size());
+      slots[at] = {static_cast<std::uint32_t>(names.size()), hash};
       names.push_back(stored);
     }
-    return header.first_name + slots[at];
+    return header.first_name + slots[at].number;
   }
 
   void add_list(PackageRow& row, MapList list, std::string_view words) {
@@ -128,6 +142,10 @@ Result<> SegmentWriter::add(const RecordView& record) {
   return {};
 }
 
+void SegmentWriter::expect(std::size_t text_bytes) {
+  state_->strings.reserve(std::min<std::size_t>(text_bytes, kMaxMapBytes / 2));
+}
+
 void SegmentWriter::remove(PackageNumber package) { state_->removed.push_back(package); }
 
 Result<std::string> SegmentWriter::finish() {
@@ -163,16 +181,15 @@ Result<std::string> SegmentWriter::finish() {
   out.reserve(sizeof(MapHeader) + state.strings.size() + state.packages.size() * sizeof(PackageRow) +
               state.names.size() * sizeof(MapText) + state.slots.size() * 4 + state.atoms.size() * sizeof(AtomRow) +
               runs.size() * sizeof(OfferRun) + offers.size() * sizeof(OfferRow) + 256);
-  // A small segment needs no thousand slots.
+  // As many slots as the names need, however the table grew.
   std::size_t wanted = 2;
   while (wanted < (state.names.size() + 1) * 2) wanted *= 2;
-  if (wanted < state.slots.size()) {
-    state.slots.resize(wanted / 2);
-    state.grow();
-  }
+  if (wanted != state.slots.size()) state.resize(wanted);
   place(kPackages, state.packages.data(), state.packages.size());
   place(kNames, state.names.data(), state.names.size());
-  place(kSlots, state.slots.data(), state.slots.size());
+  std::vector<std::uint32_t> slots;
+  for (const SegmentWriter::State::Slot& slot : state.slots) slots.push_back(slot.number);
+  place(kSlots, slots.data(), slots.size());
   place(kAtoms, state.atoms.data(), state.atoms.size());
   place(kOfferRuns, runs.data(), runs.size());
   place(kOffers, offers.data(), offers.size());

@@ -5,6 +5,7 @@
 #include "image/base.h"
 #include "image/image.h"
 #include "image/lock_file.h"
+#include "publish/registry.h"
 
 #include <optional>
 #include <string>
@@ -59,6 +60,11 @@ struct ComposedImages {
 };
 /// Chooses, fetches and composes.
 Result<ComposedImages> compose_job(const ImageJob& job, Env& env);
+
+/// HOST/NAME:TAG. kInvalid when no registry is named.
+Result<publish::Reference> push_target(const std::string& text);
+/// Pushes composed images and their index under the reference's tag (latest, when it has none).
+Result<publish::Receipt> push_composed(const ComposedImages& images, const publish::Reference& to, Env& env);
 
 /// The lock of what was chosen and fetched.
 Result<image::LockFile> make_lock(const ImageJob& job, const std::vector<ArchPicks>& all,

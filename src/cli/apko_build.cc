@@ -61,39 +61,15 @@ Result<int> run_build(const MelangeArguments& arguments, Session& session) {
   return 0;
 }
 
-/// What Registry::push() takes: every blob of the index under a tag.
-index::SerialImage entry_of(const ComposedImages& images, const std::string& name, const std::string& tag) {
-  index::SerialImage out;
-  out.name = name;
-  out.index_digest = images.index.digest;
-  out.tags = {tag.empty() ? "latest" : tag};
-  for (const image::Image& image : images.images) {
-    out.blobs.push_back(image.manifest.digest);
-    out.blobs.push_back(image.config.digest);
-    for (const image::Layer& layer : image.layers) out.blobs.push_back(layer.blob.digest);
-  }
-  out.blobs.push_back(images.index.digest);
-  out.referrers = codec::Json::object();
-  return out;
-}
-
 Result<int> run_publish(const MelangeArguments& arguments, Session& session) {
   Env& env = session.env;
   const ImageJob job = TRY(load_job(arguments, env));
   std::vector<publish::Reference> references;
-  for (std::size_t i = 1; i < arguments.words.size(); ++i) {
-    publish::Reference reference = TRY(publish::parse_reference(arguments.words[i]));
-    if (reference.host.empty())
-      return Error::make(ErrorKind::kInvalid, "'{}' names no registry", arguments.words[i])
-          .hint("write HOST/NAME:TAG");
-    references.push_back(std::move(reference));
-  }
+  for (std::size_t i = 1; i < arguments.words.size(); ++i) references.push_back(TRY(push_target(arguments.words[i])));
   const ComposedImages images = TRY(compose_job(job, env));
   std::vector<std::string> lines;
   for (const publish::Reference& reference : references) {
-    publish::Registry registry(env, reference);
-    const publish::Receipt receipt =
-        TRY(registry.push(entry_of(images, reference.repository, reference.tag)), "pushing '{}'", reference.str());
+    const publish::Receipt receipt = TRY(push_composed(images, reference, env));
     const std::string name = reference.host + "/" + reference.repository + "@";
     if (lines.empty())
       for (const image::Image& image : images.images) lines.push_back(name + image.manifest.digest.oci());
@@ -150,6 +126,38 @@ std::vector<MelangeFlag> root_flags() {
 }
 
 }  // namespace
+
+namespace {
+
+/// What Registry::push() takes: every blob of the index under a tag.
+index::SerialImage entry_of(const ComposedImages& images, const std::string& name, const std::string& tag) {
+  index::SerialImage out;
+  out.name = name;
+  out.index_digest = images.index.digest;
+  out.tags = {tag.empty() ? "latest" : tag};
+  for (const image::Image& image : images.images) {
+    out.blobs.push_back(image.manifest.digest);
+    out.blobs.push_back(image.config.digest);
+    for (const image::Layer& layer : image.layers) out.blobs.push_back(layer.blob.digest);
+  }
+  out.blobs.push_back(images.index.digest);
+  out.referrers = codec::Json::object();
+  return out;
+}
+
+}  // namespace
+
+Result<publish::Reference> push_target(const std::string& text) {
+  publish::Reference out = TRY(publish::parse_reference(text));
+  if (!out.host.empty()) return out;
+  return Error::make(ErrorKind::kInvalid, "'{}' names no registry", text).hint("write HOST/NAME:TAG");
+}
+
+Result<publish::Receipt> push_composed(const ComposedImages& images, const publish::Reference& to, Env& env) {
+  publish::Registry registry(env, to);
+  publish::Receipt out = TRY(registry.push(entry_of(images, to.repository, to.tag)), "pushing '{}'", to.str());
+  return out;
+}
 
 std::vector<MelangeFlag> apko_source_flags() {
   return {{"--arch", 0, F::kList, "", "architectures; those of the definition, else all", ""},

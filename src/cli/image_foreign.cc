@@ -2,6 +2,7 @@
 
 #include "base/field_archs.h"
 #include "base/text.h"
+#include "cli/push.h"
 #include "codec/json.h"
 #include "publish/archive.h"
 
@@ -16,7 +17,7 @@ std::uint64_t bytes_of(const image::Image& image) {
   return out;
 }
 
-Json to_json(const ComposedImages& all) {
+Json to_json(const ComposedImages& all, const std::vector<publish::Receipt>& pushed) {
   Json images = Json::array();
   for (const image::Image& image : all.images) {
     Json layers = Json::array();
@@ -27,7 +28,8 @@ Json to_json(const ComposedImages& all) {
                               {"packages", Json::strings(image.packages)},
                               {"layers", std::move(layers)}}));
   }
-  return Json::object({{"digest", all.index.digest.oci()}, {"images", std::move(images)}});
+  Json out = Json::object({{"digest", all.index.digest.oci()}, {"images", std::move(images)}});
+  return pushed.empty() ? out : out.set("pushed", cli::to_json(pushed));
 }
 
 std::string render(const std::string& name, const ComposedImages& all) {
@@ -59,10 +61,16 @@ Result<int> build_foreign_image(const Arguments& arguments, Session& session) {
   else if (form != "reference")
     return Error::make(ErrorKind::kInvalid, "there is no form of layers '{}'", form)
         .hint("there are segments (the packages' own) and reference (as apko writes them)");
+  std::vector<publish::Reference> targets;
+  for (const std::string& text : arguments.list("--push")) targets.push_back(TRY(push_target(text)));
   const ComposedImages all = TRY(compose_job(job, session.env));
   if (const std::string folder = arguments.text("--layout"); !folder.empty())
     TRY(publish::write_index_layout(folder, all.index.digest, session.env));
-  session.print(session.json ? codec::to_pretty_json(to_json(all)) : render(job.spec().name, all));
+  std::vector<publish::Receipt> pushed;
+  for (const publish::Reference& target : targets) pushed.push_back(TRY(push_composed(all, target, session.env)));
+  std::string text = render(job.spec().name, all);
+  if (!pushed.empty()) text += cli::render(pushed);
+  session.print(session.json ? codec::to_pretty_json(to_json(all, pushed)) : text);
   return 0;
 }
 

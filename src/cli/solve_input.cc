@@ -3,10 +3,11 @@
 #include "apk/index_file.h"
 #include "base/text.h"
 #include "cli/lookup.h"
-#include "cli/repository_root.h"
 #include "codec/digest.h"
+#include "index/follow_index.h"
 #include "index/freshness.h"
 #include "index/repositories.h"
+#include "store/store.h"
 
 #include <filesystem>
 #include <map>
@@ -15,24 +16,29 @@ namespace nacre::cli {
 namespace {
 
 constexpr std::uint64_t kMaxIndexBytes = std::uint64_t{512} << 20, kMaxWorldBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMaxPoolBytes = std::uint64_t{1} << 30;
+constexpr std::string_view kPoolKind = "solver-pool";   ///< Indexes -> blob: the solver's pool.
 
 /// The index of a repository whose root is trusted (`nacre repo trust`): the one that its metadata names, and no other.
 /// Nothing for the rest.
-Result<std::optional<std::string>> read_fresh(const std::string& place, const Arch& arch, Env& env) {
-  std::optional<std::string> out;
+Result<std::optional<index::Fetched>> fetch_fresh(const std::string& place, const Arch& arch,
+                                                  const index::Fetcher& fetcher, Env& env) {
+  std::optional<index::Fetched> out;
   const auto line = index::parse_repository_line(place);
   if (!line) return out;
   const std::string folder = fmt::format("{}/{}", line->base, arch.apk);
-  const index::Fetcher fetcher = TRY(index::Fetcher::make(env, index::Reach::kOnline));
   const auto fresh =
       TRY(index::check_freshness(env, fetcher, line->base, fmt::format("{}/APKINDEX.tar.gz", arch.apk)));
   if (!fresh) return out;
-  if (fresh->consistent)
-    out = TRY(fetcher.read_if_there(fmt::format("{}/{}", folder, index::consistent_name(fresh->digest)), fresh->size));
-  if (!out) out = TRY(fetcher.read(folder + "/APKINDEX.tar.gz", kMaxIndexBytes));
-  if (const Sha256 found = codec::sha256(*out); found != fresh->digest)
+  if (fresh->consistent) {
+    auto named = fetcher.fetch(fmt::format("{}/{}", folder, index::consistent_name(fresh->digest)), fresh->size);
+    if (!named && named.error().kind() != ErrorKind::kNotFound) return std::move(named).error();
+    if (named) out = *std::move(named);
+  }
+  if (!out) out = TRY(fetcher.fetch(folder + "/APKINDEX.tar.gz", kMaxIndexBytes));
+  if (out->digest != fresh->digest)
     return Error::make(ErrorKind::kDenied, "the index of '{}' is {}, its metadata names {}",
-                       index::safe_place(line->base), found.oci(), fresh->digest.oci())
+                       index::safe_place(line->base), out->digest.oci(), fresh->digest.oci())
         .hint("a mirror changed it, or it is of another time than the metadata");
   return out;
 }
@@ -44,30 +50,28 @@ Result<index::RepositoryLine> repository_of(const std::string& line) {
   return index::parse_repository_line(line);
 }
 
-/// Records of an index: APKINDEX.tar.gz, or the text inside.
-Result<std::vector<apk::IndexRecord>> records_of(const std::string& base, const Arch& arch, Session& session) {
-  std::string file = base;
-  std::string bytes;
-  if (auto fresh = TRY(read_fresh(base, arch, session.env))) {
-    file = fmt::format("{}/{}/APKINDEX.tar.gz", base, arch.apk);
-    bytes = *std::move(fresh);
-  } else if (is_address(base)) {
-    if (!base.ends_with(".gz")) file = fmt::format("{}/{}/APKINDEX.tar.gz", base, arch.apk);
-    bytes = TRY(read_address(file, kMaxIndexBytes, session.env));
+/// An index as it is: APKINDEX.tar.gz, or the text inside.
+Result<SolveSource> fetch_source(const std::string& base, const Arch& arch, const index::Fetcher& fetcher, Env& env) {
+  SolveSource out;
+  out.repository = out.file = base;
+  if (auto fresh = TRY(fetch_fresh(base, arch, fetcher, env))) {
+    out.file = fmt::format("{}/{}/APKINDEX.tar.gz", base, arch.apk);
+    out.fetched = *std::move(fresh);
+    return out;
+  }
+  if (index::is_address(base)) {
+    if (!base.ends_with(".gz")) out.file = fmt::format("{}/{}/APKINDEX.tar.gz", base, arch.apk);
   } else {
     if (std::filesystem::is_directory(base)) {
-      file = fmt::format("{}/{}/APKINDEX.tar.gz", base, arch.apk);
-      if (!os::exists(file) && os::exists(base + "/APKINDEX.tar.gz")) file = base + "/APKINDEX.tar.gz";
+      out.file = fmt::format("{}/{}/APKINDEX.tar.gz", base, arch.apk);
+      if (!os::exists(out.file) && os::exists(base + "/APKINDEX.tar.gz")) out.file = base + "/APKINDEX.tar.gz";
     }
-    if (!os::exists(file))
-      return Error::make(ErrorKind::kNotFound, "the repository '{}' has no index '{}'", base, file)
+    if (!os::exists(out.file))
+      return Error::make(ErrorKind::kNotFound, "the repository '{}' has no index '{}'", base, out.file)
           .hint("name the directory above the architecture's, an APKINDEX.tar.gz, or an APKINDEX");
-    bytes = TRY(os::read_file(file, kMaxIndexBytes));
   }
-  const std::string source = index::safe_place(file);
-  if (!bytes.starts_with("\x1f\x8b")) return apk::parse_index(bytes, source);
-  apk::IndexFile index = TRY(apk::read_index(bytes, source));
-  return std::move(index.records);
+  out.fetched = TRY(fetcher.fetch(out.file, kMaxIndexBytes));
+  return out;
 }
 
 /// The world as a file holds it: atoms parted by blanks and lines, '#' begins a comment.
@@ -87,15 +91,79 @@ Result<> read_world(const std::string& file, solve::World& into) {
 
 }  // namespace
 
-solve::Pool SolveInput::pool(std::size_t arch, std::vector<solve::Origin>& origins) const {
-  solve::Pool out;
-  std::map<std::string, std::size_t> number;
-  for (const solve::Candidate& candidate : candidates[arch]) {
-    const auto [found, fresh] = number.try_emplace(candidate.repository, origins.size());
-    if (fresh) origins.push_back({candidate.repository, 0});
-    out.add(*candidate.record, found->second, true, candidate.fault);
+/// The mapped form of a source's index, made now when the store has none.
+Result<index::KeptIndex> SolveInput::index_of(const SolveSource& source) const {
+  store::Store& store = env_->store;
+  auto kept = TRY(index::find_kept_index(store, source.fetched.digest));
+  if (kept) return *std::move(kept);
+  const std::string bytes = TRY(fetcher_.bytes_of(source.fetched, kMaxIndexBytes));
+  const std::string place = index::safe_place(source.file);
+  if (!bytes.starts_with("\x1f\x8b")) return index::keep_index(store, source.fetched.digest, bytes, place);
+  const apk::IndexText index = TRY(apk::unpack_index(bytes, place));
+  index::KeptIndex out =
+      TRY(index::keep_index(store, source.fetched.digest, index.text, place), "reading the index '{}'", place);
+  return out;
+}
+
+Result<> SolveInput::read(SolveSource& source) {
+  if (source.file.empty() || !source.records.empty()) return {};
+  const index::KeptIndex index = TRY(index_of(source));
+  for (const apk::PackageNumber i : index::in_text_order(index))
+    source.records.push_back(apk::to_record(index->record(i)));
+  return {};
+}
+
+Result<std::vector<solve::Candidate>> SolveInput::candidates(std::size_t arch) {
+  std::vector<std::vector<solve::Candidate>> all;
+  for (std::vector<SolveSource>& of_arch : sources) {
+    std::vector<solve::Candidate>& into = all.emplace_back();
+    for (SolveSource& source : of_arch) {
+      TRY(read(source));
+      for (const apk::IndexRecord& record : source.records)
+        into.push_back({&record, source.repository, source.edition, 0, {}});
+    }
   }
+  if (all.size() > 1) solve::keep_in_step(all);
+  return std::move(all.at(arch));
+}
+
+/// All that decides what is in the pool of an architecture; empty when a source has no digest.
+std::string SolveInput::question(std::size_t arch) const {
+  std::string out = fmt::format("solve {}\n", arch);
+  for (const std::vector<SolveSource>& of_arch : sources) {
+    out += "architecture\n";
+    for (const SolveSource& source : of_arch) {
+      if (source.file.empty()) return {};
+      out += fmt::format("{} {}\n", source.fetched.digest.hex(), source.repository);
+    }
+  }
+  return out;
+}
+
+Result<solve::Pool> SolveInput::pool(std::size_t arch, std::vector<solve::Origin>& origins) {
+  std::map<std::string, std::size_t> number;
+  for (const SolveSource& source : sources.at(arch))
+    if (number.try_emplace(source.repository, origins.size()).second) origins.push_back({source.repository, 0});
+  if (origins.size() > solve::Pool::kMaxSources)
+    return Error::make(ErrorKind::kInvalid, "packages come from more than {} repositories", solve::Pool::kMaxSources);
+  store::Store& store = env_->store;
+  const std::string text = question(arch), key = codec::sha256(text).hex();
+  if (const auto name = TRY(store.state().get(kPoolKind, key)); name && !text.empty()) {
+    const auto blob = parse_sha256(*name);
+    auto bytes = blob ? store.read(*blob, kMaxPoolBytes) : Result<std::string>(std::string());
+    if (bytes && codec::sha256(*bytes) == blob) {
+      auto opened = solve::Pool::from_bytes(bytes_.emplace_back(*std::move(bytes)));
+      if (opened) return opened;
+    }
+  }
+  solve::Pool out;
+  const std::vector<solve::Candidate> all = TRY(candidates(arch));
+  for (const solve::Candidate& candidate : all)
+    out.add(*candidate.record, number.at(candidate.repository), true, candidate.fault);
   out.finish();
+  if (text.empty()) return out;
+  const Sha256 blob = TRY(store.put_bytes(out.to_bytes(), store::Store::Durability::kLater));
+  TRY(store.state().put(kPoolKind, key, blob.hex()));
   return out;
 }
 
@@ -115,7 +183,9 @@ std::vector<Option> solve_options() {
 
 Result<SolveInput> read_solve_input(const Arguments& arguments, const std::vector<std::string>& atoms,
                                     Session& session) {
-  SolveInput out;
+  Env& env = session.env;
+  index::Fetcher fetcher = TRY(index::Fetcher::make(env, index::Reach::kOnline));
+  SolveInput out(env, fetcher);
   const std::string rules = arguments.text("--rules");
   if (rules != "apk" && rules != "apko" && rules != "image")
     return Error::make(ErrorKind::kInvalid, "--rules is apk, apko or image, not '{}'", rules);
@@ -137,26 +207,20 @@ Result<SolveInput> read_solve_input(const Arguments& arguments, const std::vecto
   std::vector<std::string> lines = arguments.list("-r");
   for (const std::string& line : arguments.list("--repository")) lines.push_back(line);
   for (const Arch& arch : out.archs) {
-    std::vector<solve::Candidate>& candidates = out.candidates.emplace_back();
-    const auto take = [&](std::vector<apk::IndexRecord> records, const std::string& repository, Edition edition) {
-      out.records.push_back(std::move(records));
-      for (const apk::IndexRecord& record : out.records.back())
-        candidates.push_back({&record, repository, edition, 0, {}});
-    };
+    std::vector<SolveSource>& sources = out.sources.emplace_back();
     for (const std::string& line : lines) {
       const index::RepositoryLine repository = TRY(repository_of(line));
-      std::vector<apk::IndexRecord> records = TRY(records_of(repository.base, arch, session));
-      take(std::move(records), repository.tag.empty() ? repository.base : "@" + repository.tag, Edition::kCommunity);
+      sources.push_back(TRY(fetch_source(repository.base, arch, fetcher, env)));
+      if (!repository.tag.empty()) sources.back().repository = "@" + repository.tag;
     }
     if (!lines.empty()) continue;
     const index::Serial serial = TRY(serial_of(arguments, session));
-    std::vector<apk::IndexRecord> records;
+    SolveSource& source = sources.emplace_back();
+    source.repository = fmt::format("serial {}", serial.number);
+    source.edition = TRY(edition_of(arguments));
     for (const index::SerialPackage& package : serial.packages)
-      if (package.record.arch == arch.apk || package.record.arch == "noarch") records.push_back(package.record);
-    const Edition edition = TRY(edition_of(arguments));
-    take(std::move(records), fmt::format("serial {}", serial.number), edition);
+      if (package.record.arch == arch.apk || package.record.arch == "noarch") source.records.push_back(package.record);
   }
-  if (out.archs.size() > 1) solve::keep_in_step(out.candidates);
   return out;
 }
 

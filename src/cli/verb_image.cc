@@ -64,6 +64,10 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
     if (names_repositories(loaded.spec.contents) || !arguments.list("--repository").empty())
       return build_foreign_image(arguments, session);
   }
+  if (!arguments.list("--push").empty())
+    return Error::make(ErrorKind::kInvalid, "--push is for images of foreign packages, and '{}' is one of an edition",
+                       image_name)
+        .hint("publish it with a serial: `nacre up`, then `nacre image publish --registry HOST`");
   const Arch arch = TRY(arch_of(arguments));
   const Edition edition = TRY(edition_of(arguments));
   const index::Serial serial = TRY(serial_of(arguments, session));
@@ -144,6 +148,8 @@ Verb verb_image_build() {
                   {"--locked", OptionType::kFlag, "", "", "with --lockfile: ask for nothing but packages",
                    Completion::kNone},
                   {"--layers", OptionType::kText, "FORM", "segments", "of a foreign image: segments or reference",
+                   Completion::kNone},
+                  {"--push", OptionType::kList, "HOST/NAME:TAG", "", "push a foreign image to a registry",
                    Completion::kNone},
                   {"--skip-tests", OptionType::kFlag, "", "", "do not run the image's test", Completion::kNone}};
   verb.run = run_build;

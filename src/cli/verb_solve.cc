@@ -115,8 +115,18 @@ Json to_json(const solve::Refusal& refusal) {
   return out;
 }
 
+/// The packages of a solution, in its order.
+std::vector<const solve::PoolPackage*> rows_of(const solve::Solution& solution, const solve::Pool& pool) {
+  const auto earlier = [](const solve::PoolPackage& row, std::size_t record) { return row.record < record; };
+  const std::span<const solve::PoolPackage> rows = pool.packages();   // in the order of their records
+  std::vector<const solve::PoolPackage*> out;
+  for (const std::size_t record : solution.records)
+    out.push_back(&*std::lower_bound(rows.begin(), rows.end(), record, earlier));
+  return out;
+}
+
 Result<int> run_solve(const Arguments& arguments, Session& session) {
-  const SolveInput input = TRY(read_solve_input(arguments, arguments.list("ATOM"), session));
+  SolveInput input = TRY(read_solve_input(arguments, arguments.list("ATOM"), session));
   if (input.world.atoms.empty())
     return Error::make(ErrorKind::kInvalid, "`nacre solve` needs ATOM: what is asked for")
         .hint("for example `nacre solve nginx 'zlib>=1.3' '!busybox'`");
@@ -124,7 +134,7 @@ Result<int> run_solve(const Arguments& arguments, Session& session) {
   std::string text;
   for (std::size_t i = 0; i < input.archs.size(); ++i) {
     std::vector<solve::Origin> origins;
-    const solve::Pool pool = input.pool(i, origins);
+    const solve::Pool pool = TRY(input.pool(i, origins));
     const auto answered = TRY(solve::answer(input.world, pool, origins, input.options));
     if (const auto* refusal = std::get_if<solve::Refusal>(&answered)) {
       Error error = refusal->error();
@@ -135,12 +145,12 @@ Result<int> run_solve(const Arguments& arguments, Session& session) {
     const auto& solution = std::get<solve::Solution>(answered);
     Json packages = Json::array();
     if (input.archs.size() > 1) text += fmt::format("{}:\n", input.archs[i].apk);
-    for (const std::size_t record : solution.records) {
-      const solve::Candidate& candidate = input.candidates[i][record];
+    for (const solve::PoolPackage* package : rows_of(solution, pool)) {
+      const std::string_view name = pool.text(pool.names()[package->name].text), version = pool.text(package->version);
       Json row;
-      row.set("name", candidate.record->name).set("version", candidate.record->version);
-      packages.push(row.set("repository", candidate.repository).set("checksum", candidate.record->checksum));
-      text += fmt::format("{}-{}\n", candidate.record->name, candidate.record->version);
+      row.set("name", name).set("version", version).set("repository", origins[package->source].repository);
+      packages.push(row.set("checksum", pool.text(package->checksum)));
+      text += fmt::format("{}-{}\n", name, version);
     }
     Json row;
     row.set("arch", input.archs[i].apk).set("solved", true).set("searched", solution.searched);
@@ -249,8 +259,8 @@ Result<int> run_why_not(const Arguments& arguments, Session& session) {
   const std::string what = arguments.text("PACKAGE");
   const apk::Dependency wanted = TRY(apk::parse_dependency(what));
   std::vector<solve::Origin> origins;
-  const solve::Pool pool = input.pool(0, origins);
-  const std::vector<solve::Candidate>& candidates = input.candidates[0];
+  const solve::Pool pool = TRY(input.pool(0, origins));
+  const std::vector<solve::Candidate> candidates = TRY(input.candidates(0));
   const solve::Candidate* best = nullptr;
   for (const solve::Candidate& candidate : candidates) {
     const bool fits = candidate.record->name == wanted.name && wanted.accepts(candidate.record->version);

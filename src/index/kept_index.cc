@@ -57,7 +57,8 @@ struct KeptIndexParts {
 
   static Result<KeptIndex> record(store::Store& store, std::vector<Sha256> blobs, std::string_view segment,
                                   const Sha256& index) {
-    blobs.push_back(TRY(store.put_bytes(segment)));
+    // Not waited for: what a crash takes is made again from the text.
+    blobs.push_back(TRY(store.put_bytes(segment, store::Store::Durability::kLater)));
     KeptIndex out = TRY(open(store, blobs));
     std::vector<std::string> names;
     for (const Sha256& blob : blobs) names.push_back(blob.hex());
@@ -85,6 +86,7 @@ Result<std::optional<KeptIndex>> find_kept_index(store::Store& store, const Sha2
 
 Result<KeptIndex> keep_index(store::Store& store, const Sha256& index, std::string_view text, std::string_view source) {
   apk::SegmentWriter writer(index);
+  writer.expect(text.size());
   TRY(apk::scan_index(text, source, [&](const apk::RecordView& record) { return writer.add(record); }));
   const std::string segment = TRY(writer.finish());
   return KeptIndexParts::record(store, {}, segment, index);

@@ -197,6 +197,38 @@ import json, sys
 for f in json.load(open(sys.argv[1]))["files"]:
     if f["path"] == "usr/share/zlib": print(f["package"], f["mode"], f["uid"], f["gid"])' "$out")"
 
+echo "-- the solver, from kept forms"
+for round in first second; do
+  check "solve, the $round time" "$NACRE" solve --quiet -r "$at/main" -r "@edge $at/edge" --arch x86_64 web shiny@edge
+  same "  an answer in install order" "shiny-9-r0 zlib-1.3-r0 tool-2-r0 web-1-r0" "$(tr '\n' ' ' <"$out" | sed 's/ $//')"
+  check "solve for two architectures, the $round time" "$NACRE" solve --quiet --json -r www/main --arch x86_64 --arch aarch64 web
+  same "  in step" "tool=1-r0 www/main" "$(python3 -c '
+import json, sys
+print(*{p["name"] + "=" + p["version"] + " " + p["repository"] for a in json.load(open(sys.argv[1])) for p in a["packages"] if p["name"] == "tool"})' "$out")"
+  what="  and a refusal, the $round time" expect_error 4 "there is no tool-2-r0 for aarch64" -- "$NACRE" solve --quiet -r www/main --arch x86_64 \
+    --arch aarch64 'tool>=2'
+  check "why-not, the $round time" "$NACRE" why-not --quiet -r www/main --arch x86_64 tool=1-r0 web
+  says "  why" "$out" "tool-2-r0 is newer"
+done
+mkdir broken
+printf 'P:web\nnonsense\n' >broken/APKINDEX
+what="an index that cannot be read" expect_error 2 "broken/APKINDEX:2" -- "$NACRE" solve --quiet -r broken/APKINDEX web
+
+echo "-- push"
+what="a push to no registry" expect_error 2 "names no registry" -- "$NACRE" image build --quiet web.yaml --arch x86_64 --push web:1
+if command -v docker-registry >/dev/null; then
+  start_registry
+  check "build and push to two repositories" "$NACRE" image build --quiet --json web.yaml --arch x86_64 --push "$registry/one:1" --push "$registry/two"
+  same "  the second mounts what the first has" "True True" "$(python3 -c '
+import json, sys
+one, two = json.load(open(sys.argv[1]))["pushed"]
+print(one["bytesSent"] > 0, two["bytesMounted"] > 0 and two["bytesSent"] == 0)' "$out")"
+  check "  the registry has it" curl -fs -o "$scratch/index" -H 'Accept: application/vnd.oci.image.index.v1+json' \
+    "http://$registry/v2/two/manifests/latest"
+else
+  absent "no docker-registry"
+fi
+
 echo "-- base images"
 cat >base.yaml <<YAML
 contents:
