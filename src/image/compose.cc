@@ -244,6 +244,14 @@ Result<> write_documents(Image& image, const ComposeRequest& request, std::strin
   return {};
 }
 
+/// All that no package owns; gives the content of etc/passwd.
+Result<std::string> fill(TopLayer& top, const ComposeRequest& request, const std::vector<PackageContents>& packages,
+                         MergedTree& tree, const Image& image, Env& env) {
+  if (request.foreign) return fill_foreign(top, request, packages, tree, image.created, env);
+  std::string locked = locked_spec(*request.spec, request.arch, image.packages);
+  return fill_top(top, request, packages, tree, std::move(locked), image.created, env);
+}
+
 }  // namespace
 
 Sha256 compose_key(const ComposeRequest& request) {
@@ -302,26 +310,29 @@ Result<Image> compose_image(const ComposeRequest& request, Env& env) {
   FileDigests digests(packages, env);
   MergedTree tree = TRY(merge(packages, digests, request.form, reference ? foreign_seeds() : std::vector<Seed>()),
                         "composing image '{}'", image.name);
-  if (!reference)
-    image.layers = TRY(package_layers(packages, tree, *request.spec, when, env), "composing image '{}'", image.name);
   TopLayer top(tree, packages, reference ? 0 : image.created, request.form, request.foreign);
   std::string passwd;
-  if (request.foreign) {
-    passwd = TRY(fill_foreign(top, request, packages, tree, image.created, env), "composing image '{}'", image.name);
-  } else {
-    std::string locked = locked_spec(*request.spec, request.arch, image.packages);
-    passwd = TRY(fill_top(top, request, packages, tree, std::move(locked), image.created, env),
-                 "composing image '{}'", image.name);
-  }
   if (reference) {
+    passwd = TRY(fill(top, request, packages, tree, image, env), "composing image '{}'", image.name);
     image.layers = TRY(whole_layers(top, packages, tree, *request.spec, env), "composing image '{}'", image.name);
     if (request.base != nullptr) {
       TRY(check_over_base(tree, packages, *request.base, env), "composing image '{}'", image.name);
       image.layers.insert(image.layers.begin(), request.base->layers.begin(), request.base->layers.end());
     }
   } else {
-    Layer layer = TRY(top.write_top(when, env), "composing image '{}'", image.name);
-    image.layers.push_back(std::move(layer));
+    // The packages' layers and the one above them have nothing to do with each other: at the same time.
+    std::vector<Layer> above(1);
+    const auto make = [&](std::size_t which) -> Result<> {
+      if (which == 0) {
+        image.layers = TRY(package_layers(packages, tree, *request.spec, when, env));
+        return {};
+      }
+      passwd = TRY(fill(top, request, packages, tree, image, env));
+      above[0] = TRY(top.write_top(when, env));
+      return {};
+    };
+    TRY(os::for_each(2, 0, make), "composing image '{}'", image.name);
+    image.layers.push_back(std::move(above[0]));
   }
   TRY(write_documents(image, request, passwd, env), "composing image '{}'", image.name);
   if (request.foreign) TRY(env.store.state().put(kKind, image.inputs.hex(), codec::to_json(record_of(image))));

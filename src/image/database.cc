@@ -3,6 +3,7 @@
 #include "base/encoding.h"
 #include "base/text.h"
 #include "codec/tar.h"
+#include "os/threads.h"
 
 #include <algorithm>
 #include <array>
@@ -43,43 +44,73 @@ std::string record_head(const PackageContents& package) {
   return out;
 }
 
-/// Entries of one directory of a package.
-struct Folder {
-  const ContentEntry* self = nullptr;
-  std::map<std::string, const ContentEntry*> files;
+std::string_view folder_of(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
+}
+
+std::string_view name_in(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+/// A line's place: its directory, then the directory itself before what is in it, then the name.
+struct DatabaseRow {
+  std::string_view folder, name;         ///< name "": the directory.
+  const ContentEntry* entry = nullptr;   ///< nullptr: a directory that no entry names.
+
+  bool operator<(const DatabaseRow& other) const {
+    if (folder != other.folder) return TreeOrder()(folder, other.folder);
+    if (name != other.name) return name < other.name;
+    return entry == nullptr && other.entry != nullptr;
+  }
 };
 
-void folder_lines(std::string& out, const std::string& path, const Folder& folder,
-                  const std::map<std::string, std::string>& sums) {
-  fmt::format_to(std::back_inserter(out), "F:{}\n", path);
-  const ContentEntry* self = folder.self;
-  if (self != nullptr && (self->uid != 0 || self->gid != 0 || self->mode != 0755))
-    fmt::format_to(std::back_inserter(out), "M:{}:{}:{:04o}\n", self->uid, self->gid, self->mode);
-  for (const auto& [name, entry] : folder.files) {
-    fmt::format_to(std::back_inserter(out), "R:{}\n", name);
-    if (entry->uid != 0 || entry->gid != 0 || entry->mode != 0644)
-      fmt::format_to(std::back_inserter(out), "a:{}:{}:{:04o}\n", entry->uid, entry->gid, entry->mode);
-    const auto target = sums.find(entry->link);
-    const std::string& sum = entry->type == '1' && target != sums.end() ? target->second : entry->sha1;
-    if (!sum.empty()) fmt::format_to(std::back_inserter(out), "Z:Q1{}\n", to_base64(sum));
+/// Every directory and every file of a package that is listed, directories on the way as well.
+std::vector<DatabaseRow> rows_of(const PackageContents& package, const std::vector<EntryPlan>& plans) {
+  std::vector<DatabaseRow> out;
+  if (!plans.empty()) out.emplace_back();   // the root
+  std::string_view last;
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const ContentEntry& entry = package.entries[i];
+    const std::string_view folder = folder_of(entry.path);
+    // Those above the folder before are there already.
+    for (std::string_view up = folder; !up.empty() && up != last && !is_beneath(last, up); up = folder_of(up))
+      out.push_back({up, {}, nullptr});
+    last = folder;
+    if (entry.type == '5') out.push_back({entry.path, {}, &entry});
+    else if (plans[i].listed) out.push_back({folder, name_in(entry.path), &entry});
   }
+  if (!std::is_sorted(out.begin(), out.end())) std::stable_sort(out.begin(), out.end());
+  return out;
+}
+
+void add_line(std::string& out, std::string_view head, std::string_view value) {
+  out += head;
+  out += value;
+  out += '\n';
 }
 
 /// Sub-directories after the files of their parent, so a plain depth-first order of directories.
 std::string file_lines(const PackageContents& package, const std::vector<EntryPlan>& plans) {
-  std::map<std::string, Folder, TreeOrder> folders;
-  std::map<std::string, std::string> sums;
-  for (std::size_t i = 0; i < plans.size(); ++i) {
-    const ContentEntry& entry = package.entries[i];
-    if (entry.type == '0') sums[entry.path] = entry.sha1;
-    for (std::string up = parent_of(entry.path);; up = parent_of(up)) {
-      if (!folders.try_emplace(up).second || up.empty()) break;
-    }
-    if (entry.type == '5') folders[entry.path].self = &entry;
-    else if (plans[i].listed) folders[parent_of(entry.path)].files[name_of_path(entry.path)] = &entry;
-  }
+  std::map<std::string_view, std::string_view> sums;   // of what hard links name
+  const bool links = std::any_of(package.entries.begin(), package.entries.end(),
+                                 [](const ContentEntry& entry) { return entry.type == '1'; });
+  for (const ContentEntry& entry : package.entries)
+    if (links && entry.type == '0') sums[entry.path] = entry.sha1;
+  const std::vector<DatabaseRow> rows = rows_of(package, plans);
   std::string out;
-  for (const auto& [path, folder] : folders) folder_lines(out, path, folder, sums);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const ContentEntry* entry = rows[i].entry;
+    if (i + 1 < rows.size() && rows[i].folder == rows[i + 1].folder && rows[i].name == rows[i + 1].name) continue;
+    const bool folder = rows[i].name.empty();
+    add_line(out, folder ? "F:" : "R:", folder ? rows[i].folder : rows[i].name);
+    if (entry == nullptr) continue;
+    if (entry->uid != 0 || entry->gid != 0 || entry->mode != (folder ? 0755 : 0644))
+      fmt::format_to(std::back_inserter(out), "{}:{}:{}:{:04o}\n", folder ? 'M' : 'a', entry->uid, entry->gid,
+                     entry->mode);
+    if (folder) continue;
+    const auto target = sums.find(entry->link);
+    const std::string_view sum = entry->type == '1' && target != sums.end() ? target->second : entry->sha1;
+    if (!sum.empty()) add_line(out, "Z:Q1", to_base64(sum));
+  }
   return out;
 }
 
@@ -167,10 +198,12 @@ std::string reference_record(const PackageContents& package) {
 }
 
 std::string installed_database(const std::vector<PackageContents>& packages, const MergedTree& tree) {
-  std::string out;
-  for (std::size_t i = 0; i < packages.size(); ++i)
-    out += record_head(packages[i]) + file_lines(packages[i], tree.plans[i]) + "\n";
-  return out;
+  std::vector<std::string> records(packages.size());
+  (void)os::for_each(packages.size(), 0, [&](std::size_t i) -> Result<> {
+    records[i] = record_head(packages[i]) + file_lines(packages[i], tree.plans[i]) + "\n";
+    return {};
+  });
+  return join(records, "");
 }
 
 Result<std::string> scripts_archive(const std::vector<PackageContents>& packages, std::int64_t mtime) {

@@ -481,6 +481,7 @@ Result<std::map<std::string, os::Path>> extract_files(const PackageContents& pac
   const std::set<std::string> wanted(paths.begin(), paths.end());
   std::map<std::string, os::Path> out;
   std::optional<os::AtomicFile> file;
+  bool enough = false;
   const auto close = [&]() -> Result<> {
     if (!file) return {};
     TRY(file->commit());
@@ -489,6 +490,8 @@ Result<std::map<std::string, os::Path>> extract_files(const PackageContents& pac
   };
   const auto on_entry = [&](const codec::TarHeader& header) -> Result<> {
     TRY(close());
+    enough = out.size() == wanted.size();
+    if (enough) return Error::make(ErrorKind::kInternal, "the rest need not be inflated");
     const TreePath path = TRY(TreePath::parse(header.path));
     if ((header.type != '0' && header.type != '7') || !wanted.contains(path.str())) return {};
     const os::Path target = folder / codec::sha256(package.apk.hex() + "/" + path.str()).hex();
@@ -497,7 +500,8 @@ Result<std::map<std::string, os::Path>> extract_files(const PackageContents& pac
     return {};
   };
   const auto on_data = [&](std::string_view bytes) { return file ? file->write(bytes) : Result<>{}; };
-  TRY(read_tar_gzip(env.store.blob_path(package.apk), package.data(), {on_entry, on_data}));
+  Result<> read = read_tar_gzip(env.store.blob_path(package.apk), package.data(), {on_entry, on_data});
+  if (!read && !enough) return std::move(read).error();
   TRY(close());
   for (const std::string& path : wanted)
     if (!out.contains(path))

@@ -106,8 +106,13 @@ class Cache {
       while (pattern.starts_with('/')) pattern.erase(0, 1);
       folders.insert(folders.end(), own.begin(), own.end());
       std::vector<std::string> found;
-      for (const auto& [path, node] : top_.tree().nodes)
-        if (node.type != '5' && ::fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME) == 0) found.push_back(path);
+      // What a pattern finds begins with its folders up to the first sign that stands for others.
+      const std::string plain = pattern.substr(0, pattern.find_first_of("*?[\\"));
+      const std::string in = parent_of(plain);
+      auto at = top_.tree().nodes.lower_bound(in);
+      for (; at != top_.tree().nodes.end() && (at->first == in || is_beneath(at->first, in)); ++at)
+        if (at->second.type != '5' && ::fnmatch(pattern.c_str(), at->first.c_str(), FNM_PATHNAME) == 0)
+          found.push_back(at->first);
       for (const std::string& path : found) TRY(read_configuration(path, folders, depth + 1));
       return {};
     }
@@ -122,9 +127,10 @@ class Cache {
     if (!path) return out;
     const std::string at = TRY(top_.tree().resolved(path->str(), Last::kFollow));
     auto node = top_.tree().nodes.upper_bound(at);
-    for (; node != top_.tree().nodes.end() && is_beneath(node->first, at); ++node)
-      if (parent_of(node->first) == at && !library_stem(name_of_path(node->first)).empty())
-        out.push_back(node->first);
+    for (; node != top_.tree().nodes.end() && is_beneath(node->first, at); ++node) {
+      const std::string_view name = std::string_view(node->first).substr(at.empty() ? 0 : at.size() + 1);
+      if (name.find('/') == std::string_view::npos && !library_stem(name).empty()) out.push_back(node->first);
+    }
     return out;
   }
 

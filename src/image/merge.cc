@@ -3,7 +3,9 @@
 #include "apk/dependency.h"
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
+#include <utility>
 
 namespace nacre::image {
 namespace {
@@ -13,6 +15,13 @@ struct TextHash {
   std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
 };
 using Links = std::unordered_map<std::string, std::string, TextHash, std::equal_to<>>;
+
+using Nodes = MergedTree::Nodes;
+
+std::string_view folder_of(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
+}
 
 LinkLookup lookup(const Links& links) {
   return [&links](std::string_view path) -> const std::string* {
@@ -103,6 +112,7 @@ class Merger {
   Result<> add_package(std::size_t package) {
     const std::vector<ContentEntry>& entries = packages_[package].entries;
     for (std::size_t i = 0; i < entries.size(); ++i) TRY(add_entry(package, i));
+    if (std::none_of(entries.begin(), entries.end(), [](const ContentEntry& e) { return e.type == '1'; })) return {};
     std::map<std::string_view, std::size_t> by_path;
     for (std::size_t i = 0; i < entries.size(); ++i) by_path[entries[i].path] = i;
     for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -152,26 +162,49 @@ class Merger {
     });
   }
 
+  /// Where an entry stands. Most stand beside the one before them, in a folder that no link leads to.
+  Result<std::string> place_of(const ContentEntry& entry) {
+    const bool folder = entry.type == '5';
+    if (folder_of(entry.path) == plain_folder_ && !(folder && links_.contains(std::string_view(entry.path))))
+      return entry.path;
+    std::string out = TRY(resolve(entry.path, folder ? Last::kFollow : Last::kKeep, lookup(links_)));
+    if (out == entry.path) plain_folder_ = folder_of(entry.path);
+    return out;
+  }
+
+  /// The node at `path`; without one the place where it belongs, for emplace_hint(). Entries come in the tree's order
+  /// for the most part: the place is then behind the last one.
+  std::pair<Nodes::iterator, bool> look(const std::string& path) {
+    const TreeOrder before;
+    if (last_ && before((*last_)->first, path)) {
+      const Nodes::iterator next = std::next(*last_);
+      if (next == tree_.nodes.end() || before(path, next->first)) return {next, false};
+    }
+    const Nodes::iterator at = tree_.nodes.lower_bound(path);
+    return {at, at != tree_.nodes.end() && at->first == path};
+  }
+
   Result<> add_entry(std::size_t package, std::size_t entry) {
     const ContentEntry& e = packages_[package].entries[entry];
     EntryPlan& plan = tree_.plans[package][entry];
-    plan.path = TRY(resolve(e.path, e.type == '5' ? Last::kFollow : Last::kKeep, lookup(links_)));
+    plan.path = TRY(place_of(e));
     if (plan.path.empty()) {
       plan.keep = false;  // a directory whose link leads to the root
       return {};
     }
     TRY(add_folders(package, plan.path));
+    const auto [at, there] = look(plan.path);
+    last_ = at;
+    if (!there) {
+      last_ = tree_.nodes.emplace_hint(at, plan.path, node_of(package, entry));
+      return {};
+    }
     Node node = node_of(package, entry);
-    const auto found = tree_.nodes.find(plan.path);
-    if (found == tree_.nodes.end()) {
-      tree_.nodes.emplace(plan.path, std::move(node));
+    if (at->second.type == '5' && node.type == '5') {
+      add_again(at->second, node, e, plan);
       return {};
     }
-    if (found->second.type == '5' && node.type == '5') {
-      add_again(found->second, node, e, plan);
-      return {};
-    }
-    return add_other(found->second, std::move(node), plan);
+    return add_other(at->second, std::move(node), plan);
   }
 
   /// A directory that is there already.
@@ -250,7 +283,9 @@ class Merger {
 
   /// Folders that no entry names so far stand in the tree as root's, 0755: so runtimes make them.
   Result<> add_folders(std::size_t package, const std::string& path) {
-    for (std::string folder = parent_of(path); !folder.empty(); folder = parent_of(folder)) {
+    if (folder_of(path) == known_folder_) return {};
+    known_folder_ = folder_of(path);
+    for (std::string folder = known_folder_; !folder.empty(); folder = parent_of(folder)) {
       const auto found = tree_.nodes.find(folder);
       if (found == tree_.nodes.end()) {
         Node node;
@@ -295,6 +330,9 @@ class Merger {
   LayerForm form_;
   Links links_;
   MergedTree tree_;
+  std::string plain_folder_;   ///< Where it stands is what it is called: no link is on the way.
+  std::string known_folder_;   ///< It and those above it are in the tree, as directories.
+  std::optional<Nodes::iterator> last_;   ///< Of the entry before.
 };
 
 }  // namespace

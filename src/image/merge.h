@@ -37,7 +37,8 @@ struct EntryPlan {
 
 /// The packages laid over each other.
 struct MergedTree {
-  std::map<std::string, Node, TreeOrder> nodes;
+  using Nodes = std::map<std::string, Node, TreeOrder>;
+  Nodes nodes;
   std::vector<std::vector<EntryPlan>> plans;   ///< By package, by entry.
 
   Node* find(std::string_view path);

@@ -377,18 +377,20 @@ Result<std::string> TopLayer::read(std::string_view path, Env& env) const {
 /// Contents of package files that stand in the top layer too, by their path in the image.
 Result<std::map<std::string, os::Path>> TopLayer::extract_needed(const os::Path& folder, Env& env) const {
   std::map<int, std::set<std::string>> wanted;
-  const auto packaged = [](const Node& node) {
-    return node.top && node.type == '0' && !node.content && node.package >= 0;
-  };
-  for (const auto& [path, node] : tree_.nodes)
-    if (packaged(node)) wanted[node.package].insert(packaged_path(packages_, node));
+  std::vector<const MergedTree::Nodes::value_type*> packaged;
+  for (const auto& row : tree_.nodes) {
+    const Node& node = row.second;
+    if (!node.top || node.type != '0' || node.content || node.package < 0) continue;
+    packaged.push_back(&row);
+    wanted[node.package].insert(packaged_path(packages_, node));
+  }
   std::map<int, std::map<std::string, os::Path>> found;
   for (const auto& [package, paths] : wanted)
     found[package] = TRY(extract_files(packages_[static_cast<std::size_t>(package)],
                                        std::vector<std::string>(paths.begin(), paths.end()), folder, env));
   std::map<std::string, os::Path> out;
-  for (const auto& [path, node] : tree_.nodes)
-    if (packaged(node)) out[path] = found.at(node.package).at(packaged_path(packages_, node));
+  for (const auto* row : packaged)
+    out[row->first] = found.at(row->second.package).at(packaged_path(packages_, row->second));
   return out;
 }
 
