@@ -28,4 +28,12 @@ Result<std::string> replace_digest(const codec::YamlTree& tree, std::string_view
 Result<std::string> replace_commit(const codec::YamlTree& tree, std::string_view old_commit,
                                    std::string_view new_commit);
 
+/// Takes the patch file `name`, as written there, out of every step that applies it (`uses: patch` or `git-am`); a step
+/// that then applies none goes whole. Comments around it stay. kNotFound when no step names it in plain sight; kInvalid
+/// where a step cannot be taken out (the only one of a pipeline, a list in one line).
+Result<std::string> remove_patch(const codec::YamlTree& tree, std::string_view name);
+
+/// Takes the commit out of every `cherry-picks`; one that then has none goes whole. Errors as of remove_patch.
+Result<std::string> remove_pick(const codec::YamlTree& tree, std::string_view commit);
+
 }  // namespace nacre::definition

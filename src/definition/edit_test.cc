@@ -56,5 +56,83 @@ TEST(Edit, SaysWhatIsNotThere) {
             "that by hand");
 }
 
+// ---- taking out
+
+constexpr const char* kSteps = R"(pipeline:
+  - uses: fetch
+
+  # Two of them.
+  - uses: patch
+    with:
+      patches: a.patch b.patch   # in order
+
+  - uses: git-checkout
+    with:
+      repository: r
+      cherry-picks: |
+        1.x/abc: mends it
+        # why
+        def: mends that # remark
+
+  # One on its lines.
+  - uses: patch
+    with:
+      patches: |
+        c.patch
+        ../d.patch
+  # Behind it.
+
+  - runs: |
+      make
+)";
+
+TEST(Edit, TakesAPatchOut) {
+  const auto without = [](const std::string& text, std::string_view name) {
+    const auto out = remove_patch(tree_of(text), name);
+    return out ? *out : out.error().render();
+  };
+  const auto cut = [](std::string text, const std::string& part, const std::string& with = "") {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+    return text.replace(text.find(part), part.size(), with);
+  };
+  const std::string text = kSteps;
+  EXPECT_EQ(without(text, "a.patch"), cut(text, "a.patch b.patch", "b.patch"));
+  EXPECT_EQ(without(text, "b.patch"), cut(text, "a.patch b.patch", "a.patch"));
+  EXPECT_EQ(without(text, "c.patch"), cut(text, "        c.patch\n"));
+  const std::string one = without(text, "../d.patch");
+  EXPECT_EQ(one, cut(text, "        ../d.patch\n"));
+  EXPECT_EQ(without(one, "c.patch"),
+            cut(one, "  - uses: patch\n    with:\n      patches: |\n        c.patch\n"));
+  EXPECT_EQ(without(without(text, "a.patch"), "b.patch"),
+            cut(text, "  - uses: patch\n    with:\n      patches: a.patch b.patch   # in order\n"));
+  EXPECT_EQ(without("a:\n- pipeline:\n  - uses: patch\n    with: {patches: x}\n  - runs: y\n", "x"),
+            "a:\n- pipeline:\n  - runs: y\n");
+  const std::string one_step = "pipeline:\n  - uses: patch\n    with: {patches: x}\n";
+  EXPECT_EQ(without(one_step + "  - uses: patch\n    with: {patches: 'x y'}\n", "x"),
+            "pipeline:\n  - uses: patch\n    with: {patches: 'y'}\n");
+  EXPECT_EQ(without(text, "d.patch"), "a.yaml: no step names the patch 'd.patch' in plain sight");
+  EXPECT_EQ(without("pipeline:\n  - uses: patch\n    with: {patches: x}\n", "x"),
+            "a.yaml:2:5: it is the only step of its pipeline\n  while taking out the step that applies 'x'");
+  EXPECT_EQ(without("pipeline: [{uses: patch, with: {patches: x}}, {runs: y}]\n", "x"),
+            "a.yaml:1:12: the step does not stand on lines of its own\n  while taking out the step that applies 'x'");
+}
+
+TEST(Edit, TakesAPickOut) {
+  const auto without = [](const std::string& text, std::string_view commit) {
+    const auto out = remove_pick(tree_of(text), commit);
+    return out ? *out : out.error().render();
+  };
+  std::string text = kSteps, one = text;
+  one.erase(one.find("        1.x/abc: mends it\n"), std::string("        1.x/abc: mends it\n").size());
+  EXPECT_EQ(without(text, "abc"), one);
+  std::string none = one;
+  const std::size_t begin = none.find("      cherry-picks"), end = none.find("# remark\n") + 9;
+  none.erase(begin, end - begin);
+  EXPECT_EQ(without(one, "def"), none);
+  EXPECT_EQ(without(text, "ab"), "a.yaml: no cherry-picks name ab in plain sight");
+  EXPECT_EQ(without("pipeline:\n- uses: git-checkout\n  with: {cherry-picks: 'abc: why'}\n", "abc"),
+            "a.yaml:3:10: 'cherry-picks' does not stand on lines of its own\n  while taking out the pick of abc");
+}
+
 }  // namespace
 }  // namespace nacre::definition

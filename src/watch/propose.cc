@@ -6,9 +6,7 @@
 #include "store/store.h"
 #include "watch/debian.h"
 
-
 #include <algorithm>
-#include <functional>
 
 namespace nacre::watch {
 namespace {
@@ -192,45 +190,6 @@ Result<std::optional<Proposal>> propose(const definition::Definition& definition
   if (out.digests.empty() && out.commits.empty() && out.problem.empty())
     out.problem = "no source's address or tag holds the version";
   return std::optional<Proposal>(std::move(out));
-}
-
-Result<std::vector<Delta>> measure_delta(const std::vector<definition::Definition>& definitions,
-                                         const std::vector<build::LockedSource>& lock,
-                                         const std::vector<std::pair<std::string, Observation>>& seen) {
-  std::vector<Delta> out;
-  for (const definition::Definition& definition : definitions) {
-    Delta row;
-    row.package = definition.name;
-    row.version = definition.version;
-    row.source_kind = definition.sources.empty() ? "own" : "upstream";
-    for (const definition::Source& source : definition.sources) {
-      const build::LockedSource* entry = lock_entry(lock, source.sha256);
-      if (entry != nullptr && entry->repacked) row.source_kind = "repacked";
-    }
-    const std::function<void(const std::vector<definition::Step>&)> count =
-        [&](const std::vector<definition::Step>& steps) {
-          for (const definition::Step& step : steps) {
-            if (step.uses == "patch")
-              for (const auto& [key, value] : step.with)
-                if (key == "patches") row.patches += static_cast<int>(split_words(value).size());
-            count(step.pipeline);
-          }
-        };
-    count(definition.pipeline);
-    std::int64_t first_newer = 0;
-    for (const auto& [name, observation] : seen) {
-      if (name != definition.name || observation.releases.empty()) continue;
-      row.newest = observation.releases.front().version;
-      for (const Release& release : observation.releases) {
-        if (apk::compare_versions(release.version, definition.version) <= 0) break;
-        ++row.releases_behind;
-        if (release.published > 0) first_newer = release.published;
-      }
-    }
-    row.first_newer = first_newer;
-    out.push_back(std::move(row));
-  }
-  return out;
 }
 
 }  // namespace nacre::watch

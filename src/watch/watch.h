@@ -71,16 +71,4 @@ Result<std::optional<Proposal>> propose(const definition::Definition& definition
                                         const Feeds& feeds, const build::FetchPlaces& places,
                                         Env& env, std::string* why_not = nullptr);
 
-/// Distance from upstream, per definition (`nacre delta`).
-struct Delta {
-  std::string package, version, newest;   ///< newest: empty when unknown.
-  int releases_behind = 0;
-  std::int64_t first_newer = 0;           ///< When the first newer release came, seconds since 1970; 0 when unknown.
-  std::string source_kind;                ///< "upstream", "repacked", "own"
-  int patches = 0;                        ///< Patch files that the definition applies.
-};
-Result<std::vector<Delta>> measure_delta(const std::vector<definition::Definition>& definitions,
-                                         const std::vector<build::LockedSource>& lock,
-                                         const std::vector<std::pair<std::string, Observation>>& seen);
-
 }  // namespace nacre::watch

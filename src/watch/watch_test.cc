@@ -461,21 +461,5 @@ TEST_F(WatchTest, MovesATagAndItsCommit) {
   EXPECT_EQ((*proposal)->commits[0], std::pair(commits[0], commits[1]));
 }
 
-TEST_F(WatchTest, MeasuresTheDistance) {
-  definition::Definition behind = read(definition_text("")), current = read(definition_text(""));
-  current.name = "current";
-  lock = {{.sha256 = *parse_sha256(kDigest), .repacked = true}};
-  const std::vector<std::pair<std::string, Observation>> seen = {
-      {"tool", {FeedKind::kGitHub, {{"1.5", "", 300}, {"1.4", "", 200}, {"1.3.1", "", 100}}, {}}},
-      {"current", {FeedKind::kGitHub, {{"1.3.1", "", 100}}, {}}}};
-  const auto rows = measure_delta({behind, current}, lock, seen);
-  ASSERT_TRUE(rows);
-  std::string text;
-  for (const Delta& row : *rows)
-    text += fmt::format("{} {} {} {} {} {}\n", row.package, row.version, row.newest, row.releases_behind,
-                        row.first_newer, row.source_kind);
-  EXPECT_EQ(text, "tool 1.3.1 1.5 2 200 repacked\ncurrent 1.3.1 1.3.1 0 0 repacked\n");
-}
-
 }  // namespace
 }  // namespace nacre::watch

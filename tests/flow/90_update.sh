@@ -85,7 +85,7 @@ says "  with its comments" "$out" "version:   $to   # a comment that stays"
 check "delta counts how far behind" "$NACRE" delta --quiet --json
 same "  zlib is behind, and repacked" "True repacked" "$(python3 -c '
 import json, sys
-row = next(r for r in json.load(sys.stdin) if r["package"] == "zlib")
+row = next(r for r in json.load(sys.stdin)["packages"] if r["package"] == "zlib")
 print(row["releasesBehind"] >= 1, row["source"])' <"$out")"
 
 # ---- update
