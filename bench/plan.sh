@@ -9,12 +9,18 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export NACRE_HOME="$work/home"
 zstd -dcq "$graph" >"$work/graph.json"
-"$build/src/plan/plan_probe" "$work/graph.json"
+"$build/src/plan/plan_probe" "$work/graph.json" ${definitions:+"$definitions"}
+load() {
+  local start
+  start=$(date +%s.%N)
+  "$build/src/cli/nacre" plan --graph json --definitions "$definitions" --pipeline-dir "$definitions/pipelines" --quiet >"$work/loaded.json"
+  awk -v a="$start" -v b="$(date +%s.%N)" -v what="$1" 'BEGIN { printf "graph of all definitions, %s: %.2f s\n", what, b - a }'
+}
 if [ -n "$definitions" ]; then
   for _ in 1 2 3; do
-    start=$(date +%s.%N)
-    "$build/src/cli/nacre" plan --graph json --definitions "$definitions" --pipeline-dir "$definitions/pipelines" --quiet >"$work/loaded.json"
-    awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "graph of all definitions, nothing kept: %.2f s\n", b - a }'
+    rm -rf "$NACRE_HOME/compiled"
+    load "nothing kept"
+    load "all kept"
   done
 fi
-"$build/src/cli/nacre" simulate --graph-file "$graph" "$history"
+"$build/src/cli/nacre" simulate --graph-file "$graph" --rates bench/rates/rates.json "$history"

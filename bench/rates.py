@@ -5,16 +5,18 @@
     bench/rates.py fetch WORK        get the archives that releases.tsv names, with apt's client, from its first archive
     bench/rates.py build WORK        build all releases of rates/libraries.tsv, one after the other; resumable
     bench/rates.py collect WORK      compare neighbours: rates/pairs.tsv and rates/rates.json
+    bench/rates.py debian WORK DIR   the same of Debian's own binaries, by the Packages lists in DIR: rates/debian.tsv.
+                                     Another compiler made each suite, so these are never mixed with the others
 
 Every library is built by one definition, made here from its line of libraries.tsv, in all its releases, with the same
 compiler (stage 0 alone, in NACRE_HOME below WORK). Build first: ninja -C build/release nacre abi_probe
 """
-import datetime, glob, json, os, pathlib, re, subprocess, sys, time
+import datetime, glob, hashlib, json, os, pathlib, re, subprocess, sys, tempfile, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP, TABLES = HERE.parent, HERE / "rates"
 BUILD = pathlib.Path(os.environ.get("NACRE_BUILD", TOP / "build/release"))
-SECONDS_PER_BUILD = 900
+SECONDS_PER_BUILD = 3600
 
 CONFIGURE = "./configure --prefix=/usr --libdir=/usr/lib --sysconfdir=/etc --enable-shared --enable-static --disable-dependency-tracking"
 FRESH = "[ -x configure ] || autoreconf -fi"
@@ -195,8 +197,165 @@ def build_all(work, only):
         print(row, flush=True)
 
 
+VERSION_MACRO = re.compile(r"^(\s*#\s*define\s+\w*(?:VER|MAJOR|MINOR|MICRO|PATCH|REVISION|RELEASE|TWEAK)\w*)\s.*$", re.M)
+
+
+def hide_version(tree, release):
+    """Takes a library's own version out of the texts that it gives to its users: numbers, and macros that tell it."""
+    number = re.compile(r"(?<![\w.])" + re.escape(release) + r"(?![\w])")
+    for path in tree.rglob("*"):
+        if path.is_symlink() or not path.is_file() or path.suffix in (".a", ".so", ".gz") or ".so." in path.name:
+            continue
+        text = path.read_bytes().decode("latin-1")
+        hidden = VERSION_MACRO.sub(r"\1", number.sub("VERSION", text))
+        hidden = re.sub(r"^Version:.*$", "Version:", hidden, flags=re.M) if path.suffix == ".pc" else hidden
+        if hidden != text:
+            path.chmod(0o644)
+            path.write_bytes(hidden.encode("latin-1"))
+
+
+def look_at(tree, release):
+    """What linking with a tree sees: digests of all, of all but its own version, and of symbols alone; its sonames."""
+    def probe():
+        out = subprocess.run([BUILD / "src/package/abi_probe", tree], stdout=subprocess.PIPE, check=True).stdout
+        return json.loads(out)
+    abi = probe()
+    hide_version(tree, release)
+    libraries = sorted((f["soname"], f.get("exports", [])) for f in abi["files"] if "soname" in f)
+    return {"abi": abi["digest"], "apart": probe()["digest"], "symbols": json.dumps(libraries),
+            "sonames": [soname for soname, _ in libraries]}
+
+
+def kind_of(before, after):
+    """As plan::kind_of_release."""
+    a, b = before.split("."), after.split(".")
+    return "major" if a[:1] != b[:1] else "minor" if a[1:2] != b[1:2] else "patch"
+
+
+def compare(before, after):
+    """Fields of a row: 1 where the two differ."""
+    out = {key: int(before[key] != after[key]) for key in ("abi", "apart", "symbols", "sonames")}
+    there = {}
+    for soname, exports in json.loads(after["symbols"]):
+        there.setdefault(soname, set()).update(exports)
+    gone = any(set(exports) - there.get(soname, set()) for soname, exports in json.loads(before["symbols"]))
+    return {**out, "breaks": int(gone or out["sonames"] and bool(set(before["sonames"]) - set(after["sonames"])))}
+
+
+def write_pairs(name, pairs, what):
+    with open(TABLES / name, "w") as out:
+        out.write("# %s, %s. 1: differs.\n" % (what, datetime.date.today()))
+        out.write("# library\tbefore\tafter\tkind\tABI\tABI but its own version\tsymbols\tsonames\tsymbols gone\n")
+        for library, before, after, kind, row in pairs:
+            out.write("\t".join([library, before, after, kind] + [str(v) for v in row.values()]) + "\n")
+
+
+def shares(pairs):
+    """By kind: how many, and the share that differs of each field."""
+    out = {}
+    for kind in ("major", "minor", "patch", "epoch"):
+        rows = [row for _, _, _, its, row in pairs if its == kind]
+        if rows:
+            out[kind] = {"pairs": len(rows), **{key: round(sum(r[key] for r in rows) / len(rows), 3) for key in rows[0]}}
+    return out
+
+
+def collect(work):
+    """Pairs of neighbours among the releases that were built; what links sees is the main package with its -dev."""
+    built = {}
+    for name, release, archive, *_ in rows("releases.tsv"):
+        folder = work / "packages" / f"{name}-{release}"
+        files = [folder / f"{package}-{release}-r0.apk" for package in (name, name + "-dev")]
+        if not all(file.exists() for file in files):
+            continue
+        kept = work / "looked-at" / f"{name}-{release}.json"
+        if not kept.exists():
+            with tempfile.TemporaryDirectory() as tree:
+                for file in files:
+                    subprocess.run(["tar", "-xzf", file, "-C", tree, "--exclude=.*", "--no-same-owner"], stderr=subprocess.DEVNULL)
+                kept.parent.mkdir(exist_ok=True)
+                kept.write_text(json.dumps(look_at(pathlib.Path(tree), release)))
+        built.setdefault(name, []).append((release, json.loads(kept.read_text())))
+    pairs = [(name, a, b, kind_of(a, b), compare(one, other)) for name, all_of in built.items()
+             for (a, one), (b, other) in zip(all_of, all_of[1:])]
+    write_pairs("pairs.tsv", pairs, "Successive releases, built by one definition with one compiler")
+    print(json.dumps({"pairs": len(pairs), "libraries": len({p[0] for p in pairs}), **shares(pairs)}, indent=1))
+
+
+DEBIAN_PAIRS = (("bookworm", "trixie"), ("trixie", "sid"), ("bookworm", "bookworm-security"), ("trixie", "trixie-security"))
+MOST_BYTES = 1500000
+
+
+def packages_of(folder):
+    """Source -> suite -> (version, [deb]) of libraries: small shared libraries with their -dev packages, for amd64."""
+    out = {}
+    for file in glob.glob(folder + "/*_main_binary-amd64_Packages*"):
+        suite = re.search(r"_dists_([a-z-]+)_", file).group(1)
+        text = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", file], stdout=subprocess.PIPE, check=True).stdout.decode()
+        for stanza in text.split("\n\n"):
+            field = dict(re.findall(r"^([A-Z][\w-]*): (.*)$", stanza, re.M))
+            if not re.match(r"(old)?libs$|libdevel$", field.get("Section", "")) or not field["Package"].startswith("lib"):
+                continue
+            if re.search(r"-(doc|dbg|dbgsym|tests?|udeb)$", field["Package"]) or int(field["Size"]) > MOST_BYTES:
+                continue
+            source, _, its = field.get("Source", field["Package"]).partition(" ")
+            version = its.strip("()") or field["Version"]
+            entry = out.setdefault(source, {}).setdefault(suite, {}).setdefault(version, [])
+            entry.append((field["Package"], field["Filename"], field["SHA256"]))
+    newest = lambda versions: max(versions.items(), key=lambda item: version_key(re.sub(r"^\d+:", "", item[0])))
+    return {source: {suite: newest(versions) for suite, versions in suites.items()} for source, suites in out.items()}
+
+
+def upstream_of(version):
+    return re.sub(r"^.*\+really|^\d+:", "", version.rsplit("-", 1)[0] if "-" in version else version).split("+")[0].split("~")[0]
+
+
+def debian(work, lists, most=250):
+    targets = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"],
+                             stdout=subprocess.PIPE, check=True).stdout.decode().split()
+    base = next(uri for uri in targets if uri.rstrip("/").endswith("/debian")).rstrip("/")
+    kept = work / "debian"
+    kept.mkdir(parents=True, exist_ok=True)
+
+    def look(suite, source, version, debs):
+        place = kept / re.sub(r"[^\w.+~-]", "_", f"{source}_{version}_{suite}.json")
+        if not place.exists():
+            with tempfile.TemporaryDirectory() as folder:
+                tree = pathlib.Path(folder) / "tree"
+                for package, file, digest in debs:
+                    deb = str(pathlib.Path(folder) / (package + ".deb"))
+                    at = base + ("-security" if suite.endswith("-security") else "") + "/" + file
+                    if subprocess.run(["/usr/lib/apt/apt-helper", "-o", "APT::Sandbox::User=root", "download-file", at, deb,
+                                       "SHA256:" + digest], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+                        return None
+                    subprocess.run(["dpkg-deb", "-x", deb, tree], check=True)
+                for path in [p for p in tree.rglob("*") if p.suffix in (".a", ".la") or "/share/doc/" in str(p)]:
+                    if not path.is_dir() or path.is_symlink():
+                        path.unlink()
+                place.write_text(json.dumps(look_at(tree, upstream_of(version))))
+        return json.loads(place.read_text())
+
+    pairs = []
+    known = packages_of(lists)
+    table = [row[1] for row in rows("libraries.tsv")]
+    for source in sorted(known, key=lambda s: (s not in table, hashlib.sha256(s.encode()).digest())):
+        for before, after in DEBIAN_PAIRS:
+            if before not in known[source] or after not in known[source] or len(pairs) >= most:
+                continue
+            (old, old_debs), (new, new_debs) = known[source][before], known[source][after]
+            a, b = upstream_of(old), upstream_of(new)
+            patched = after.endswith("-security")
+            if old == new or (a == b) != patched or not any(p.endswith("-dev") for p, _, _ in new_debs) or max(len(old_debs), len(new_debs)) > 12:
+                continue
+            one, other = look(before, source, old, old_debs), look(after, source, new, new_debs)
+            if one and other and one["sonames"] and other["sonames"]:
+                pairs.append((source, old, new, "epoch" if patched else kind_of(a, b), compare(one, other)))
+                write_pairs("debian.tsv", pairs, "Debian's own binaries of successive suites, each by its own compiler")
+    print(json.dumps({"pairs": len(pairs), "libraries": len({p[0] for p in pairs}), **shares(pairs)}, indent=1))
+
+
 def main():
-    if len(sys.argv) < 3 or sys.argv[1] not in ("releases", "fetch", "build", "collect"):
+    if len(sys.argv) < 3 or sys.argv[1] not in ("releases", "fetch", "build", "collect", "debian"):
         sys.exit(__doc__)
     if sys.argv[1] == "releases":
         write_releases(sys.argv[2])
@@ -204,6 +363,10 @@ def main():
         fetch_all(pathlib.Path(sys.argv[2]).resolve())
     elif sys.argv[1] == "build":
         build_all(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:])
+    elif sys.argv[1] == "collect":
+        collect(pathlib.Path(sys.argv[2]).resolve())
+    elif sys.argv[1] == "debian":
+        debian(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3])
 
 
 main()

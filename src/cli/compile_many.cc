@@ -4,6 +4,9 @@
 #include "cli/compile_kept.h"
 #include "codec/digest.h"
 #include "definition/load.h"
+#include "plan/build_graph.h"
+
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
@@ -85,6 +88,7 @@ class Run {
     const definition::CompileOptions& options = request_.options;
     std::string out = request_.builder + "\n" + std::filesystem::current_path().string() + "\n";
     const auto add = [&](std::string_view text) { out += fmt::format("{}:{}\n", text.size(), text); };
+    if (request_.answer == CompileAnswer::kNode) add("nodes");
     add(options.arch.apk);
     add(options.libc_flavor);
     for (const os::Path& folder : request_.pipeline_dirs) add(folder.string());
@@ -122,7 +126,7 @@ class Run {
       if (!row.state.trusted || !(state_of(request_.files[i]) == row.state)) continue;
       if (!std::all_of(row.pipelines.begin(), row.pipelines.end(), [&](auto index) { return fresh[index]; }))
         continue;
-      if (request_.answer == CompileAnswer::kJson && checksum(row.json) != row.crc) continue;
+      if (request_.answer != CompileAnswer::kProblems && checksum(row.json) != row.crc) continue;
       rows_[i] = row;
       out_.files[i] = {row.file, row.json, row.problem};
     }
@@ -167,7 +171,9 @@ class Run {
     const auto definition = definition::load_definition(file, recorder, request_.options);
     asked_[i] = recorder.take_asked();
     if (definition) {
-      texts_[i] = std::make_shared<const std::string>(codec::to_json(definition->compiled));
+      texts_[i] = std::make_shared<const std::string>(
+          codec::to_json(request_.answer == CompileAnswer::kNode ? plan::to_json(plan::graph_node(*definition))
+                                                                 : definition->compiled));
       row.json = *texts_[i];
       row.crc = checksum(row.json);
     } else {
@@ -211,6 +217,13 @@ class Run {
 };
 
 }  // namespace
+
+std::string builder_of(std::string_view version, const os::Path& program) {
+  struct stat info {};
+  if (::stat(program.c_str(), &info) != 0) return {};
+  return fmt::format("{} {} {} {}.{}", version, info.st_ino, info.st_size, info.st_mtim.tv_sec,
+                     info.st_mtim.tv_nsec);
+}
 
 Result<CompileResult> compile_many(const CompileRequest& request) { return Run(request).all(); }
 

@@ -26,8 +26,9 @@ struct CompiledFile {
   std::optional<CompileProblem> problem;
 };
 
-/// Whether the JSON is wanted, or only whether all is well.
-enum class CompileAnswer { kJson, kProblems };
+/// Whether the JSON is wanted, or only whether all is well, or what the graph of definitions takes (plan::to_json of its
+/// node).
+enum class CompileAnswer { kJson, kProblems, kNode };
 
 /// What to compile, and how.
 struct CompileRequest {
@@ -47,6 +48,9 @@ struct CompileResult {
   std::vector<std::shared_ptr<const std::string>> memory;
   std::shared_ptr<const void> mapped;
 };
+
+/// Tells this program from others, for CompileRequest::builder: version, inode, size and time of its file.
+std::string builder_of(std::string_view version, const os::Path& program);
 
 /// Compiles all files, on all cores. Results of an earlier run with the same options are used where neither the
 /// definition nor a pipeline that it uses has changed: device, inode, size and both times of each file tell. Broken

@@ -42,6 +42,7 @@ class CompileMany : public testing::Test {
     request.kept = path() / "kept";
     request.builder = builder_;
     request.threads = threads;
+    request.answer = answer_;
     auto out = compile_many(request);
     EXPECT_TRUE(out) << out.error().render();
     return *std::move(out);
@@ -56,6 +57,7 @@ class CompileMany : public testing::Test {
 
   std::optional<os::TempDir> folder_;
   std::string builder_ = "test";
+  CompileAnswer answer_ = CompileAnswer::kJson;
 };
 
 TEST_F(CompileMany, KeepsWhatDidNotChange) {
@@ -73,6 +75,20 @@ TEST_F(CompileMany, KeepsWhatDidNotChange) {
   const CompileResult third = run();
   EXPECT_EQ(third.compiled, 1u);
   EXPECT_NE(third.files[7].json.find("echo y"), std::string_view::npos);
+  EXPECT_EQ(run().compiled, 0u);
+}
+
+TEST_F(CompileMany, KeepsNodesOfTheGraphApart) {
+  settle();
+  run();
+  answer_ = CompileAnswer::kNode;
+  for (const std::size_t compiled : {40u, 0u}) {
+    const CompileResult result = run();
+    EXPECT_EQ(result.compiled, compiled);
+    EXPECT_EQ(result.files[7].json,
+              R"({"name":"p7","runtime":[],"provides":[],"version":"1","epoch":0,"builddeps":[],"subpackages":[]})");
+  }
+  answer_ = CompileAnswer::kJson;
   EXPECT_EQ(run().compiled, 0u);
 }
 

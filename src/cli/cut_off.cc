@@ -95,7 +95,8 @@ Result<std::optional<CutOff>> cut_off(Workshop& shop, const build::BuildRequest&
     const auto kind = kinds.find(package.name);
     if (was.empty() || !is_ours(package) || kind == kinds.end()) return none;
     const std::string abi = found_in(abis, package.name), abi_was = found_in(before.from.abis, package.name);
-    const plan::KeyChange change{true, abi.empty() || abi != abi_was};
+    const bool differs = abi.empty() || abi != abi_was;
+    const plan::KeyChange change{true, differs, differs};
     if (plan::follows(plan::KeyPolicy::kAbi, {0, 0, kind->second, 0, false}, change)) return none;
     out.reasons.push_back(plan::cut_off_reason(package.name, kind->second, change));
   }

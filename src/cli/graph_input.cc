@@ -4,9 +4,9 @@
 #include "cli/compile_many.h"
 #include "cli/lookup.h"
 #include "codec/archive.h"
-#include "definition/load.h"
 #include "os/threads.h"
 
+#include <algorithm>
 
 namespace nacre::cli {
 namespace {
@@ -14,30 +14,26 @@ namespace {
 constexpr std::uint64_t kMaxGraphBytes = std::uint64_t{256} << 20;
 constexpr std::size_t kToldProblems = 20;
 
-/// Nodes of all definitions of the directories, in the order of the files.
-Result<std::vector<plan::GraphNode>> nodes_of(const std::vector<os::Path>& files,
-                                              const std::vector<os::Path>& pipelines,
-                                              const definition::CompileOptions& options) {
+/// Nodes of all definitions that the request names, in the order of the files.
+Result<std::vector<plan::GraphNode>> nodes_of(const CompileRequest& request) {
+  const CompileResult result = TRY(compile_many(request));
+  const std::vector<CompiledFile>& files = result.files;
   std::vector<plan::GraphNode> out(files.size());
-  std::vector<std::string> problems(files.size());
-  // A few runs of neighbours: each thread parses a pipeline once for all of its files.
   constexpr std::size_t kPerRun = 256;
-  const std::size_t runs = (files.size() + kPerRun - 1) / kPerRun;
-  TRY(os::for_each(runs, 0, [&](std::size_t run) -> Result<> {
-    definition::PipelineFolders folders(pipelines);
+  const auto read = [&](std::size_t run) -> Result<> {
     for (std::size_t i = run * kPerRun; i < std::min(files.size(), (run + 1) * kPerRun); ++i) {
-      const auto definition = definition::load_definition(files[i], folders, options);
-      if (definition) out[i] = plan::graph_node(*definition);
-      else problems[i] = definition.error().render();
+      if (files[i].problem) continue;
+      const codec::Json json = TRY(codec::parse_json(files[i].json, files[i].file));
+      out[i] = TRY(plan::read_graph_node(json));
+      out[i].file = files[i].file;
     }
     return {};
-  }));
+  };
+  TRY(os::for_each((files.size() + kPerRun - 1) / kPerRun, 0, read));
   std::string told;
   std::size_t count = 0;
-  for (const std::string& problem : problems) {
-    if (problem.empty()) continue;
-    if (++count <= kToldProblems) told += "\n  " + problem;
-  }
+  for (const CompiledFile& file : files)
+    if (file.problem && ++count <= kToldProblems) told += "\n  " + file.problem->text;
   if (count != 0)
     return Error::make(ErrorKind::kInvalid, "{} of {} definitions do not compile:{}", count, files.size(), told)
         .hint("`nacre compile --check DIR` shows each with its line");
@@ -67,13 +63,15 @@ Result<plan::BuildGraph> read_graph(const Arguments& arguments, Session& session
   }
   std::vector<std::string> folders = arguments.list("--definitions");
   if (folders.empty()) folders.push_back((session.os_dir / "packages").string());
-  std::vector<os::Path> pipelines;
-  for (const std::string& folder : arguments.list("--pipeline-dir")) pipelines.emplace_back(folder);
-  pipelines.push_back(session.os_dir / "pipelines");
-  definition::CompileOptions options;
-  options.arch = TRY(arch_of(arguments));
-  const std::vector<os::Path> files = TRY(definition_files(folders));
-  std::vector<plan::GraphNode> nodes = TRY(nodes_of(files, pipelines, options));
+  CompileRequest request;
+  for (const std::string& folder : arguments.list("--pipeline-dir")) request.pipeline_dirs.emplace_back(folder);
+  request.pipeline_dirs.push_back(session.os_dir / "pipelines");
+  request.options.arch = TRY(arch_of(arguments));
+  request.files = TRY(definition_files(folders));
+  request.answer = CompileAnswer::kNode;
+  request.kept = session.home / "compiled";
+  request.builder = builder_of(program_version(), session.program);
+  std::vector<plan::GraphNode> nodes = TRY(nodes_of(request));
   return plan::BuildGraph::make(std::move(nodes), plan::EdgePolicy::usual());
 }
 

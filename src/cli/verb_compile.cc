@@ -5,8 +5,6 @@
 #include "definition/fields.h"
 #include "definition/load.h"
 
-#include <sys/stat.h>
-
 namespace nacre::cli {
 namespace {
 
@@ -37,10 +35,7 @@ Result<CompileRequest> request_of(const Arguments& arguments, Session& session) 
   out.files = TRY(definition_files(arguments.list("FILE")));
   out.answer = arguments.flag("--check") ? CompileAnswer::kProblems : CompileAnswer::kJson;
   if (!arguments.flag("--fresh")) out.kept = session.home / "compiled";
-  struct stat program {};
-  if (::stat(session.program.c_str(), &program) == 0)
-    out.builder = fmt::format("{} {} {} {}.{}", program_version(), program.st_ino, program.st_size,
-                              program.st_mtim.tv_sec, program.st_mtim.tv_nsec);
+  out.builder = builder_of(program_version(), session.program);
   return out;
 }
 

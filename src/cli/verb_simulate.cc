@@ -27,8 +27,9 @@ Result<plan::ChangeRates> read_rates(const std::string& file) {
     const Json& row = json[name];
     rate->content = row["content"].as_double(-1);
     rate->abi = row["abi"].as_double(-1);
-    if (rate->content < 0 || rate->content > 1 || rate->abi < 0 || rate->abi > rate->content)
-      return Error::make(ErrorKind::kInvalid, "'{}': expected '{}' with 0 <= abi <= content <= 1", file, name)
+    rate->breaks = row["breaks"].as_double(rate->abi);
+    if (rate->content > 1 || rate->abi > rate->content || rate->breaks > rate->abi || rate->breaks < 0)
+      return Error::make(ErrorKind::kInvalid, "'{}': expected '{}' with 0 <= breaks <= abi <= content <= 1", file, name)
           .hint("docs/formats/graph.md shows the form");
   }
   out.needless_epochs = json["needlessEpochs"].as_double();
@@ -77,13 +78,13 @@ std::string render(KeyPolicy policy, const plan::Simulation& run, bool sizes) {
 
 Result<std::vector<KeyPolicy>> policies_of(const Arguments& arguments) {
   constexpr KeyPolicy kAll[] = {KeyPolicy::kExplicit, KeyPolicy::kDirect, KeyPolicy::kInputs, KeyPolicy::kContent,
-                                KeyPolicy::kAbi};
+                                KeyPolicy::kAbi, KeyPolicy::kBreaks};
   std::vector<KeyPolicy> out;
   for (const std::string& name : arguments.list("--policy")) {
     const auto found =
         std::find_if(std::begin(kAll), std::end(kAll), [&](KeyPolicy p) { return plan::name_of(p) == name; });
     if (found == std::end(kAll))
-      return Error::make(ErrorKind::kInvalid, "--policy is explicit, direct, inputs, content or abi, not '{}'", name);
+      return Error::make(ErrorKind::kInvalid, "--policy is explicit, direct, inputs, content, abi or breaks, not '{}'", name);
     out.push_back(*found);
   }
   if (out.empty()) out.assign(std::begin(kAll), std::end(kAll));
@@ -149,7 +150,7 @@ Verb verb_simulate() {
   verb.options = graph_options();
   for (const Option& option : std::vector<Option>{
            kArchOption,
-           {"--policy", OptionType::kList, "POLICY", "", "explicit, direct, inputs, content or abi (default: all)",
+           {"--policy", OptionType::kList, "POLICY", "", "explicit, direct, inputs, content, abi or breaks (default: all)",
             Completion::kNone},
            {"--rates", OptionType::kText, "FILE", "", "how often builds change content and ABI", Completion::kFile},
            {"--batch", OptionType::kText, "SPAN", "day", "changes built together: day, hour or none",

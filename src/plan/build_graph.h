@@ -33,8 +33,10 @@ struct GraphNode {
 
 GraphNode graph_node(const definition::Definition& definition);
 
-/// The form of docs/formats/graph.md. kInvalid names the node and the key.
+/// One node and many in the form of docs/formats/graph.md. kInvalid names the node and the key.
+Result<GraphNode> read_graph_node(const codec::Json& row);
 Result<std::vector<GraphNode>> read_graph_nodes(const codec::Json& json);
+codec::Json to_json(const GraphNode& node);
 codec::Json to_json(std::span<const GraphNode> nodes);
 
 /// A name that nobody here gives: stage 0's, or missing.

@@ -49,6 +49,21 @@ GraphNode graph_node(const definition::Definition& definition) {
   return out;
 }
 
+Result<GraphNode> read_graph_node(const Json& row) {
+  GraphNode node;
+  GraphNode::Output main = TRY(read_output(row));
+  node.name = main.name;
+  node.version = fmt::format("{}-r{}", row["version"].as_string(), row["epoch"].as_int());
+  node.build = strings_of(row, "builddeps");
+  node.test = strings_of(row, "testdeps");
+  node.outputs.push_back(std::move(main));
+  for (const Json& sub : row["subpackages"].items()) {
+    GraphNode::Output output = TRY(read_output(sub), "reading a subpackage of '{}'", node.name);
+    node.outputs.push_back(std::move(output));
+  }
+  return node;
+}
+
 Result<std::vector<GraphNode>> read_graph_nodes(const Json& json) {
   const Json& rows = json["nodes"];
   if (!rows.is_array()) return Error::make(ErrorKind::kInvalid, "a graph has a list 'nodes'; this has none");
@@ -58,35 +73,27 @@ Result<std::vector<GraphNode>> read_graph_nodes(const Json& json) {
   std::vector<GraphNode> out;
   out.reserve(rows.items().size());
   for (const Json& row : rows.items()) {
-    GraphNode node;
-    GraphNode::Output main = TRY(read_output(row), "reading node {} of the graph", out.size() + 1);
-    node.name = main.name;
-    node.version = fmt::format("{}-r{}", row["version"].as_string(), row["epoch"].as_int());
-    node.build = strings_of(row, "builddeps");
-    node.test = strings_of(row, "testdeps");
-    node.outputs.push_back(std::move(main));
-    for (const Json& sub : row["subpackages"].items()) {
-      GraphNode::Output output = TRY(read_output(sub), "reading a subpackage of '{}'", node.name);
-      node.outputs.push_back(std::move(output));
-    }
+    GraphNode node = TRY(read_graph_node(row), "reading node {} of the graph", out.size() + 1);
     out.push_back(std::move(node));
   }
   return out;
 }
 
+Json to_json(const GraphNode& node) {
+  Json row = to_json(node.outputs.front());
+  const std::size_t epoch = node.version.rfind("-r");
+  row.set("version", node.version.substr(0, epoch));
+  row.set("epoch", static_cast<std::int64_t>(std::strtoll(node.version.c_str() + epoch + 2, nullptr, 10)));
+  row.set("builddeps", Json::strings(node.build));
+  if (!node.test.empty()) row.set("testdeps", Json::strings(node.test));
+  Json subs = Json::array();
+  for (std::size_t i = 1; i < node.outputs.size(); ++i) subs.push(to_json(node.outputs[i]));
+  return row.set("subpackages", std::move(subs));
+}
+
 Json to_json(std::span<const GraphNode> nodes) {
   Json rows = Json::array();
-  for (const GraphNode& node : nodes) {
-    Json row = to_json(node.outputs.front());
-    const std::size_t epoch = node.version.rfind("-r");
-    row.set("version", node.version.substr(0, epoch));
-    row.set("epoch", static_cast<std::int64_t>(std::strtoll(node.version.c_str() + epoch + 2, nullptr, 10)));
-    row.set("builddeps", Json::strings(node.build));
-    if (!node.test.empty()) row.set("testdeps", Json::strings(node.test));
-    Json subs = Json::array();
-    for (std::size_t i = 1; i < node.outputs.size(); ++i) subs.push(to_json(node.outputs[i]));
-    rows.push(row.set("subpackages", std::move(subs)));
-  }
+  for (const GraphNode& node : nodes) rows.push(to_json(node));
   Json out;
   return out.set("schema", "nacre-graph/1").set("nodes", std::move(rows));
 }

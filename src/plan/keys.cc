@@ -5,7 +5,7 @@
 namespace nacre::plan {
 
 std::string_view name_of(KeyPolicy policy) {
-  constexpr std::array<std::string_view, 5> names = {"explicit", "direct", "inputs", "content", "abi"};
+  constexpr std::array<std::string_view, 6> names = {"explicit", "direct", "inputs", "content", "abi", "breaks"};
   return names[static_cast<std::size_t>(policy)];
 }
 
@@ -16,12 +16,13 @@ bool follows(KeyPolicy policy, const Edge& edge, KeyChange change) {
     case KeyPolicy::kDirect: return edge.development;
     case KeyPolicy::kInputs: return true;
     case KeyPolicy::kContent: return change.content;
-    case KeyPolicy::kAbi: break;
+    case KeyPolicy::kAbi:
+    case KeyPolicy::kBreaks: break;
   }
   switch (edge.kind) {
     case EdgeKind::kEmbed:
     case EdgeKind::kData: return change.content;
-    case EdgeKind::kLink: return change.abi;
+    case EdgeKind::kLink: return policy == KeyPolicy::kBreaks ? change.breaks : change.abi;
     default: return false;
   }
 }

@@ -12,7 +12,8 @@ namespace nacre::plan {
 /// Which keys of a package differ from those of the build before.
 struct KeyChange {
   bool content = false;
-  bool abi = false;  ///< Never without content.
+  bool abi = false;     ///< Never without content.
+  bool breaks = false;  ///< Never without abi: a symbol that was there is gone or another, or the soname.
 };
 
 /// By what a factory decides that a user must be built again.
@@ -22,6 +23,8 @@ enum class KeyPolicy {
   kInputs,    ///< Any input has changed in any way, without looking at what came out.
   kContent,   ///< Content of an input differs.
   kAbi,       ///< What the user takes from the input differs: ours.
+  kBreaks,    ///< The same, but who links waits until what it was linked with is no longer there. For comparison alone:
+              ///< a new inline function or macro reaches users with their next change.
 };
 std::string_view name_of(KeyPolicy policy);
 

@@ -14,6 +14,9 @@ TEST(Keys, DecideByWhatIsTaken) {
       {EdgeKind::kLink, kCode, false},  {EdgeKind::kLink, kAbi, true},      {EdgeKind::kTool, kAbi, false},
       {EdgeKind::kTest, kAbi, false},   {EdgeKind::kRuntime, kAbi, false},
   };
+  EXPECT_FALSE(follows(KeyPolicy::kBreaks, {0, 1, EdgeKind::kLink, 0, true}, {true, true, false}));
+  EXPECT_TRUE(follows(KeyPolicy::kBreaks, {0, 1, EdgeKind::kLink, 0, true}, {true, true, true}));
+  EXPECT_TRUE(follows(KeyPolicy::kBreaks, {0, 1, EdgeKind::kEmbed, 0, true}, kCode));
   for (const auto& [kind, change, again] : rows) {
     const Edge edge{0, 1, kind, 0, true};
     EXPECT_EQ(follows(KeyPolicy::kAbi, edge, change), again) << name_of(kind) << change.content << change.abi;

@@ -72,7 +72,7 @@ class Replay {
                                      &rates.epoch, &rates.relinked, &rates.embedded};
     const ChangeRates::Rate& rate = *of[static_cast<std::size_t>(cause)];
     const double chance = draw(input_.seed, out_.batches, node, 0);
-    return {chance < rate.content, chance < rate.abi};
+    return {chance < rate.content, chance < rate.abi, chance < rate.breaks};
   }
 
   void batch(std::span<const RecordedChange> changes) {
@@ -85,7 +85,7 @@ class Replay {
       if (!fresh) entry->second = std::min(entry->second, cause);  // what changes most
     }
     out_.changes += open.size();
-    if (input_.policy == KeyPolicy::kContent || input_.policy == KeyPolicy::kAbi)
+    if (input_.policy >= KeyPolicy::kContent)
       out_.needless += std::erase_if(open, [&](const auto& entry) {
         return entry.second == Cause::kEpoch &&
                draw(input_.seed, out_.batches, by_rank_[entry.first], 1) < input_.rates.needless_epochs;

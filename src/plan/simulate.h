@@ -37,7 +37,7 @@ Result<History> read_history(std::string_view text, std::string_view source, con
 /// How often what is built comes out with other keys, by why it was built. Measured: docs/planner.md.
 struct ChangeRates {
   struct Rate {
-    double content = 1, abi = 1;  ///< Shares of builds; abi counts of all, not of those with other content.
+    double content = 1, abi = 1, breaks = 1;  ///< Shares of all builds: none is greater than the one before it.
   };
   Rate major, minor, patch, epoch, relinked, embedded;
   /// Share of epoch changes that say nothing but "build it again" or change what no build reads: with keys they are no
