@@ -158,6 +158,19 @@ Result<> add_failed(Roots& roots, Env& env) {
   return {};
 }
 
+/// What gates know of packages that are here; of others it is forgotten.
+Result<> add_facts(Roots& roots, Env& env) {
+  const auto rows = TRY(env.store.state().list("facts"));
+  for (const auto& [apk, blob] : rows) {
+    const auto package = parse_sha256(apk);
+    if (package && env.store.has(*package))
+      roots.add(blob);
+    else
+      TRY(env.store.state().erase("facts", apk));
+  }
+  return {};
+}
+
 /// Everything that a serial, the newest build of a definition, the lock of sources, a foreign image or its lock, stage
 /// 0 or a container needs.
 Result<Roots> find_roots(Session& session) {
@@ -175,6 +188,7 @@ Result<Roots> find_roots(Session& session) {
   }
   TRY(add_builds(roots, published, env));
   TRY(add_failed(roots, env));
+  TRY(add_facts(roots, env));
   for (const char* kind : {"deb", "source"}) {
     const auto rows = TRY(env.store.state().list(kind));
     for (const auto& [name, digest] : rows) roots.add(digest);

@@ -49,6 +49,7 @@ const std::vector<Verb>& all_verbs() {
       verb_watch(),
       verb_update(),
       verb_delta(),
+      verb_farm_waive(),
       verb_run(),
       verb_serve(),
       verb_signer(),

@@ -35,6 +35,7 @@ Verb verb_watch();
 Verb verb_update();
 Verb verb_delta();
 std::vector<Verb> verbs_farm();
+Verb verb_farm_waive();
 Verb verb_run();
 Verb verb_serve();
 Verb verb_signer();

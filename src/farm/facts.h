@@ -38,10 +38,10 @@ struct BinaryFacts {
   enum class Kind { kDynamic, kStatic, kGo, kScript };
   std::string path;
   Kind kind = Kind::kDynamic;
-  std::string soname;                 ///< Of a shared library.
-  std::string interpreter;            ///< Of a script: the command of its first line.
+  std::string soname;       ///< Of a shared library.
+  std::string interpreter;  ///< Of a script: the command of its first line.
   std::vector<std::string> needed;
-  std::vector<std::string> exports;   ///< As docs/formats/abi.md writes them: "F deflate@@ZLIB_1.2.0", "O8 z_errmsg".
+  std::vector<std::string> exports;  ///< As docs/formats/abi.md writes them: "F deflate@@ZLIB_1.2.0", "O8 z_errmsg".
   /// Imports that are not weak: by the library that must have the version, "deflate@ZLIB_1.2.0"; those without a
   /// version under "".
   std::map<std::string, std::vector<std::string>> imports;
@@ -57,25 +57,25 @@ std::string_view name_of(BinaryFacts::Kind kind);
 
 /// A file that gives more than its bytes: "setuid", "setgid", "capability", "device", "world-writable".
 struct SpecialFile {
-  std::string path, kind, detail;     ///< detail: "mode 4755, owner 0:0", "security.capability", "c 1:3"
+  std::string path, kind, detail;  ///< detail: "mode 4755, owner 0:0", "security.capability", "c 1:3"
   bool operator==(const SpecialFile&) const = default;
 };
 
 /// A finding of package::check_hardening() that stops a package, unless its definition disables the check.
 struct WeakFile {
-  std::string path, rule, text;       ///< rule: "hardening/pie"
+  std::string path, rule, text;  ///< rule: "hardening/pie"
   bool operator==(const WeakFile&) const = default;
 };
 
 /// One package, published or a candidate.
 struct PackageFacts {
-  Sha256 apk;                         ///< Whose facts these are.
+  Sha256 apk;  ///< Whose facts these are.
   std::string name, version, arch, origin, license;
   std::uint64_t package_bytes = 0;    ///< Of the .apk.
   std::uint64_t installed_bytes = 0;  ///< Of its regular files, hard links counted once.
   std::vector<std::string> replaces;
-  std::vector<std::string> files;     ///< Every path but directories', sorted.
-  std::vector<SpecialFile> special;   ///< By path, then kind.
+  std::vector<std::string> files;    ///< Every path but directories', sorted.
+  std::vector<SpecialFile> special;  ///< By path, then kind.
   std::vector<WeakFile> weak;
   std::vector<BinaryFacts> binaries;  ///< By path.
   Sha256 abi;                         ///< package::PackageAbi::digest.
@@ -97,7 +97,7 @@ Result<PackageFacts> facts_from_json(const codec::Json& json);
 struct ImageFacts {
   std::string name;
   Sha256 digest;
-  std::uint64_t bytes = 0;            ///< Of layers and configuration, as they are pulled; the greatest of its platforms.
+  std::uint64_t bytes = 0;  ///< Of layers and configuration, as they are pulled; the greatest of its platforms.
 };
 Result<ImageFacts> image_facts(const index::SerialImage& image, Env& env);
 

@@ -33,8 +33,8 @@ Result<BinaryFacts> binary_from(const Json& json) {
   out.path = TRY(json.string_at("path"));
   const std::string kind = TRY(json.string_at("kind"));
   bool known = false;
-  for (const auto each : {BinaryFacts::Kind::kDynamic, BinaryFacts::Kind::kStatic, BinaryFacts::Kind::kGo,
-                          BinaryFacts::Kind::kScript}) {
+  for (const auto each :
+       {BinaryFacts::Kind::kDynamic, BinaryFacts::Kind::kStatic, BinaryFacts::Kind::kGo, BinaryFacts::Kind::kScript}) {
     if (name_of(each) != kind) continue;
     out.kind = each;
     known = true;

@@ -16,7 +16,7 @@ constexpr const char* kNetworkCode =
 
 class Facts : public Bench {};
 
-TEST_F(Facts, SayWhatALibraryGivesNeedsAndMayDo) {
+TEST(Binary, SaysWhatALibraryGivesNeedsAndMayDo) {
   const std::string& file = library(kNetworkCode, "libz.so.1");
   const auto binary = read_binary("usr/lib/libz.so.1.3", file);
   ASSERT_TRUE(binary);
@@ -27,7 +27,7 @@ TEST_F(Facts, SayWhatALibraryGivesNeedsAndMayDo) {
   EXPECT_EQ(binary->abilities, (std::map<Ability, Texts>{{Ability::kNetwork, {"connect", "socket"}}}));
 }
 
-TEST_F(Facts, KnowScriptsStaticProgramsAndGo) {
+TEST(Binary, KnowsScriptsStaticProgramsAndGo) {
   const auto script = read_binary("usr/bin/x", "#! /usr/bin/env  python3 -s \nprint()\n");
   ASSERT_TRUE(script);
   EXPECT_EQ(script->kind, BinaryFacts::Kind::kScript);
@@ -51,12 +51,23 @@ TEST_F(Facts, KnowScriptsStaticProgramsAndGo) {
             (std::map<Ability, Texts>{{Ability::kNetwork, {"net.socket"}}, {Ability::kCrypto, {"crypto/tls.*"}}}));
 }
 
-TEST_F(Facts, SortFunctionsIntoAbilities) {
-  const std::vector<std::pair<std::string, std::string>> rows = {
-      {"socket", "network"},      {"getaddrinfo", "network"}, {"gethostbyname_r", "network"}, {"posix_spawnp", "exec"},
-      {"system", "exec"},         {"EVP_DigestInit_ex", "crypto"}, {"gcry_md_open", "crypto"}, {"getrandom", "crypto"},
-      {"setresuid", "privilege"}, {"ptrace", "privilege"},    {"mount", "privilege"},         {"dlopen", "loading"},
-      {"syscall", "raw-calls"},   {"malloc", ""},             {"sockets", ""},                {"mounted", ""}};
+TEST(Binary, SortsFunctionsIntoAbilities) {
+  const std::vector<std::pair<std::string, std::string>> rows = {{"socket", "network"},
+                                                                 {"getaddrinfo", "network"},
+                                                                 {"gethostbyname_r", "network"},
+                                                                 {"posix_spawnp", "exec"},
+                                                                 {"system", "exec"},
+                                                                 {"EVP_DigestInit_ex", "crypto"},
+                                                                 {"gcry_md_open", "crypto"},
+                                                                 {"getrandom", "crypto"},
+                                                                 {"setresuid", "privilege"},
+                                                                 {"ptrace", "privilege"},
+                                                                 {"mount", "privilege"},
+                                                                 {"dlopen", "loading"},
+                                                                 {"syscall", "raw-calls"},
+                                                                 {"malloc", ""},
+                                                                 {"sockets", ""},
+                                                                 {"mounted", ""}};
   for (const auto& [function, ability] : rows) {
     const Ability* found = ability_of(function);
     EXPECT_EQ(found == nullptr ? "" : name_of(*found), ability) << function;
@@ -74,7 +85,8 @@ TEST_F(Facts, OfAPackageHoldSpecialFilesSizesAndWeakness) {
        {"usr/lib", "", 0755, '5'},
        {"usr/lib/libweak.so", weak, 0755},
        {"var", "", 0777, '5'}},
-      "util", {"other<2"}, "MIT", R"({"package": {"name": "util"}, "subpackages": [{"name": "su", "checks": {"disabled": ["hardening/cet"]}}]})");
+      "util", {"other<2"}, "MIT",
+      R"({"package": {"name": "util"}, "subpackages": [{"name": "su", "checks": {"disabled": ["hardening/cet"]}}]})");
   auto facts = facts_of(made.apk, env_);
   ASSERT_TRUE(facts) << facts.error().render();
   EXPECT_EQ(facts->name, "su");

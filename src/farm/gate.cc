@@ -8,10 +8,17 @@
 namespace nacre::farm {
 namespace {
 
-std::vector<Verdict> findings_of(Gate gate, const Heard& heard) {
+/// Whom words without a subject are about: the candidate's name that they begin with, or the serial.
+std::string subject_of(const Breach& breach, const JudgeInput& input) {
+  if (!breach.subject.empty()) return breach.subject;
+  const std::string_view first = std::string_view(breach.words).substr(0, breach.words.find_first_of(" :"));
+  return input.names.contains(first) ? std::string(first) : std::string();
+}
+
+std::vector<Verdict> findings_of(Gate gate, const Heard& heard, const JudgeInput& input) {
   std::vector<Verdict> out;
   for (const Breach& breach : heard.breaches)
-    out.push_back({gate, breach.subject, {}, GateState::kRefused, breach.words, {}, {}});
+    out.push_back({gate, subject_of(breach, input), {}, GateState::kRefused, breach.words, {}, {}});
   return out;
 }
 
@@ -37,7 +44,7 @@ std::vector<Verdict> look(Gate gate, const std::vector<ChangedPackage>& changed,
     case Gate::kSize: return judge_size(changed, input, policy);
     default: break;
   }
-  std::vector<Verdict> out = findings_of(gate, *heard_of(gate, input));
+  std::vector<Verdict> out = findings_of(gate, *heard_of(gate, input), input);
   if (gate != Gate::kImages) return out;
   std::vector<Verdict> gone = judge_images(input);
   std::move(gone.begin(), gone.end(), std::back_inserter(out));
@@ -97,7 +104,8 @@ std::vector<ChangedPackage> changed_packages(const JudgeInput& input) {
   for (const PackageFacts* facts : input.after) by_name[facts->name].after = facts;
   std::vector<ChangedPackage> out;
   for (const auto& [name, package] : by_name) {
-    const bool same = package.before != nullptr && package.after != nullptr && package.before->apk == package.after->apk;
+    const bool same =
+        package.before != nullptr && package.after != nullptr && package.before->apk == package.after->apk;
     if (!same) out.push_back(package);
   }
   return out;
@@ -113,10 +121,8 @@ std::vector<Verdict> judge(const JudgeInput& input, const GatePolicy& policy) {
     for (Verdict& verdict : found)
       if (policy.level(gate, verdict.subject) == Level::kWarn) verdict.state = GateState::kWarned;
     std::erase_if(found, [&](const Verdict& verdict) { return policy.level(gate, verdict.subject) == Level::kOff; });
-    if (heard != nullptr && !heard->judged)
-      found.push_back({gate, {}, {}, GateState::kNotJudged, heard->why, {}, {}});
-    else if (found.empty())
-      found.push_back({gate, {}, {}, GateState::kPassed, scope(gate, changed, input), {}, {}});
+    if (heard != nullptr && !heard->judged) found.push_back({gate, {}, {}, GateState::kNotJudged, heard->why, {}, {}});
+    else if (found.empty()) found.push_back({gate, {}, {}, GateState::kPassed, scope(gate, changed, input), {}, {}});
     std::move(found.begin(), found.end(), std::back_inserter(out));
   }
   return out;

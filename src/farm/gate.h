@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ namespace nacre::farm {
 
 enum class GateState {
   kPassed,
-  kWarned,     ///< The policy only warns, for this gate or this subject.
+  kWarned,  ///< The policy only warns, for this gate or this subject.
   kRefused,
   kWaived,     ///< Refused, but for a waiver that counts.
   kNotJudged,  ///< `words` say why.
@@ -27,12 +28,12 @@ std::string_view name_of(GateState state);
 /// One answer of one gate: for each finding one, and one for a gate that found nothing.
 struct Verdict {
   Gate gate = Gate::kHardening;
-  std::string subject;   ///< Package or image; empty: the serial as a whole.
-  std::string version;   ///< Of the candidate; empty for images and the serial.
+  std::string subject;  ///< Package or image; empty: the serial as a whole.
+  std::string version;  ///< Of the candidate; empty for images and the serial.
   GateState state = GateState::kPassed;
-  std::string words;     ///< What, old -> new.
-  std::string next;      ///< What a person may do; empty when there is nothing to do.
-  std::string waiver;    ///< "anna until 2026-12-12: the reason"; empty unless waived.
+  std::string words;   ///< What, old -> new.
+  std::string next;    ///< What a person may do; empty when there is nothing to do.
+  std::string waiver;  ///< "anna until 2026-12-12: the reason"; empty unless waived.
 
   bool operator==(const Verdict&) const = default;
 };
@@ -49,7 +50,8 @@ struct Heard {
 
   static Heard nothing_wrong() { return {true, {}, {}}; }
   static Heard not_judged(std::string why) { return {false, std::move(why), {}}; }
-  /// Lines "SUBJECT: words"; a line whose first word is no subject that is followed by a colon is about the serial.
+  /// Lines "SUBJECT: words", or words that begin with a name of the candidate ("zlib 1.3.1-r0 has CVE-…"); other lines
+  /// are about the serial as a whole.
   static Heard of(const std::vector<std::string>& lines);
 };
 
@@ -64,7 +66,8 @@ struct ChangedPackage {
 struct JudgeInput {
   std::vector<const PackageFacts*> before, after;  ///< By name, once each.
   std::vector<ImageFacts> images_before, images_after;
-  bool first = false;                              ///< Nothing was published: growth and losses have no measure.
+  std::set<std::string, std::less<>> names;  ///< Of packages, their definitions and images, for what others say.
+  bool first = false;                        ///< Nothing was published: growth and losses have no measure.
   Heard tests, images, vulnerabilities, delta, reproducibility;
 };
 

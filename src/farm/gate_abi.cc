@@ -32,7 +32,7 @@ struct Library {
   std::set<std::string> packages;
   std::set<std::pair<std::string, std::string>> symbols;  ///< Name, version.
   std::set<std::string> names;
-  std::map<std::string, std::string> sizes;               ///< Of data, by name.
+  std::map<std::string, std::string> sizes;  ///< Of data, by name.
   std::set<std::string> needed;
   bool versioned = false;
 
@@ -62,9 +62,9 @@ void add_libraries(Libraries& out, const PackageFacts& facts) {
 
 /// What is less than before in one library.
 struct Loss {
-  bool all = false;                                       ///< The soname is gone.
+  bool all = false;  ///< The soname is gone.
   std::set<std::pair<std::string, std::string>> symbols;
-  std::set<std::string> names;                            ///< Of symbols that no version gives any more.
+  std::set<std::string> names;                                       ///< Of symbols that no version gives any more.
   std::map<std::string, std::pair<std::string, std::string>> sizes;  ///< Name -> old, new.
 
   bool empty() const { return !all && symbols.empty() && sizes.empty(); }

@@ -112,14 +112,15 @@ class CapabilityJudge {
       if (had || allowed_.contains(std::string(name_of(ability)))) continue;
       std::vector<std::string> some = functions;
       if (some.size() > kShownFunctions) some.resize(kShownFunctions);
-      gained.push_back(fmt::format("{} ({}{})", name_of(ability), join(some, ", "),
-                                   functions.size() > some.size() ? ", …" : ""));
+      gained.push_back(
+          fmt::format("{} ({}{})", name_of(ability), join(some, ", "), functions.size() > some.size() ? ", …" : ""));
     }
     if (gained.empty()) return;
     std::map<Ability, std::vector<std::string>> all;
     for (const auto& [ability, had] : before_.abilities) all[ability] = {};
-    const std::string before = was != nullptr ? abilities_text(was->abilities)
-                                              : fmt::format("no such file, in '{}' {}", facts_.origin, abilities_text(all));
+    const std::string before = was != nullptr
+                                   ? abilities_text(was->abilities)
+                                   : fmt::format("no such file, in '{}' {}", facts_.origin, abilities_text(all));
     say(fmt::format("{}: {} -> also {}", binary.path, before, join(gained, ", ")));
   }
 
@@ -198,6 +199,9 @@ std::optional<std::string> too_much(std::uint64_t before, std::uint64_t after, G
                      human_bytes(after - before), percent, budget.percent, human_bytes(budget.bytes));
 }
 
+/// What stands behind the first of several files.
+std::string and_more(std::size_t files) { return files > 1 ? fmt::format(" and {} more", files - 1) : std::string(); }
+
 /// "name" of "name>=1.2".
 std::string_view atom_name(std::string_view atom) { return atom.substr(0, atom.find_first_of("<>=~ ")); }
 
@@ -215,10 +219,14 @@ std::vector<Verdict> judge_hardening(const std::vector<ChangedPackage>& changed)
     std::set<std::pair<std::string, std::string>> known;
     if (before != nullptr)
       for (const WeakFile& file : before->weak) known.emplace(stable_path(file.path), file.rule);
+    std::map<std::string, std::vector<const WeakFile*>> by_rule;
     for (const WeakFile& file : after->weak)
-      if (!known.contains({stable_path(file.path), file.rule}))
-        out.push_back(refuse(Gate::kHardening, *after, fmt::format("{}: {} [{}]", file.path, file.text, file.rule),
-                             "mend the build; or name the check in `checks.disabled` of the definition"));
+      if (!known.contains({stable_path(file.path), file.rule})) by_rule[file.rule].push_back(&file);
+    for (const auto& [rule, files] : by_rule)
+      out.push_back(
+          refuse(Gate::kHardening, *after,
+                 fmt::format("{}{}: {} [{}]", files.front()->path, and_more(files.size()), files.front()->text, rule),
+                 "mend the build; or name the check in `checks.disabled` of the definition"));
   }
   return out;
 }
@@ -255,7 +263,8 @@ std::vector<Verdict> judge_licence(const std::vector<ChangedPackage>& changed, c
   for (const auto& [before, after] : changed) {
     if (after == nullptr) continue;
     if (after->license.empty())
-      out.push_back(refuse(Gate::kLicence, *after, "states no licence", "state it under `copyright` of the definition"));
+      out.push_back(
+          refuse(Gate::kLicence, *after, "states no licence", "state it under `copyright` of the definition"));
     else if (!licence_passes(after->license, allowed))
       out.push_back(refuse(Gate::kLicence, *after, fmt::format("the policy does not allow '{}'", after->license),
                            "see `deny` and `allow` in farm.yaml: gates: licence"));
@@ -317,11 +326,10 @@ std::vector<Verdict> judge_files(const std::vector<ChangedPackage>& changed, con
       taken[owner->second->name].push_back(path);
     }
     for (const auto& [owner, paths] : taken)
-      out.push_back(refuse(Gate::kFiles, *after,
-                           fmt::format("{}{}: {} -> {}, without replaces", paths.front(),
-                                       paths.size() > 1 ? fmt::format(" and {} more", paths.size() - 1) : "", owner,
-                                       after->name),
-                           fmt::format("add `replaces: [{}]` to '{}'", owner, after->name)));
+      out.push_back(refuse(
+          Gate::kFiles, *after,
+          fmt::format("{}{}: {} -> {}, without replaces", paths.front(), and_more(paths.size()), owner, after->name),
+          fmt::format("add `replaces: [{}]` to '{}'", owner, after->name)));
   }
   return out;
 }
@@ -332,8 +340,13 @@ std::vector<Verdict> judge_images(const JudgeInput& input) {
     const bool there = std::any_of(input.images_after.begin(), input.images_after.end(),
                                    [&](const ImageFacts& image) { return image.name == was.name; });
     if (!there)
-      out.push_back({Gate::kImages, was.name, {}, GateState::kRefused, "published -> the image is gone",
-                     "if that is meant, waive it once", {}});
+      out.push_back({Gate::kImages,
+                     was.name,
+                     {},
+                     GateState::kRefused,
+                     "published -> the image is gone",
+                     "if that is meant, waive it once",
+                     {}});
   }
   return out;
 }

@@ -28,10 +28,8 @@ class Reader {
     for (const Gate gate : kGates) known.emplace_back(name_of(gate));
     TRY(mapping(gates, "gates", known));
     for (const auto& [key, key_span, value] : gates.entries) {
-      if (key == "waivers")
-        TRY(waivers(value));
-      else
-        TRY(gate(*parse_gate(key), value));
+      if (key == "waivers") TRY(waivers(value));
+      else TRY(gate(*parse_gate(key), value));
     }
     return std::move(out_);
   }
@@ -132,8 +130,7 @@ class Reader {
         out_.growth_of[subject] = TRY(growth(value, subject, out_.package_growth));
       else if (gate == Gate::kCapabilities && value.kind == YamlKind::kSequence)
         out_.abilities_of[subject] = TRY(abilities(value));
-      else
-        rule.exceptions[subject] = TRY(level(value));
+      else rule.exceptions[subject] = TRY(level(value));
     }
     return {};
   }
@@ -195,9 +192,7 @@ Result<Gate> parse_gate(std::string_view name) {
       .hint(nearest_hint(name, names));
 }
 
-std::string_view name_of(Level level) {
-  return level == Level::kOff ? "off" : level == Level::kWarn ? "warn" : "on";
-}
+std::string_view name_of(Level level) { return level == Level::kOff ? "off" : level == Level::kWarn ? "warn" : "on"; }
 
 Level GatePolicy::level(Gate gate, std::string_view subject) const {
   const auto rule = rules.find(gate);

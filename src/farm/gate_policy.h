@@ -26,9 +26,9 @@ enum class Gate {
   kImages,
   kReproducibility,
 };
-inline constexpr std::array kGates = {Gate::kTests, Gate::kHardening, Gate::kAbiBreak, Gate::kFiles,
-                                      Gate::kCapabilities, Gate::kLicence, Gate::kSize, Gate::kVulnerabilities,
-                                      Gate::kDelta, Gate::kImages, Gate::kReproducibility};
+inline constexpr std::array kGates = {
+    Gate::kTests, Gate::kHardening,       Gate::kAbiBreak, Gate::kFiles,  Gate::kCapabilities,   Gate::kLicence,
+    Gate::kSize,  Gate::kVulnerabilities, Gate::kDelta,    Gate::kImages, Gate::kReproducibility};
 /// "tests", "hardening", "abi-break", "files", "capabilities", "licence", "size", "vulnerabilities", "delta", "images",
 /// "reproducibility"
 std::string_view name_of(Gate gate);
@@ -54,11 +54,11 @@ struct GateRule {
 
 /// The `gates:` block of farm.yaml. What it leaves out is as here (docs/gates.md has the table).
 struct GatePolicy {
-  std::map<Gate, GateRule> rules;                                ///< Absent: on, without exceptions.
-  std::vector<std::string> licences_allowed, licences_denied;    ///< Empty `allowed`: all but those denied.
+  std::map<Gate, GateRule> rules;                              ///< Absent: on, without exceptions.
+  std::vector<std::string> licences_allowed, licences_denied;  ///< Empty `allowed`: all but those denied.
   Level licence_change = Level::kWarn;
   Growth package_growth = {20, 512u << 10}, image_growth = {10, 2u << 20};
-  std::map<std::string, Growth, std::less<>> growth_of;          ///< By package or image.
+  std::map<std::string, Growth, std::less<>> growth_of;  ///< By package or image.
   /// What a package may have without being asked: abilities by name, "setuid", "setgid", "capability", "device",
   /// "world-writable", "static".
   std::map<std::string, std::set<std::string>, std::less<>> abilities_of;

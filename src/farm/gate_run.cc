@@ -35,7 +35,8 @@ class Reader {
     const auto known = by_apk_.find(package.apk);
     if (known != by_apk_.end()) return known->second;
     if (env_.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
-    PackageFacts read = TRY(facts_of(package.apk, env_), "judging '{}' {}", package.record.name, package.record.version);
+    PackageFacts read =
+        TRY(facts_of(package.apk, env_), "judging '{}' {}", package.record.name, package.record.version);
     facts_.push_back(std::move(read));
     return by_apk_[package.apk] = &facts_.back();
   }
@@ -59,7 +60,8 @@ class Reader {
 enum class Which { kChanged, kAll };
 
 /// Facts of one side, of the packages that the other side has otherwise or not at all; or of all.
-Result<std::vector<const PackageFacts*>> side(const ByName& packages, const ByName& other, Which which, Reader& reader) {
+Result<std::vector<const PackageFacts*>> side(const ByName& packages, const ByName& other, Which which,
+                                              Reader& reader) {
   std::vector<const PackageFacts*> out;
   for (const auto& [name, package] : packages) {
     const auto twin = other.find(name);
@@ -99,6 +101,10 @@ Result<JudgeInput> gather(const GateInput& input, Reader& reader) {
   }
   out.images_before = TRY(reader.images(input.before));
   out.images_after = TRY(reader.images(input.candidate));
+  for (const index::SerialPackage& package : input.candidate->packages)
+    out.names.insert({package.record.name, package.record.origin});
+  for (const index::SerialImage& image : input.candidate->images) out.names.insert(image.name);
+  out.names.erase("");
   out.tests = input.tests;
   out.images = input.images;
   out.vulnerabilities = input.vulnerabilities;
@@ -130,8 +136,8 @@ std::string line_of(const Verdict& verdict) {
 bool GateReport::refused() const { return count(GateState::kRefused) > 0; }
 
 std::size_t GateReport::count(GateState state) const {
-  return static_cast<std::size_t>(std::count_if(verdicts.begin(), verdicts.end(),
-                                                [&](const Verdict& verdict) { return verdict.state == state; }));
+  return static_cast<std::size_t>(
+      std::count_if(verdicts.begin(), verdicts.end(), [&](const Verdict& verdict) { return verdict.state == state; }));
 }
 
 std::vector<VoidWaiver> apply_waivers(std::vector<Verdict>& verdicts, const std::vector<Waiver>& waivers,
@@ -163,8 +169,8 @@ Result<GateReport> run_gates(const GateInput& input, Env& env) {
   std::string text = TRY(os::read_file(file));
   const std::vector<Waiver> waivers = TRY(parse_waivers(std::move(text), file.string()));
   const People people = TRY(read_people(input.people.empty() ? input.folder / "keys/people" : input.people));
-  out.void_waivers = apply_waivers(out.verdicts, waivers, people, day_of(env.clock.now_seconds()),
-                                   input.policy.max_waiver_days);
+  out.void_waivers =
+      apply_waivers(out.verdicts, waivers, people, day_of(env.clock.now_seconds()), input.policy.max_waiver_days);
   return out;
 }
 
@@ -180,10 +186,13 @@ Json to_json(const GateReport& report) {
     verdicts.push(std::move(row));
   }
   for (const VoidWaiver& waiver : report.void_waivers)
-    voids.push(Json::object({{"gate", waiver.waiver.gate}, {"subject", waiver.waiver.subject}, {"who", waiver.waiver.who},
-                             {"line", waiver.waiver.place.line}, {"why", waiver.why}}));
-  for (const GateState state : {GateState::kPassed, GateState::kWarned, GateState::kRefused, GateState::kWaived,
-                                GateState::kNotJudged})
+    voids.push(Json::object({{"gate", waiver.waiver.gate},
+                             {"subject", waiver.waiver.subject},
+                             {"who", waiver.waiver.who},
+                             {"line", waiver.waiver.place.line},
+                             {"why", waiver.why}}));
+  for (const GateState state :
+       {GateState::kPassed, GateState::kWarned, GateState::kRefused, GateState::kWaived, GateState::kNotJudged})
     counts.set(std::string(name_of(state)), report.count(state));
   Json out = Json::object({{"gates", 1}, {"before", report.before}, {"refused", report.refused()}});
   return out.set("counts", std::move(counts)).set("verdicts", std::move(verdicts)).set("voidWaivers", std::move(voids));
@@ -191,8 +200,8 @@ Json to_json(const GateReport& report) {
 
 std::string render(const GateReport& report) {
   std::string out;
-  for (const GateState state : {GateState::kRefused, GateState::kWaived, GateState::kWarned, GateState::kNotJudged,
-                                GateState::kPassed})
+  for (const GateState state :
+       {GateState::kRefused, GateState::kWaived, GateState::kWarned, GateState::kNotJudged, GateState::kPassed})
     for (const Verdict& verdict : report.verdicts) {
       if (verdict.state != state) continue;
       out += fmt::format("{:<10}  {}\n", name_of(state), line_of(verdict));

@@ -20,11 +20,11 @@ struct VoidWaiver {
 
 /// What run_gates() answers.
 struct GateReport {
-  std::uint64_t before = 0;             ///< Number of the serial compared with; 0: nothing was published.
-  std::vector<Verdict> verdicts;        ///< In the order of kGates.
+  std::uint64_t before = 0;       ///< Number of the serial compared with; 0: nothing was published.
+  std::vector<Verdict> verdicts;  ///< In the order of kGates.
   std::vector<VoidWaiver> void_waivers;
 
-  bool refused() const;                 ///< Something stands in the way.
+  bool refused() const;  ///< Something stands in the way.
   std::size_t count(GateState state) const;
 };
 

@@ -83,8 +83,7 @@ PackageFacts app(std::map<std::string, Texts> imports, const std::string& name =
 TEST(AbiGate, NamesWhoNeedsASonameThatIsGone) {
   World world({zlib(), app({{"libz.so.1", {"deflate@Z_1"}}}), plain("other")});
   world.change("zlib").binaries = {shared("libz.so.2", {"F deflate@@Z_1"})};
-  EXPECT_EQ(world.found(),
-            Texts{"refused abi-break zlib: libz.so.1 -> libz.so.2; still needed by app: usr/bin/app"});
+  EXPECT_EQ(world.found(), Texts{"refused abi-break zlib: libz.so.1 -> libz.so.2; still needed by app: usr/bin/app"});
   world.change("app").binaries[0].needed = {"libz.so.2"};  // built anew with it
   EXPECT_EQ(world.found(), Texts{});
 }
@@ -158,10 +157,10 @@ TEST(LicenceGate, RefusesByListsAndTellsOfChanges) {
   world.change("b").license = "MIT OR AGPL-3.0-only";
   world.change("c").license = "";
   world.policy.licences_denied = {"AGPL-3.0-only"};
-  EXPECT_EQ(world.found(), (Texts{"refused licence a: the policy does not allow 'AGPL-3.0-only'",
-                                  "warned licence a: 'MIT' -> 'AGPL-3.0-only'",
-                                  "warned licence b: 'MIT' -> 'MIT OR AGPL-3.0-only'",
-                                  "refused licence c: states no licence", "warned licence c: 'MIT' -> ''"}));
+  EXPECT_EQ(world.found(),
+            (Texts{"refused licence a: the policy does not allow 'AGPL-3.0-only'",
+                   "warned licence a: 'MIT' -> 'AGPL-3.0-only'", "warned licence b: 'MIT' -> 'MIT OR AGPL-3.0-only'",
+                   "refused licence c: states no licence", "warned licence c: 'MIT' -> ''"}));
   world.policy = {};
   world.policy.licences_allowed = {"MIT"};
   world.policy.licence_change = Level::kOn;
@@ -173,7 +172,8 @@ TEST(SizeGate, AllowsTheGreaterOfPercentAndBytes) {
   const std::vector<std::tuple<std::uint64_t, std::uint64_t, Texts>> rows = {
       {1000, 400'000, {}},
       {10u << 20, 12u << 20, {}},
-      {10u << 20, 13u << 20,
+      {10u << 20,
+       13u << 20,
        {"refused size a: installed: 10.0 MiB -> 13.0 MiB (+3.0 MiB, 30 %); the budget is 20 % or 512.0 KiB"}},
       {13u << 20, 10u << 20, {}},
       {0, 1u << 20, {"refused size a: installed: 0 B -> 1.0 MiB (+1.0 MiB); the budget is 20 % or 512.0 KiB"}},
@@ -268,21 +268,27 @@ TEST(HardeningGate, RefusesWhatWasNotWeakBefore) {
   World world({plain("a")});
   world.before[0].weak = {{"usr/lib/liba.so.1.0", "hardening/relro", "has no RELRO"}};
   world.change("a").weak = {{"usr/lib/liba.so.1.1", "hardening/relro", "has no RELRO"},
-                            {"usr/lib/liba.so.1.1", "hardening/nx-stack", "asks for an executable stack"}};
-  EXPECT_EQ(world.found(), Texts{"refused hardening a: usr/lib/liba.so.1.1: asks for an executable stack "
+                            {"usr/lib/liba.so.1.1", "hardening/nx-stack", "asks for an executable stack"},
+                            {"usr/lib/libb.so.1.1", "hardening/nx-stack", "asks for an executable stack"}};
+  EXPECT_EQ(world.found(), Texts{"refused hardening a: usr/lib/liba.so.1.1 and 1 more: asks for an executable stack "
                                  "[hardening/nx-stack]"});
 }
 
 TEST(HeardGates, TakeWordsOfOthersOrSayThatNobodyJudged) {
   World world({plain("a")});
   JudgeInput input = world.input();
-  input.vulnerabilities = Heard::of({"zlib: CVE-2026-1 is open and 1.3.3 fixes it", "the data is 40 days old: too old"});
+  input.vulnerabilities =
+      Heard::of({"zlib: CVE-2026-1 is open and 1.3.3 fixes it", "the data is 40 days old: too old"});
   input.reproducibility = Heard::not_judged("no second root");
+  input.delta = Heard::of({"a 1-r0 has 3 patches, at most 2", "b 1-r0 has 3 patches, at most 2"});
+  input.names = {"a", "zlib"};
   world.policy.rules[Gate::kVulnerabilities].exceptions["zlib"] = Level::kWarn;
-  EXPECT_EQ(world.found(input), (Texts{"warned vulnerabilities zlib: CVE-2026-1 is open and 1.3.3 fixes it",
-                                       "refused vulnerabilities : the data is 40 days old: too old",
-                                       "not-judged reproducibility : no second root"}));
-  world.policy.rules[Gate::kReproducibility].level = Level::kOff;
+  EXPECT_EQ(world.found(input),
+            (Texts{"warned vulnerabilities zlib: CVE-2026-1 is open and 1.3.3 fixes it",
+                   "refused vulnerabilities : the data is 40 days old: too old",
+                   "refused delta a: a 1-r0 has 3 patches, at most 2",
+                   "refused delta : b 1-r0 has 3 patches, at most 2", "not-judged reproducibility : no second root"}));
+  world.policy.rules[Gate::kReproducibility].level = world.policy.rules[Gate::kDelta].level = Level::kOff;
   world.policy.rules[Gate::kVulnerabilities] = {Level::kOff, {{"zlib", Level::kOn}}};
   EXPECT_EQ(world.found(input), Texts{"refused vulnerabilities zlib: CVE-2026-1 is open and 1.3.3 fixes it"});
 }

@@ -103,8 +103,8 @@ class Bench : public testing::Test {
 inline std::vector<std::string> texts(const std::vector<Verdict>& verdicts) {
   std::vector<std::string> out;
   for (const Verdict& verdict : verdicts)
-    out.push_back(fmt::format("{} {} {}: {}", name_of(verdict.state), name_of(verdict.gate), verdict.subject,
-                              verdict.words));
+    out.push_back(
+        fmt::format("{} {} {}: {}", name_of(verdict.state), name_of(verdict.gate), verdict.subject, verdict.words));
   return out;
 }
 

@@ -26,9 +26,8 @@ Result<> check_text(std::string_view value, std::string_view key) {
   if (value.empty()) return Error::make(ErrorKind::kInvalid, "'{}' is empty", key);
   if (value.size() > kMaxText)
     return Error::make(ErrorKind::kInvalid, "'{}' has {} bytes, at most {}", key, value.size(), kMaxText);
-  const bool control = std::any_of(value.begin(), value.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  });
+  const bool control =
+      std::any_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   if (control) return Error::make(ErrorKind::kInvalid, "'{}' holds control characters", key);
   if (trim(value) != value) return Error::make(ErrorKind::kInvalid, "'{}' begins or ends with a blank", key);
   return {};
@@ -165,6 +164,7 @@ Result<Waiver> sign_waiver(Waiver waiver, const crypto::PrivateKey& key) {
 std::string why_void(const Waiver& waiver, const People& people, Day today, int max_days) {
   if (waiver.until < today) return fmt::format("it ended on {}", day_text(waiver.until));
   if (waiver.from > today) return fmt::format("it begins on {}", day_text(waiver.from));
+  if (max_days == 0) return "the policy allows none";
   if (const Day days = waiver.until - waiver.from; days > max_days)
     return fmt::format("it is for {} days, the policy allows {}", days, max_days);
   if (waiver.signature.empty()) return "it is not signed";

@@ -15,7 +15,7 @@ namespace nacre::farm {
 
 /// Days since 1970-01-01, UTC.
 using Day = std::int64_t;
-std::string day_text(Day day);               ///< "2026-11-28"
+std::string day_text(Day day);                 ///< "2026-11-28"
 Result<Day> parse_day(std::string_view text);  ///< kInvalid for what is no day from 1970 to 9999.
 inline Day day_of(std::int64_t seconds) { return seconds / 86400; }
 
