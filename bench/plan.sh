@@ -23,4 +23,4 @@ if [ -n "$definitions" ]; then
     load "all kept"
   done
 fi
-"$build/src/cli/nacre" simulate --graph-file "$graph" --rates bench/rates/rates.json "$history"
+"$build/src/cli/nacre" simulate --graph-file "$graph" --rates bench/rates/debian.json --sizes bench/rates/sizes.tsv "$history"

@@ -26,8 +26,8 @@ struct CompiledFile {
   std::optional<CompileProblem> problem;
 };
 
-/// Whether the JSON is wanted, or only whether all is well, or what the graph of definitions takes (plan::to_json of its
-/// node).
+/// Whether the JSON is wanted, or only whether all is well, or what the graph of definitions takes (plan::to_json of
+/// its node).
 enum class CompileAnswer { kJson, kProblems, kNode };
 
 /// What to compile, and how.

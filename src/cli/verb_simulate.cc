@@ -84,7 +84,8 @@ Result<std::vector<KeyPolicy>> policies_of(const Arguments& arguments) {
     const auto found =
         std::find_if(std::begin(kAll), std::end(kAll), [&](KeyPolicy p) { return plan::name_of(p) == name; });
     if (found == std::end(kAll))
-      return Error::make(ErrorKind::kInvalid, "--policy is explicit, direct, inputs, content, abi or breaks, not '{}'", name);
+      return Error::make(ErrorKind::kInvalid, "--policy is explicit, direct, inputs, content, abi or breaks, not '{}'",
+                         name);
     out.push_back(*found);
   }
   if (out.empty()) out.assign(std::begin(kAll), std::end(kAll));
@@ -94,7 +95,7 @@ Result<std::vector<KeyPolicy>> policies_of(const Arguments& arguments) {
 /// What a policy of keys promises: a fix of something embedded reaches all that hold it.
 Result<> nothing_stale(KeyPolicy policy, const plan::Simulation& run) {
   if (policy == KeyPolicy::kExplicit || policy == KeyPolicy::kDirect || run.stale_embeds == 0) return {};
-  return Error::make(ErrorKind::kInternal, "by policy {}, {} definitions would go on holding an old content of what they embed",
+  return Error::make(ErrorKind::kInternal, "by policy {}, {} definitions would keep an old content of what they embed",
                      plan::name_of(policy), run.stale_embeds);
 }
 
@@ -150,8 +151,8 @@ Verb verb_simulate() {
   verb.options = graph_options();
   for (const Option& option : std::vector<Option>{
            kArchOption,
-           {"--policy", OptionType::kList, "POLICY", "", "explicit, direct, inputs, content, abi or breaks (default: all)",
-            Completion::kNone},
+           {"--policy", OptionType::kList, "POLICY", "",
+            "explicit, direct, inputs, content, abi or breaks (default: all)", Completion::kNone},
            {"--rates", OptionType::kText, "FILE", "", "how often builds change content and ABI", Completion::kFile},
            {"--batch", OptionType::kText, "SPAN", "day", "changes built together: day, hour or none",
             Completion::kNone},
