@@ -48,17 +48,19 @@ Result<std::string> from_hex(std::string_view text) {
 }
 
 std::string to_base64(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
-    const unsigned word = byte_at(bytes, i) << 16 | (have > 1 ? byte_at(bytes, i + 1) << 8 : 0) |
-                          (have > 2 ? byte_at(bytes, i + 2) : 0);
-    out += kBase64Digits[word >> 18 & 63];
-    out += kBase64Digits[word >> 12 & 63];
-    out += have > 1 ? kBase64Digits[word >> 6 & 63] : '=';
-    out += have > 2 ? kBase64Digits[word & 63] : '=';
+  std::string out((bytes.size() + 2) / 3 * 4, '=');
+  char* at = out.data();
+  std::size_t i = 0;
+  for (; i + 3 <= bytes.size(); i += 3) {
+    const unsigned word = byte_at(bytes, i) << 16 | byte_at(bytes, i + 1) << 8 | byte_at(bytes, i + 2);
+    for (const unsigned shift : {18u, 12u, 6u, 0u}) *at++ = kBase64Digits[word >> shift & 63];
   }
+  if (i == bytes.size()) return out;
+  const bool two = i + 1 < bytes.size();
+  const unsigned word = byte_at(bytes, i) << 16 | (two ? byte_at(bytes, i + 1) << 8 : 0);
+  *at++ = kBase64Digits[word >> 18 & 63];
+  *at++ = kBase64Digits[word >> 12 & 63];
+  if (two) *at = kBase64Digits[word >> 6 & 63];
   return out;
 }
 

@@ -29,7 +29,7 @@ Durability durability(const ComposeRequest& request) {
 }
 
 /// Raised when the composer's output changes for equal input.
-constexpr int kComposer = 2;
+constexpr int kComposer = 3;
 /// The same, of images of foreign packages alone.
 constexpr int kForeignComposer = 1;
 
@@ -132,7 +132,8 @@ Result<std::vector<Layer>> package_layers(const std::vector<PackageContents>& pa
   const Layering layering = spec.layering.value_or(Layering{});
   const int budget = layering.budget > 0 ? layering.budget : kDefaultLayerBudget;
   const std::vector<std::vector<std::size_t>> groups =
-      group_packages(packages, layout_position(packages), budget, layering.strategy);
+      group_packages(packages, layout_position(packages), budget, layering.strategy,
+                     layering.budget > 0 ? Small::kAlone : Small::kGrouped);
   std::vector<Layer> out(groups.size());
   const auto make_one = [&](std::size_t number) -> Result<> {
     const std::vector<std::size_t>& group = groups[number];

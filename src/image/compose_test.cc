@@ -4,6 +4,7 @@
 #include "codec/digest.h"
 #include "codec/gzip.h"
 #include "image/database.h"
+#include "image/layer.h"
 #include "image/oci.h"
 
 #include <set>
@@ -45,6 +46,38 @@ TEST_F(Compose, LayersAreThePackagesOwnBytes) {
   const std::string apk = *store_->read(tool.apk), layer = *store_->read(image.layers[1].blob.digest);
   EXPECT_EQ(layer, apk.substr(read.data.offset, read.data.size) + std::string(codec::gzip_tar_end()));
   EXPECT_EQ(codec::sha256(*codec::gunzip(layer, 1u << 20)), image.layers[1].diff_id);
+}
+
+/// Packages of these installed sizes: "p0", "p1", …
+std::vector<PackageContents> sized(const std::vector<std::uint64_t>& sizes) {
+  std::vector<PackageContents> out(sizes.size());
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    out[i].file.info.name = fmt::format("p{}", i);
+    out[i].file.info.installed_bytes = sizes[i];
+    out[i].entries.resize(1);
+  }
+  return out;
+}
+
+TEST(Grouping, ManySmallPackagesShareLayers) {
+  constexpr std::uint64_t kSmall = 100 << 10, kLarge = 2 << 20;
+  std::vector<std::uint64_t> sizes(40, kSmall);
+  sizes[7] = sizes[9] = kLarge;
+  const auto groups = group_packages(sized(sizes), 3, 64, "package", Small::kGrouped);
+  ASSERT_GE(groups.size(), 5u);
+  ASSERT_LE(groups.size(), 7u);
+  EXPECT_EQ(groups[0], std::vector<std::size_t>{3}) << "the layout stays alone, and first";
+  EXPECT_EQ(groups[1], std::vector<std::size_t>{7});
+  EXPECT_EQ(groups[2], std::vector<std::size_t>{9});
+  std::size_t members = 0;
+  for (const auto& group : groups) members += group.size();
+  EXPECT_EQ(members, sizes.size());
+
+  sizes[20] = kSmall + 1;   // a new version
+  EXPECT_EQ(group_packages(sized(sizes), 3, 64, "package", Small::kGrouped), groups);
+  EXPECT_EQ(group_packages(sized(sizes), 3, 64).size(), sizes.size()) << "a budget that was given";
+  sizes.resize(24);
+  EXPECT_EQ(group_packages(sized(sizes), 3, 64, "package", Small::kGrouped).size(), sizes.size()) << "few packages";
 }
 
 TEST_F(Compose, WritesWhatNoPackageOwns) {

@@ -21,6 +21,8 @@ using codec::Json;
 using Durability = store::Store::Durability;
 
 constexpr int kFormat = 1;  ///< Of what piece_of() and make_layer() write; part of the keys.
+constexpr std::size_t kFewLayers = 24, kSmallGroups = 4;
+constexpr int kSmallBits = 20;   ///< Below 1 MiB.
 constexpr std::uint64_t kMaxUncompressed = std::uint64_t{64} << 30;
 
 /// A package's entries written again as the plan has them, as one gzip member without end blocks.
@@ -332,7 +334,8 @@ Result<> read_tar_gzip(const os::Path& file, const apk::Segment& range, codec::T
 }
 
 std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageContents>& packages,
-                                                     std::size_t first, int budget, std::string_view strategy) {
+                                                     std::size_t first, int budget, std::string_view strategy,
+                                                     Small small) {
   std::vector<std::vector<std::size_t>> units;   // what stays together
   std::size_t first_unit = 0;
   if (strategy == "origin") units = origin_units(packages);
@@ -351,17 +354,22 @@ std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageCo
   const auto room = static_cast<std::size_t>(std::max(budget, 1));
   std::set<std::size_t> alone;
   for (std::size_t u = 0; u < units.size(); ++u) alone.insert(u);
-  const std::size_t groups = units.size() <= room ? 0 : std::max<std::size_t>(1, room / 4);
-  if (groups > 0) {
+  const auto magnitude_of = [&](std::size_t u) {
+    std::uint64_t bytes = 0;
+    for (const std::size_t i : units[u]) bytes += packages[i].file.info.installed_bytes;
+    return magnitude(bytes);
+  };
+  std::size_t groups = 0;
+  if (units.size() > room) {
+    groups = std::max<std::size_t>(1, room / 4);
     std::vector<std::size_t> by_size(alone.begin(), alone.end());
-    const auto rank = [&](std::size_t u) {
-      std::uint64_t bytes = 0;
-      for (const std::size_t i : units[u]) bytes += packages[i].file.info.installed_bytes;
-      return std::tuple(u != first_unit, -magnitude(bytes), name_of_unit(u));
-    };
+    const auto rank = [&](std::size_t u) { return std::tuple(u != first_unit, -magnitude_of(u), name_of_unit(u)); };
     std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
     alone =
         std::set<std::size_t>(by_size.begin(), by_size.begin() + static_cast<std::ptrdiff_t>(room - groups));
+  } else if (small == Small::kGrouped && units.size() > kFewLayers) {
+    groups = kSmallGroups;
+    std::erase_if(alone, [&](std::size_t u) { return u != first_unit && magnitude_of(u) <= kSmallBits; });
   }
   std::vector<std::vector<std::size_t>> out;
   std::map<std::size_t, std::vector<std::size_t>> grouped;

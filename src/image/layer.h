@@ -25,11 +25,16 @@ struct Piece {
 /// magnitude, so that an update rarely moves a package from one layer to another. Packages without files are
 /// in none.
 ///
+/// Small::kGrouped: of more than 24 packages those below 1 MiB stand in four groups also where the budget has room:
+/// whoever pulls pays for each layer, however small (bench/pull.sh).
+///
 /// `strategy`: "package" (or ""); "origin" keeps packages of one origin together, and origins whose packages replace
 /// each other; "single" puts all in one.
+enum class Small { kAlone, kGrouped };
 std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageContents>& packages,
                                                      std::size_t first, int budget,
-                                                     std::string_view strategy = "package");
+                                                     std::string_view strategy = "package",
+                                                     Small small = Small::kAlone);
 
 /// Groups exactly as apko's strategy "origin" makes them: by size, the rest in one.
 std::vector<std::vector<std::size_t>> reference_groups(const std::vector<PackageContents>& packages, int budget);

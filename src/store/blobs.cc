@@ -141,8 +141,13 @@ Error absent(const Sha256& digest, const Path& home) {
 }  // namespace
 
 Path Store::blob_path(const Sha256& digest) const {
+  // One text and one path: joining paths, part by part, costs more than the question that follows.
   const std::string hex = digest.hex();
-  return home_ / "blobs" / "sha256" / hex.substr(0, 2) / hex;
+  std::string out = home_.native();
+  out.reserve(out.size() + 100);
+  out += "/blobs/sha256/";
+  out.append(hex, 0, 2).append("/").append(hex);
+  return Path(std::move(out));
 }
 
 bool Store::has(const Sha256& digest) const { return size_of(blob_path(digest)).has_value(); }

@@ -14,6 +14,7 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
+constexpr std::string_view kRead = "SELECT value FROM records WHERE kind = ?1 AND key = ?2";
 constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS records ("
     " kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
@@ -37,8 +38,10 @@ struct State::Impl {
   bool in_transaction = false;
   int deferring = 0;           ///< How many Deferred live.
   std::map<std::pair<std::string, std::string>, std::string> remembered;
+  sqlite3_stmt* reader = nullptr;   ///< Of get(), which is asked most: prepared once.
 
   ~Impl() {
+    sqlite3_finalize(reader);
     // Who wrote nothing has nothing to bring from the log into the file, which is three syncs.
     if (db != nullptr && sqlite3_total_changes(db) == 0)
       sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
@@ -68,9 +71,11 @@ struct State::Impl {
 
   int run_once(std::string_view sql, std::initializer_list<std::string_view> values,
                const OnRow& on_row) {
-    sqlite3_stmt* statement = nullptr;
+    const bool kept = sql == kRead;
+    sqlite3_stmt* statement = kept ? reader : nullptr;
     const int size = static_cast<int>(sql.size());
-    int code = sqlite3_prepare_v2(db, sql.data(), size, &statement, nullptr);
+    int code = statement != nullptr ? SQLITE_OK : sqlite3_prepare_v2(db, sql.data(), size, &statement, nullptr);
+    if (kept) reader = statement;
     int place = 0;
     for (const std::string_view value : values) {
       if (code != SQLITE_OK) break;
@@ -84,7 +89,12 @@ struct State::Impl {
           code = SQLITE_DONE;
           break;
         }
-    sqlite3_finalize(statement);
+    if (kept) {
+      sqlite3_reset(statement);   // the bytes that are bound do not live as long as it
+      sqlite3_clear_bindings(statement);
+    } else {
+      sqlite3_finalize(statement);
+    }
     return code;
   }
 };
@@ -130,7 +140,7 @@ Result<std::optional<std::string>> State::get(std::string_view kind, std::string
     const auto found = impl_->remembered.find({std::string(kind), std::string(key)});
     if (found != impl_->remembered.end()) return out = found->second;
   }
-  TRY(impl_->run("SELECT value FROM records WHERE kind = ?1 AND key = ?2", {kind, key},
+  TRY(impl_->run(kRead, {kind, key},
                  fmt::format("read {} '{}'", kind, key), [&](sqlite3_stmt* row) {
                    out = column(row, 0);
                    return true;
