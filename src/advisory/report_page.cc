@@ -1,4 +1,5 @@
 #include "advisory/report.h"
+#include "base/text.h"
 #include "os/clock.h"
 
 #include <algorithm>
@@ -7,18 +8,6 @@
 
 namespace nacre::advisory {
 namespace {
-
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '&') out += "&amp;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
-  }
-  return out;
-}
 
 constexpr double kLeft = 50, kTop = 15, kWidth = 680, kHeight = 240;
 
@@ -75,9 +64,9 @@ std::string table(const std::vector<Cohort>& cohorts, std::string_view what) {
     out += fmt::format(
         "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
         "<td>{:.1f} %</td><td>{:.1f} %</td><td>{:.1f} %</td><td>{:.1f} %</td></tr>\n",
-        escape(row.name), row.cases, row.fixed, row.open, hours_text(row.median_fixed), hours_text(row.p90_fixed),
-        hours_text(row.median_open), hours_text(row.p90_open), row.within_24h * 100, row.within_48h * 100,
-        row.within_7d * 100, row.within_14d * 100);
+        escape_markup(row.name), row.cases, row.fixed, row.open, hours_text(row.median_fixed),
+        hours_text(row.p90_fixed), hours_text(row.median_open), hours_text(row.p90_open), row.within_24h * 100,
+        row.within_48h * 100, row.within_7d * 100, row.within_14d * 100);
   return out + "</table>\n";
 }
 
@@ -106,7 +95,7 @@ std::string report_page(const Report& report, const std::vector<Case>& cases, st
       "<meta name=\"viewport\" content=\"width=device-width\"><style>{1}</style></head><body>\n<h1>{0}</h1>\n"
       "<p>{2} advisories on {3} packages. Data of {4}. A clock starts at the first detection; cases that are not fixed "
       "count as never fixed, false positives are left out.</p>\n",
-      escape(title), kStyle, report.advisories, report.packages, os::rfc3339(report.date));
+      escape_markup(title), kStyle, report.advisories, report.packages, os::rfc3339(report.date));
   if (counted > 0)
     out += fmt::format(
         "<h2>Part of the cases that is fixed</h2>\n<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" "
@@ -116,7 +105,7 @@ std::string report_page(const Report& report, const std::vector<Case>& cases, st
   if (!report.images.empty()) {
     out += "<h2>Images</h2>\n<table><tr><th>image</th><th>open</th></tr>\n";
     for (const auto& [image, open] : report.images)
-      out += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escape(image), open.size());
+      out += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escape_markup(image), open.size());
     out += "</table>\n";
   }
   out += fmt::format(
@@ -124,9 +113,9 @@ std::string report_page(const Report& report, const std::vector<Case>& cases, st
       "<th>since</th></tr>\n",
       report.open.size());
   for (const Case& each : report.open)
-    out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n", escape(each.package),
-                       escape(each.names.empty() ? each.advisory : each.names.front()), escape(each.component),
-                       os::rfc3339(each.detected));
+    out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n", escape_markup(each.package),
+                       escape_markup(each.names.empty() ? each.advisory : each.names.front()),
+                       escape_markup(each.component), os::rfc3339(each.detected));
   return out + "</table>\n</body></html>\n";
 }
 

@@ -31,6 +31,9 @@ std::string nearest_hint(std::string_view wanted, std::span<const std::string> k
 /// `text` in single quotes for POSIX sh, safe for any bytes but NUL.
 std::string shell_quote(std::string_view text);
 
+/// `text` for a place in HTML or XML, also within double quotes: < > & " as their entities.
+std::string escape_markup(std::string_view text);
+
 /// "1.4 MiB", "512 B": for people, one decimal place.
 std::string human_bytes(std::uint64_t bytes);
 

@@ -25,18 +25,6 @@ std::string_view colour_of(EdgeKind kind) {
   return "#000000";
 }
 
-std::string escape_xml(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '&') out += "&amp;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
-  }
-  return out;
-}
-
 struct Box {
   double x = 0, y = 0, width = 0;
 };
@@ -108,17 +96,17 @@ std::string draw_svg(const plan::BuildGraph& graph, const std::vector<NodeId>& s
       out += fmt::format(
           "<path d=\"M{:.0f} {:.0f} C{:.0f} {:.0f} {:.0f} {:.0f} {:.0f} {:.0f}\" fill=\"none\" stroke=\"{}\"><title>{} "
           "uses {} ({})</title></path>\n",
-          x1, y1, x1 + 40, y1, x2 - 40, y2, x2, y2, colour_of(edge.kind), escape_xml(graph.node(id).name),
-          escape_xml(graph.package(edge.package)), name_of(edge.kind));
+          x1, y1, x1 + 40, y1, x2 - 40, y2, x2, y2, colour_of(edge.kind), escape_markup(graph.node(id).name),
+          escape_markup(graph.package(edge.package)), name_of(edge.kind));
     }
   for (const auto& [id, box] : boxes) {
     const bool grouped = units[unit[id]].members.size() > 1;
     out += fmt::format(
         "<g><title>{} {}{}</title><rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{:.0f}\" height=\"{:.0f}\" rx=\"3\" "
         "fill=\"{}\" stroke=\"#555555\"/><text x=\"{:.0f}\" y=\"{:.0f}\">{}</text></g>\n",
-        escape_xml(graph.node(id).name), escape_xml(graph.node(id).version),
+        escape_markup(graph.node(id).name), escape_markup(graph.node(id).version),
         grouped ? fmt::format(", one of {} that need each other", units[unit[id]].members.size()) : "", box.x, box.y,
-        box.width, kHeight, grouped ? "#fbe9e7" : "#eef3f8", box.x + 6, box.y + 13, escape_xml(graph.node(id).name));
+        box.width, kHeight, grouped ? "#fbe9e7" : "#eef3f8", box.x + 6, box.y + 13, escape_markup(graph.node(id).name));
   }
   return out + "</svg>\n";
 }

@@ -1,6 +1,9 @@
 #include "base/text.h"
+#include "cli/farm_pages.h"
 #include "cli/farm_steps.h"
 #include "cli/verbs.h"
+#include "farm/change_json.h"
+#include "farm/page.h"
 #include "os/clock.h"
 
 #include <unistd.h>
@@ -60,52 +63,13 @@ Result<std::int64_t> number_of(const std::string& text) {
 
 std::string first_line(const std::string& text) { return split(text, '\n').front(); }
 
-Json to_json(const Change& change) {
-  Json out;
-  out.set("id", change.id).set("package", change.package).set("from", change.from).set("to", change.to);
-  out.set("cause", name_of(change.cause)).set("stage", name_of(change.stage)).set("state", name_of(change.state));
-  out.set("priority", change.priority).set("branch", change.branch).set("commit", change.commit);
-  out.set("attempts", change.attempts).set("serial", change.serial);
-  if (change.not_before > 0) out.set("notBefore", os::rfc3339(change.not_before));
-  if (!change.approved_by.empty()) out.set("approvedBy", change.approved_by);
-  if (!change.error.empty()) out.set("error", change.error).set("errorKind", change.error_kind);
-  if (!change.owner.empty()) out.set("owner", change.owner);
-  return out.set("created", os::rfc3339(change.created)).set("updated", os::rfc3339(change.updated));
-}
-
-Json to_json(const Transition& step) {
-  Json out;
-  out.set("change", step.change).set("at", os::rfc3339(step.at)).set("stage", name_of(step.stage));
-  return out.set("state", name_of(step.state)).set("who", step.who).set("note", step.note).set("seconds", step.seconds);
-}
-
-/// "ready for built", "running published", "red at tested"
-std::string standing(const Change& change, std::int64_t now) {
-  const std::string_view next = name_of(next_of(change.stage));
-  switch (change.state) {
-    case State::kReady:
-      if (change.not_before > now)
-        return fmt::format("in {}", human_duration(static_cast<double>(change.not_before - now)));
-      return fmt::format("ready for {}", next);
-    case State::kRunning: return fmt::format("running {}", next);
-    case State::kWaiting: return "waits for approval";
-    case State::kHeld: return fmt::format("held before {}", next);
-    case State::kRed: return fmt::format("red at {}", next);
-    case State::kQuarantined: return fmt::format("quarantined at {}", next);
-    case State::kDone: return fmt::format("done, serial {}", change.serial);
-    case State::kCancelled: return "cancelled";
-    case State::kSuperseded: return "superseded";
-  }
-  return "?";
-}
-
 std::string version_of(const Change& change) {
   return change.to.empty() ? change.commit.substr(0, 12) : fmt::format("{} -> {}", change.from, change.to);
 }
 
 std::string row_of(const Change& change, std::int64_t now) {
   std::string out = fmt::format("{:>4}  {:<9} {:<24} {:<22} {}", change.id, name_of(change.cause), change.package,
-                                version_of(change), standing(change, now));
+                                version_of(change), farm::standing(change, now));
   if (!change.error.empty() && is_live(change.state)) out += ": " + first_line(change.error);
   return out + '\n';
 }
@@ -153,33 +117,8 @@ Result<int> run_farm(const Arguments& arguments, Session& session) {
 
 // ---- status
 
-Result<Json> status_json(Farm& farm, Session& session) {
-  std::map<std::string_view, int> states;
-  Json running = Json::array(), recent = Json::array(), silent = Json::array();
-  const std::vector<Change> changes = TRY(farm.ledger->list(Ledger::Which::kAll));
-  for (const Change& change : changes) {
-    ++states[name_of(change.state)];
-    if (change.state == State::kRunning) running.push(to_json(change));
-  }
-  const std::vector<Transition> transitions = TRY(farm.ledger->recent(10));
-  for (const Transition& step : transitions) recent.push(to_json(step));
-  const std::vector<farm::Upstream> upstreams = TRY(farm.schedule.all());
-  for (const farm::Upstream& upstream : upstreams)
-    if (upstream.failures > 0)
-      silent.push(
-          Json().set("package", upstream.package).set("failures", upstream.failures).set("note", upstream.note));
-  const std::optional<std::uint64_t> serial = TRY(index::head_number(session.env, Edition::kCommunity));
-  const bool paused = TRY(farm.ledger->paused());
-  Json counts = Json::object();
-  for (const auto& [state, count] : states) counts.set(std::string(state), count);
-  Json out;
-  out.set("paused", paused).set("serial", serial.value_or(0)).set("changes", std::move(counts));
-  out.set("running", std::move(running)).set("upstreams", upstreams.size()).set("silent", std::move(silent));
-  return out.set("recent", std::move(recent));
-}
-
 Result<std::string> status_text(Farm& farm, Session& session) {
-  const Json status = TRY(status_json(farm, session));
+  const Json status = TRY(farm_status(farm, session.env));
   const std::int64_t now = session.env.clock.now_seconds();
   std::string out = fmt::format("edition community is at serial {}{}\n", status["serial"].as_int(),
                                 status["paused"].as_bool() ? "; the farm is paused" : "");
@@ -199,7 +138,7 @@ Result<std::string> status_text(Farm& farm, Session& session) {
 Result<int> run_status(const Arguments& arguments, Session& session) {
   Farm farm = TRY(farm_of(arguments, session));
   if (session.json) {
-    const Json status = TRY(status_json(farm, session));
+    const Json status = TRY(farm_status(farm, session.env));
     session.print(codec::to_pretty_json(status));
     return 0;
   }

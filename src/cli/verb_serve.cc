@@ -1,10 +1,5 @@
-#include <unistd.h>
-
-#include <chrono>
-#include <condition_variable>
-#include <cstdlib>
-
 #include "base/events.h"
+#include "cli/farm_pages.h"
 #include "cli/lookup.h"
 #include "cli/signer_process.h"
 #include "cli/verbs.h"
@@ -14,6 +9,11 @@
 #include "os/clock.h"
 #include "publish/serve.h"
 #include "store/store.h"
+
+#include <unistd.h>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
 
 namespace nacre::cli {
 namespace {
@@ -136,7 +136,8 @@ Result<int> run_serve(const Arguments& arguments, Session& session) {
   options.requests_per_second = static_cast<double>(arguments.number("--requests-per-second"));
   AccessLog log(session);
   if (arguments.flag("--access-log")) options.on_access = [&](const net::Access& access) { log.add(access); };
-  const net::Server server = TRY(net::Server::start(publish::make_handler(session.env, serve), options));
+  const net::Server server = TRY(net::Server::start(
+      with_farm_pages(publish::make_handler(session.env, serve), arguments.text("--farm-database"), session), options));
   const std::string host = fmt::format("{}:{}", options.address, server.port());
   if (session.json) {
     codec::Json out;
@@ -182,7 +183,10 @@ Verb verb_serve() {
        Completion::kNone},
       {"--requests-per-second", OptionType::kNumber, "N", "0",
        "of one address, in the long run; more are told 429. 0: no limit", Completion::kNone},
-      {"--access-log", OptionType::kFlag, "", "", "print one line for each request", Completion::kNone}};
+      {"--access-log", OptionType::kFlag, "", "", "print one line for each request", Completion::kNone},
+      {"--farm-database", OptionType::kText, "URL", "",
+       "ledger of the farm whose pages are shown at /farm/; the one below NACRE_HOME when not given",
+       Completion::kNone}};
   verb.run = run_serve;
   return verb;
 }

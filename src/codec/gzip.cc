@@ -3,9 +3,9 @@
 #include "base/parallel.h"
 
 #include <isa-l.h>
-#include <libdeflate.h>
 #include <zlib.h>
 
+#include <libdeflate.h>
 #include <algorithm>
 #include <cstring>
 #include <deque>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kBlockBytes = 1u << 20;
 constexpr std::size_t kDictionaryBytes = 32u << 10;
-constexpr std::uint32_t kOutBytes = 128u << 10;   ///< Inflated at once: stays in a core's cache while it is hashed.
+constexpr std::uint32_t kOutBytes = 128u << 10;  ///< Inflated at once: stays in a core's cache while it is hashed.
 constexpr std::string_view kHeader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", 10);
 
 struct Piece {
@@ -39,8 +39,8 @@ Piece member_of(const std::string& block, int level) {
   Piece out;
   out.size = block.size();
   out.compressed.resize(libdeflate_gzip_compress_bound(kept->own, block.size()));
-  const std::size_t size = libdeflate_gzip_compress(kept->own, block.data(), block.size(), out.compressed.data(),
-                                                    out.compressed.size());
+  const std::size_t size =
+      libdeflate_gzip_compress(kept->own, block.data(), block.size(), out.compressed.data(), out.compressed.size());
   out.compressed.resize(size);
   return out;
 }
@@ -77,8 +77,8 @@ std::string_view reason_of(int status) {
   }
 }
 
-/// A member's header (RFC 1952), in pieces of any size. ISA-L reads whole ones: it refuses those with a checksum that come
-/// in pieces, and lets reserved flags pass.
+/// A member's header (RFC 1952), in pieces of any size. ISA-L reads whole ones: it refuses those with a checksum that
+/// come in pieces, and lets reserved flags pass.
 class HeaderReader {
  public:
   bool done() const { return stage_ == Stage::kDone; }
@@ -168,13 +168,12 @@ struct GzipWriter::State {
   Result<> start_block(std::string block, bool last) {
     const bool members = options.form == Form::kMembers;
     std::string primer = std::move(dictionary);
-    if (!members)
-      dictionary = block.size() >= kDictionaryBytes ? block.substr(block.size() - kDictionaryBytes) : block;
+    if (!members) dictionary = block.size() >= kDictionaryBytes ? block.substr(block.size() - kDictionaryBytes) : block;
     const auto policy = width() == 1 || (last && running.empty()) ? std::launch::deferred : std::launch::async;
-    running.push_back(std::async(policy, [primer = std::move(primer), text = std::move(block),
-                                          level = options.level, last, members] {
-      return members ? member_of(text, level) : deflate_block(primer, text, level, last);
-    }));
+    running.push_back(
+        std::async(policy, [primer = std::move(primer), text = std::move(block), level = options.level, last, members] {
+          return members ? member_of(text, level) : deflate_block(primer, text, level, last);
+        }));
     while (running.size() > width()) TRY(take_one());
     return {};
   }

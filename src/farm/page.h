@@ -1,0 +1,35 @@
+#pragma once
+
+#include "farm/ledger.h"
+#include "farm/schedule.h"
+#include "index/channels.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nacre::farm {
+
+/// What the page of a farm shows.
+struct PageData {
+  std::vector<Change> changes;     ///< All.
+  std::vector<Transition> recent;  ///< The newest first.
+  std::vector<Upstream> upstreams;
+  std::vector<index::Serial> serials;  ///< The newest first.
+  std::vector<index::Channel> channels;
+  bool paused = false;
+  std::int64_t now = 0;
+};
+
+/// One read-only page without scripts, that loads itself anew: what is under way and why, the last serials, channels,
+/// upstreams, what came to an end and how long each stage took. Every name from outside is escaped.
+std::string render_page(const PageData& data);
+
+/// One change: its history, its error, what the gates said (the report's text), the end of its log.
+std::string render_change(const Change& change, const std::vector<Transition>& history, std::string_view gates,
+                          std::string_view log, std::int64_t now);
+
+/// Stands with the rest of the state: "ready for built", "running published", "red at tested".
+std::string standing(const Change& change, std::int64_t now);
+
+}  // namespace nacre::farm
