@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "build/guest.h"
+#include "build/prepared.h"
 #include "build/step_cache.h"
 #include "build/steps.h"
 #include "os/clock.h"
@@ -138,6 +139,15 @@ class Build {
     return make_outputs(end);
   }
 
+  /// Runs one step more.
+  Result<> run_next() {
+    if (done_ == 0) TRY(runner_->make_loader_cache());
+    TRY(make_outputs(done_));
+    TRY(runner_->run(list_.runs[done_]));
+    ++done_;
+    return {};
+  }
+
   std::size_t size() const { return list_.runs.size(); }
   std::size_t done() const { return done_; }
   std::optional<Sha256> kept_state() const { return done_ > 0 ? std::optional(cache_->key(done_)) : std::nullopt; }
@@ -220,6 +230,23 @@ Result<BuiltTree> run_build(const BuildRequest& request, sandbox::Sandbox& sandb
   if (build.keeping_seconds() > 0) how += fmt::format(", states kept in {}", human_duration(build.keeping_seconds()));
   task.finish(how);
   return built;
+}
+
+Result<> run_first_steps(const BuildRequest& request, std::size_t count,
+                         const std::function<Result<>(std::size_t done, const Path& workspace)>& after,
+                         sandbox::Sandbox& sandbox, Env& env) {
+  Task task(env.events, "prepare " + request.definition->name);
+  BuildRequest fresh = request;
+  fresh.step_cache.clear();
+  Build build(fresh, sandbox, env, task);
+  TRY(build.prepare(0));
+  TRY(after(0, build.guest().workspace));
+  for (std::size_t done = 1; done <= std::min(count, build.size()); ++done) {
+    TRY(build.run_next());
+    TRY(after(done, build.guest().workspace));
+  }
+  task.finish(fmt::format("{} steps", count));
+  return {};
 }
 
 Result<std::size_t> find_step(const definition::Definition& definition, std::string_view text) {

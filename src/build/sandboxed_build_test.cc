@@ -1,5 +1,6 @@
 // Builds that really run, in the Linux sandbox, with the host's own /usr as the build root.
 #include "build/build.h"
+#include "build/prepared.h"
 #include "build/reproduce.h"
 
 #include "base/events.h"
@@ -204,6 +205,60 @@ TEST_F(SandboxedBuild, FindsStepsByNumberAndName) {
   EXPECT_EQ(*find_step(definition, "hello: echo two"), 2u);
   for (const char* text : {"0", "3", "pack", ""})
     EXPECT_EQ(find_step(definition, text).error().kind(), ErrorKind::kNotFound) << text;
+}
+
+TEST_F(SandboxedBuild, TakesTheSourceBeforeAndAfterPreparation) {
+  ASSERT_TRUE(os::make_dirs(dir.path() / "side"));
+  ASSERT_TRUE(os::write_file(dir.path() / "side/our.patch", "a patch"));
+  ASSERT_TRUE(os::write_file(dir.path() / "side/ours.c", "ours"));
+  request.source_dir = dir.path() / "side";
+  const auto add = [&](const std::string& uses, const std::string& runs) {
+    add_step(definition.pipeline, runs);
+    definition.pipeline.back().uses = uses;
+  };
+  add("fetch", "mkdir -p src .git; for f in same edited gone; do echo $f > src/$f; done; echo x > .git/HEAD");
+  add("patch", "echo more >> src/edited; rm src/gone");
+  // Brought by another source, over what is there: upstream's.
+  add("git-checkout", "echo theirs > src/theirs; echo other > src/same");
+  add("", "cp ours.c src/new; sed -i s/theirs/ours/ src/theirs");
+  add("autoconf/make", "echo built > src/built");
+  const auto trees = prepare_trees(request, sandbox, env);
+  ASSERT_TRUE(trees) << trees.error().render();
+  EXPECT_EQ(trees->until, "step 5 (line 1) uses autoconf/make");
+  const auto shown = [](const Path& folder) {
+    std::string out;
+    const std::vector<os::TreeEntry> entries = *os::walk_tree(folder);
+    for (const os::TreeEntry& entry : entries)
+      if (entry.type == os::FileType::kRegular)
+        out += entry.path.str() + "=" + *os::read_beneath(folder, entry.path);
+    std::replace(out.begin(), out.end(), '\n', ' ');
+    return out;
+  };
+  EXPECT_EQ(shown(trees->pristine), "src/edited=edited src/gone=gone src/same=other src/theirs=theirs ");
+  EXPECT_EQ(shown(trees->prepared), "src/edited=edited more src/new=ourssrc/same=other src/theirs=ours ");
+}
+
+TEST_F(SandboxedBuild, KnowsWhatStepsDo) {
+  const auto role = [&](const std::string& uses, const std::string& runs) {
+    Step step;
+    step.uses = uses;
+    step.runs = runs;
+    return static_cast<int>(role_of(step));
+  };
+  EXPECT_EQ(role("fetch", ""), 0);
+  EXPECT_EQ(role("go/bump", ""), 1);
+  EXPECT_EQ(role("go/build", ""), 2);
+  EXPECT_EQ(role("", "for f in a b; do sed -i s/a/b/ $f; done"), 1);
+  EXPECT_EQ(role("", "if [ -f x ]; then mv x y; fi > log"), 1);
+  EXPECT_EQ(role("", "sed -i s/a/b/ x && ./configure"), 2);
+  EXPECT_EQ(role("", "cp a melange-out/x/"), 2);
+  Step nested;
+  nested.pipeline.resize(2);
+  nested.pipeline[0].uses = "fetch";
+  nested.pipeline[1].uses = "git-checkout";
+  EXPECT_EQ(role_of(nested), StepRole::kSource);
+  nested.pipeline[1].uses = "patch";
+  EXPECT_EQ(role_of(nested), StepRole::kPrepare);
 }
 
 }  // namespace

@@ -3,10 +3,13 @@
 #include "cli/compile_many.h"
 #include "codec/digest.h"
 #include "definition/load.h"
+#include "os/clock.h"
 #include "os/threads.h"
+#include "plan/plan.h"
 #include "store/store.h"
 #include "watch/defaults.h"
 #include "watch/source_files.h"
+#include "watch/tree_delta.h"
 
 #include <algorithm>
 #include <set>
@@ -17,6 +20,7 @@ namespace {
 using codec::Json;
 
 constexpr std::string_view kDefaultsKind = "delta-defaults", kDefaultsFormat = "1";
+constexpr std::string_view kTreeKind = "delta-tree", kTreeFormat = "1";
 constexpr std::size_t kToldProblems = 20;
 
 using Table = std::map<std::string, std::string, std::less<>>;
@@ -69,6 +73,29 @@ Result<> judge(watch::Delta& delta, const definition::Definition& definition, En
   return {};
 }
 
+/// Names what decides how a source is prepared.
+Result<std::string> tree_key(const definition::Definition& definition) {
+  const std::string side_files = TRY(build::side_files_digest(side_dir_of(definition)));
+  return codec::sha256(fmt::format("{} {} {}", kTreeFormat, plan::recipe_digest(definition).hex(), side_files)).hex();
+}
+
+/// What stage 0 gives of a definition's environment; a shell and the usual tools in any case.
+std::vector<std::string> given_by_stage0(const Workshop& shop, const std::vector<std::string>& packages) {
+  std::set<std::string, std::less<>> given;
+  for (const index::SerialPackage& package : shop.stage0.packages) {
+    given.insert(package.record.name);
+    for (const std::string& provide : package.record.provides)
+      given.insert(provide.substr(0, provide.find_first_of("<=>~")));
+  }
+  std::vector<std::string> out;
+  for (const std::string& atom : packages)
+    if (given.contains(atom.substr(0, atom.find_first_of("<=>~@")))) out.push_back(atom);
+  for (const char* name : {"build-base", "coreutils", "sed", "tar", "patch"})
+    if (given.contains(std::string_view(name)) && std::find(out.begin(), out.end(), name) == out.end())
+      out.push_back(name);
+  return out;
+}
+
 }  // namespace
 
 Path side_dir_of(const definition::Definition& definition) {
@@ -82,6 +109,11 @@ Result<std::vector<watch::Delta>> measure_distribution(Workshop& shop, const std
   for (const definition::Definition* definition : definitions) {
     watch::Delta delta = TRY(watch::measure_definition(*definition, side_dir_of(*definition), shop.os.sources, ages));
     TRY(judge(delta, *definition, shop.env()), "reading the sources of '{}'", definition->name);
+    const std::string key = TRY(tree_key(*definition));
+    if (const auto kept = TRY(shop.env().store.state().get(kTreeKind, key))) {
+      const Json json = TRY(codec::parse_json(*kept, "the state"));
+      delta.tree = watch::tree_from_json(json);
+    }
     out.push_back(std::move(delta));
   }
   return out;
@@ -119,6 +151,38 @@ Result<std::vector<watch::Delta>> measure_folders(const std::vector<std::string>
   if (count != 0)
     return Error::make(ErrorKind::kInvalid, "{} of {} definitions cannot be measured:{}", count, files.size(), told);
   return out;
+}
+
+Result<watch::TreeDelta> take_tree(Workshop& shop, const definition::Definition& definition) {
+  Env& env = shop.env();
+  const std::string key = TRY(tree_key(definition));
+  build::BuildRequest request;
+  request.definition = &definition;
+  request.arch = shop.os.arch;
+  request.sources = TRY(build::fetch_sources(definition, shop.os.sources, shop.places, env));
+  request.root = TRY(shop.shelf.root_for(given_by_stage0(shop, definition.environment.packages), {}, false),
+                     "choosing the root of '{}'", definition.name);
+  if (os::exists(side_dir_of(definition))) request.source_dir = side_dir_of(definition);
+  request.source_date_epoch = TRY(source_date(request.sources, env));
+  const os::FileLock lease = TRY(wait_for_lease("build/" + definition.name, env));
+  const os::TempDir work = TRY(os::TempDir::create(env.store.work_dir(), "prepare-"));
+  request.work = work.path();
+  const build::PreparedTrees trees = TRY(build::prepare_trees(request, shop.session.sandbox, env));
+  watch::TreeDelta out = TRY(watch::compare_prepared(trees, env));
+  TRY(env.store.state().put(kTreeKind, key, codec::to_json(watch::tree_to_json(out))));
+  return out;
+}
+
+Result<std::optional<std::vector<std::string>>> over_budget(Workshop& shop, const std::vector<std::string>& names) {
+  if (!os::exists(shop.os.folder / "delta.yaml")) return std::optional<std::vector<std::string>>();
+  const watch::Budgets budgets = TRY(read_budgets(shop.os.folder));
+  const std::vector<watch::Delta> deltas = TRY(measure_distribution(shop, names));
+  std::vector<std::string> out;
+  for (const watch::Delta& delta : deltas)
+    for (const std::string& words :
+         watch::judge_delta(delta, budgets.of(delta.package), shop.env().clock.now_seconds()))
+      out.push_back(delta.package + ": " + words);
+  return std::optional(std::move(out));
 }
 
 Result<watch::Budgets> read_budgets(const Path& os_dir) {

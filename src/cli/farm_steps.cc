@@ -4,6 +4,7 @@
 #include "base/events.h"
 #include "base/text.h"
 #include "build/fetch.h"
+#include "cli/delta_input.h"
 #include "cli/proposals.h"
 #include "cli/push.h"
 #include "farm/gate_run.h"
@@ -367,6 +368,19 @@ std::set<std::string> new_builds(const index::Serial& candidate, const std::opti
   return out;
 }
 
+/// What definitions with new packages change of upstream, against os/delta.yaml.
+Result<farm::Heard> judge_budgets(Session& session, const std::set<std::string>& definitions) {
+  Workshop shop{session, TRY(load_distribution(session.os_dir, host_arch())), Shelf(session.env), {},
+                build::places_of_machine(session.env)};
+  std::vector<std::string> names;
+  for (const std::string& name : definitions)
+    if (shop.os.find(name) != nullptr) names.push_back(name);
+  if (names.empty()) return farm::Heard::nothing_wrong();
+  const auto lines = TRY(over_budget(shop, names));
+  if (!lines) return farm::Heard::not_judged("no budget is set");
+  return farm::Heard::of(*lines);
+}
+
 /// Builds all that is new a second time, in another root; what differs is a breach. Once for each build.
 Result<farm::Heard> second_builds(Workshop& shop, const std::set<std::string>& definitions) {
   farm::Heard out = farm::Heard::nothing_wrong();
@@ -405,7 +419,7 @@ Result<StepOutcome> FarmSteps::gate(Change& change, Session& session) {
   input.people = TRY(view_of_main()) / "keys" / "people";
   input.tests = input.images = farm::Heard::nothing_wrong();
   input.vulnerabilities = farm::Heard::not_judged("no vulnerability data is set up");
-  input.delta = farm::Heard::not_judged("no budget is set");
+  input.delta = TRY(judge_budgets(session, new_builds(*report.candidate, report.before)));
   if (input.policy.asks(farm::Gate::kReproducibility)) {
     Workshop shop = TRY(open_workshop(session, host_arch()));
     input.reproducibility = TRY(second_builds(shop, new_builds(*report.candidate, report.before)));

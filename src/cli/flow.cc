@@ -2,6 +2,7 @@
 
 #include "base/events.h"
 #include "base/text.h"
+#include "cli/delta_history.h"
 #include "cli/evidence.h"
 #include "cli/parallel.h"
 #include "definition/edit.h"
@@ -178,6 +179,7 @@ Result<> publish(Workshop& shop, index::Serial next, const std::optional<index::
   Task task(shop.env().events, fmt::format("publish {}", name_of(next.edition)));
   index::Serial published = TRY(publish_with_index(shop.session, std::move(next), report.serial));
   task.finish(fmt::format("serial {}", published.number));
+  if (published.edition == Edition::kCommunity) keep_totals(shop, published);
   report.serial = published.number;
   report.published = std::move(published);
   return {};

@@ -34,6 +34,10 @@ Result<> apply_proposal(const watch::Proposal& proposal, Workshop& shop) {
     TRY(os::write_file(shop.os.folder / "sources.lock", build::write_sources_lock(sources)));
     shop.os.sources = std::move(sources);
   }
+  for (const watch::SideChange& change : proposal.side_files) {
+    if (change.text) TRY(os::write_file(change.path, *change.text));
+    else TRY(os::remove_tree(change.path));
+  }
   return os::write_file(proposal.file, proposal.new_text);
 }
 

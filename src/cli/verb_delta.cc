@@ -1,6 +1,7 @@
+#include "base/events.h"
 #include "base/text.h"
+#include "cli/delta_history.h"
 #include "cli/delta_input.h"
-#include "cli/delta_report.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "os/clock.h"
@@ -30,9 +31,31 @@ Result<std::vector<watch::Delta>> of_folders(const Arguments& arguments, Session
   return measure_folders(arguments.list("--definitions"), pipelines, options, session.env);
 }
 
+/// Takes the trees that are not known yet; one that cannot be taken is a warning.
+Result<> take_trees(Workshop& shop, const std::vector<std::string>& names) {
+  const std::vector<const definition::Definition*> definitions = TRY(chosen_definitions(shop, names));
+  const std::vector<watch::Delta> known = TRY(measure_distribution(shop, names));
+  Task task(shop.env().events, "trees");
+  for (std::size_t i = 0; i < definitions.size(); ++i) {
+    task.progress(i, definitions.size());
+    if (known[i].tree || definitions[i]->sources.empty()) continue;
+    const auto taken = take_tree(shop, *definitions[i]);
+    if (shop.env().stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+    if (!taken)
+      task.warn(fmt::format("the tree of '{}' cannot be taken: {}", definitions[i]->name, taken.error().render()));
+  }
+  task.finish(fmt::format("{} definitions", definitions.size()));
+  return {};
+}
+
 Result<std::vector<watch::Delta>> measure(const Arguments& arguments, Session& session) {
   if (!arguments.list("--definitions").empty()) return of_folders(arguments, session);
   const Arch arch = TRY(arch_of(arguments));
+  if (arguments.flag("--trees")) {
+    Workshop shop = TRY(open_workshop(session, arch));
+    TRY(take_trees(shop, arguments.list("DEFINITION")));
+    return of_distribution(shop, arguments);
+  }
   Workshop shop{session,
                 TRY(load_distribution(session.os_dir, arch)),
                 Shelf(session.env),
@@ -63,6 +86,10 @@ Result<int> run_delta(const Arguments& arguments, Session& session) {
   std::string text = render_table(rows, now);
   if (!arguments.list("DEFINITION").empty())
     for (const DeltaRow& row : rows) text += render_details(row, now);
+  if (const std::string file = arguments.text("--page"); !file.empty()) {
+    const std::vector<DeltaPoint> history = TRY(delta_history(session.env, Edition::kCommunity));
+    TRY(os::write_file(file, delta_page(rows, history, now)));
+  }
   json.set("packages", std::move(list)).set("totals", to_json(totals));
   session.print(session.json ? codec::to_pretty_json(json) : text);
   return over && arguments.flag("--check") ? kOverBudget : 0;
@@ -76,14 +103,19 @@ Verb verb_delta() {
   verb.summary = "distance from upstream: lag, patches, picks, edits, switches, changed files; judged by budgets";
   verb.arguments = {
       {"DEFINITION", "only these, with everything that makes up their delta", false, true, Completion::kPackage}};
-  verb.options = {kArchOption,
-                  {"--offline", OptionType::kFlag, "", "", "do not ask the feeds", Completion::kNone},
-                  {"--check", OptionType::kFlag, "", "",
-                   "end with exit code 4 when a package is over its budget (os/delta.yaml)", Completion::kNone},
-                  {"--definitions", OptionType::kList, "DIR", "",
-                   "measure the definitions in this directory; sources stay closed", Completion::kFolder},
-                  {"--pipeline-dir", OptionType::kList, "DIR", "", "with --definitions: look up pipelines here first",
-                   Completion::kFolder}};
+  verb.options = {
+      kArchOption,
+      {"--offline", OptionType::kFlag, "", "", "do not ask the feeds", Completion::kNone},
+      {"--check", OptionType::kFlag, "", "", "end with exit code 4 when a package is over its budget (os/delta.yaml)",
+       Completion::kNone},
+      {"--trees", OptionType::kFlag, "", "",
+       "run the steps before the first build step, where that was not done before, and compare the source trees",
+       Completion::kNone},
+      {"--page", OptionType::kText, "FILE", "", "also write a page with the trend over the serials", Completion::kFile},
+      {"--definitions", OptionType::kList, "DIR", "", "measure the definitions in this directory; sources stay closed",
+       Completion::kFolder},
+      {"--pipeline-dir", OptionType::kList, "DIR", "", "with --definitions: look up pipelines here first",
+       Completion::kFolder}};
   verb.run = run_delta;
   return verb;
 }

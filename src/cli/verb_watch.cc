@@ -10,6 +10,16 @@ namespace {
 
 using codec::Json;
 
+Json dropped_json(const watch::Proposal& proposal) {
+  Json out = Json::array();
+  for (const watch::Dropped& dropped : proposal.dropped) {
+    Json one;
+    one.set("kind", dropped.kind == watch::Dropped::Kind::kPatch ? "patch" : "pick").set("name", dropped.name);
+    out.push(one.set("why", dropped.why));
+  }
+  return out;
+}
+
 Json to_json(const Watched& row) {
   Json out;
   out.set("package", row.definition->name).set("version", row.definition->version);
@@ -19,6 +29,8 @@ Json to_json(const Watched& row) {
   if (row.proposal) {
     Json proposal;
     proposal.set("to", row.proposal->to).set("file", row.proposal->file).set("problem", row.proposal->problem);
+    if (!row.proposal->dropped.empty()) proposal.set("dropped", dropped_json(*row.proposal));
+    if (!row.proposal->notes.empty()) proposal.set("notes", Json::strings(row.proposal->notes));
     out.set("proposal", std::move(proposal));
   }
   if (!row.note.empty()) out.set("note", row.note);
@@ -33,11 +45,16 @@ std::string one_line(const std::string& text) {
 
 std::string render(const Watched& row) {
   const std::string& name = row.definition->name;
-  if (row.proposal)
-    return fmt::format("{:<24} {} -> {}  ({}){}\n", name, row.proposal->from, row.proposal->to,
-                       watch::name_of(row.proposal->feed),
-                       row.proposal->problem.empty() ? "" : "  " + one_line(row.proposal->problem));
-  return fmt::format("{:<24} {}  {}\n", name, row.definition->version, one_line(row.note));
+  if (!row.proposal) return fmt::format("{:<24} {}  {}\n", name, row.definition->version, one_line(row.note));
+  const watch::Proposal& proposal = *row.proposal;
+  std::string out = fmt::format("{:<24} {} -> {}  ({}){}\n", name, proposal.from, proposal.to,
+                                watch::name_of(proposal.feed),
+                                proposal.problem.empty() ? "" : "  " + one_line(proposal.problem));
+  for (const watch::Dropped& dropped : proposal.dropped)
+    out += fmt::format("  drops {} {}: {}\n", dropped.kind == watch::Dropped::Kind::kPatch ? "patch" : "pick",
+                       dropped.name, dropped.why);
+  for (const std::string& note : proposal.notes) out += fmt::format("  note: {}\n", one_line(note));
+  return out;
 }
 
 Result<int> run_watch(const Arguments& arguments, Session& session) {

@@ -135,8 +135,8 @@ class Measure {
     for (std::string word : words) {
       if (word.starts_with("--input=")) word = word.substr(8);
       if (word.starts_with("-i") && word.size() > 2) word = word.substr(2);
-      const PatchName name{word, workspace_path(folder, word), ""};
-      const PatchName loose{word, without_dots(word), ""};
+      const PatchName name{word, workspace_path(folder, word), "", {}};
+      const PatchName loose{word, without_dots(word), "", {}};
       for (const PatchName* one : {&name, &loose}) {
         if (!side_files_.contains(one->path)) continue;
         TRY(patch(*one, AppliedPatch::Via::kScript, place));

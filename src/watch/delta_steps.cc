@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace nacre::watch {
 namespace {
@@ -120,7 +121,7 @@ Result<std::vector<PatchName>> patches_of(const definition::Step& step, const st
     // A step that changes to a folder by itself writes "../x" from there.
     if (path.empty() || !os::exists(side_dir / path))
       if (const std::string loose = without_dots(written); !loose.empty() && os::exists(side_dir / loose)) path = loose;
-    out.push_back({written, path, series});
+    out.push_back({written, path, series, {}});
   };
   const std::string series = input_of(step, "series");
   if (!series.empty()) {
@@ -130,7 +131,12 @@ Result<std::vector<PatchName>> patches_of(const definition::Step& step, const st
       const std::string text = TRY(os::read_beneath(side_dir, *path, 1u << 20));
       for (const std::string& line : split(text, '\n')) {
         const std::vector<std::string> words = split_words(line.substr(0, line.find('#')));
-        if (!words.empty()) add(words.front(), folder, file);
+        if (words.empty()) continue;
+        add(words.front(), folder, file);
+        std::size_t strip = 0;
+        if (words.size() > 1 && words[1].starts_with("-p") &&
+            std::from_chars(words[1].data() + 2, words[1].data() + words[1].size(), strip).ec == std::errc{})
+          out.back().strip = strip;
       }
       return out;
     }

@@ -29,9 +29,10 @@ bool is_patch_name(std::string_view file);
 
 /// A patch that a step names.
 struct PatchName {
-  std::string written;  ///< As the step, or the series, has it.
-  std::string path;     ///< Below the workspace, where side files begin.
-  std::string series;   ///< The side file that lists it; empty: the step does.
+  std::string written;                 ///< As the step, or the series, has it.
+  std::string path;                    ///< Below the workspace, where side files begin.
+  std::string series;                  ///< The side file that lists it; empty: the step does.
+  std::optional<std::size_t> strip{};  ///< -pN behind it in a series.
 };
 /// Of a `patch` or `git-am` step, in the order in which they apply; a series is read where it is a side file.
 Result<std::vector<PatchName>> patches_of(const definition::Step& step, const std::string& folder,

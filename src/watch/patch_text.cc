@@ -11,6 +11,7 @@ namespace nacre::watch {
 namespace {
 
 constexpr std::size_t kMaxPatchBytes = 64u << 20;
+constexpr std::uint64_t kMaxLine = 1'000'000'000;
 constexpr std::string_view kNoFile = "/dev/null";
 
 /// Lines with their ends.
@@ -33,7 +34,7 @@ bool read_range(std::string_view& text, char mark, std::uint64_t& line, std::uin
   text.remove_prefix(1);
   const auto number = [&](std::uint64_t& into) {
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), into);
-    if (status != std::errc{}) return false;
+    if (status != std::errc{} || into > kMaxLine) return false;
     text.remove_prefix(static_cast<std::size_t>(end - text.data()));
     return true;
   };

@@ -5,6 +5,7 @@
 #include "net/http.h"
 #include "store/store.h"
 #include "watch/debian.h"
+#include "watch/taken.h"
 
 #include <algorithm>
 
@@ -95,7 +96,7 @@ std::string with_version(const std::string& uri, const std::string& from, const 
 
 /// A tag with the version in it moves; the commit that it is there becomes the one expected. Others stay.
 Result<> move_git_source(Proposal& proposal, const definition::Definition& definition, definition::Source source,
-                         const build::FetchPlaces& places, Env& env) {
+                         const build::FetchPlaces& places, Env& env, std::optional<StoredSource>& moved) {
   const std::string tag = with_version(source.tag, definition.version, proposal.to);
   if (tag == source.tag || source.commit.empty()) return {};
   const std::string old = source.commit;
@@ -108,14 +109,15 @@ Result<> move_git_source(Proposal& proposal, const definition::Definition& defin
   }
   proposal.new_text = TRY(with_commit(proposal.new_text, definition.file, old, fetched->commit));
   proposal.commits.emplace_back(old, fetched->commit);
+  moved = StoredSource{fetched->sha256, fetched->commit};
   return {};
 }
 
 Result<> move_source(Proposal& proposal, const definition::Definition& definition, const definition::Source& source,
                      const std::vector<build::LockedSource>& lock, const Feeds& feeds,
-                     const build::FetchPlaces& places, Env& env) {
+                     const build::FetchPlaces& places, Env& env, std::optional<StoredSource>& moved) {
   if (source.kind == definition::Source::Kind::kGit)
-    return move_git_source(proposal, definition, source, places, env);
+    return move_git_source(proposal, definition, source, places, env, moved);
   const std::string uri = with_version(source.uri, definition.version, proposal.to);
   if (source.sha256.empty()) {
     proposal.problem = "its source is not named by a SHA-256 digest";
@@ -146,7 +148,26 @@ Result<> move_source(Proposal& proposal, const definition::Definition& definitio
   // Where the old archive was repacked and came from the same place, the new one is taken to be, too.
   entry.repacked = found->repacked || (!found->pool.empty() && old != nullptr && old->repacked);
   entry.used_by = old != nullptr ? old->used_by : std::vector<std::string>{definition.name};
+  moved = StoredSource{entry.sha256, ""};
   proposal.lock_entry = std::move(entry);
+  return {};
+}
+
+/// A source that Debian's index named is not in the store yet. One that cannot be had leaves patches untried.
+Result<> bring_moved(Proposal& proposal, std::vector<std::optional<StoredSource>>& moved,
+                     const build::FetchPlaces& places, Env& env) {
+  for (std::optional<StoredSource>& one : moved) {
+    if (!one || env.store.has(one->blob) || !proposal.lock_entry || proposal.lock_entry->sha256 != one->blob) continue;
+    definition::Source source;
+    source.uri = proposal.lock_entry->uri;
+    source.sha256 = one->blob.hex();
+    source.place = {proposal.file, 0, 0};
+    const auto fetched = build::fetch_source(source, {*proposal.lock_entry}, places, env);
+    if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+    if (fetched) continue;
+    proposal.notes.push_back("patches were not tried: the new source cannot be had yet");
+    one.reset();
+  }
   return {};
 }
 
@@ -185,8 +206,12 @@ Result<std::optional<Proposal>> propose(const definition::Definition& definition
   out.feed = seen.feed;
   out.new_text = TRY(definition::bump_version(*definition.yaml, to, 0));
   if (definition.update.manual) out.problem = "the definition asks for updates by hand";
-  for (const definition::Source& source : definition.sources)
-    TRY(move_source(out, definition, source, lock, feeds, places, env), "proposing {} {}", definition.name, to);
+  std::vector<std::optional<StoredSource>> moved(definition.sources.size());
+  for (std::size_t i = 0; i < moved.size(); ++i)
+    TRY(move_source(out, definition, definition.sources[i], lock, feeds, places, env, moved[i]), "proposing {} {}",
+        definition.name, to);
+  TRY(bring_moved(out, moved, places, env));
+  TRY(drop_what_upstream_took(definition, moved, out, env), "trying the patches of {} on {}", definition.name, to);
   if (out.digests.empty() && out.commits.empty() && out.problem.empty())
     out.problem = "no source's address or tag holds the version";
   return std::optional<Proposal>(std::move(out));

@@ -54,14 +54,30 @@ struct Observation {
 Result<Observation> observe(const definition::Definition& definition, const Feeds& feeds,
                             const std::vector<build::LockedSource>& lock, Env& env);
 
+/// What a definition carried and a new release has.
+struct Dropped {
+  enum class Kind { kPatch, kPick } kind = Kind::kPatch;
+  std::string name;                  ///< The patch's file, or the commit.
+  std::string why;
+};
+
+/// A file beside the definition that a proposal writes, or removes.
+struct SideChange {
+  os::Path path;
+  std::optional<std::string> text;   ///< Nothing: removed.
+};
+
 /// A newer release as an edit of the definition.
 struct Proposal {
   std::string package, file, from, to;
   FeedKind feed = FeedKind::kDebian;
-  std::string new_text;              ///< The whole definition; only version, epoch and digests differ from the old.
+  std::string new_text;              ///< The whole definition; version, epoch, digests and what was dropped differ.
   std::vector<std::pair<Sha256, Sha256>> digests;  ///< old -> new, of sources that were fetched to learn them.
   std::vector<std::pair<std::string, std::string>> commits;  ///< Likewise of git sources.
   std::optional<build::LockedSource> lock_entry;
+  std::vector<Dropped> dropped;      ///< What upstream has taken over: no longer in new_text.
+  std::vector<SideChange> side_files;
+  std::vector<std::string> notes;    ///< What a person may want to look at.
   std::string problem;               ///< Why it cannot be applied by itself ("source not found at …"); empty: it can.
 };
 /// nullopt when the definition is at the newest release or not to be updated (reason in `why_not`).
