@@ -11,7 +11,7 @@
                                      (sid, by the Packages lists in DIR), the median for the others
 
 Every library is built by one definition, made here from its line of libraries.tsv, in all its releases, with the same
-compiler (stage 0 alone, in NACRE_HOME below WORK). Build first: ninja -C build/release nacre abi_probe
+compiler (stage 0 alone, in NACRE_HOME below WORK; NACRE_BIN: another nacre). Build first: ninja -C build/release nacre abi_probe
 """
 import datetime, glob, hashlib, json, os, pathlib, re, subprocess, sys, tempfile, time
 
@@ -20,7 +20,8 @@ TOP, TABLES = HERE.parent, HERE / "rates"
 BUILD = pathlib.Path(os.environ.get("NACRE_BUILD", TOP / "build/release"))
 SECONDS_PER_BUILD = 3600
 
-CONFIGURE = "./configure --prefix=/usr --libdir=/usr/lib --sysconfdir=/etc --enable-shared --enable-static --disable-dependency-tracking"
+CONFIGURE = ("./configure --prefix=/usr --libdir=/usr/lib --sysconfdir=/etc --enable-shared --enable-static "
+             "--disable-dependency-tracking")
 FRESH = "[ -x configure ] || autoreconf -fi"
 MAKE = "make -j1"
 INSTALL = "make install DESTDIR=${{targets.destdir}}"
@@ -34,17 +35,15 @@ SYSTEMS = {
     "make": ["make -j1 %s", "make install DESTDIR=${{targets.destdir}} %s"],
     "cmake": ["cmake -S . -B out -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib "
               "-DBUILD_SHARED_LIBS=ON %s", "cmake --build out -j1", "DESTDIR=${{targets.destdir}} cmake --install out"],
-    "meson": ["meson setup out --prefix=/usr --libdir=lib --buildtype=release --default-library=both --wrap-mode=nofallback %s",
-              "ninja -C out -j1", "DESTDIR=${{targets.destdir}} meson install -C out --no-rebuild"],
 }
 AUTOTOOLS = ["autoconf", "automake", "libtool"]
-SYSTEM_NEEDS = {"cmake": ["cmake"], "meson": ["meson", "python3"], "autotools": AUTOTOOLS, "autotools-in-expat": AUTOTOOLS}
+SYSTEM_NEEDS = {"cmake": ["cmake"], "autotools": AUTOTOOLS, "autotools-in-expat": AUTOTOOLS}
 
 # Names that Debian makes at installation: stage 0 package -> links.
 LINKS = {"automake": {"usr/bin/aclocal": "aclocal-1.16", "usr/bin/automake": "automake-1.16"}}
 # What stage 0 gets besides os/stage0.yaml: name -> Debian packages.
 TOOLS = {
-    "cmake": ["cmake", "cmake-data"], "meson": ["meson", "ninja-build"], "autoconf": ["autoconf"],
+    "cmake": ["cmake", "cmake-data"], "autoconf": ["autoconf"],
     "automake": ["automake", "autotools-dev"], "libtool": ["libtool", "autopoint", "gettext", "file"], "gperf": ["gperf"],
     "flex": ["flex"], "bzip2": ["bzip2"], "perl": ["perl", "perl-base", "perl-modules-5.36"],
 }
@@ -135,7 +134,8 @@ pipeline:
     with:
       uri: https://upstream.invalid/{archive}
       expected-sha256: {digest}
-{steps}  - runs: rm -rf ${{{{targets.destdir}}}}/usr/share/doc ${{{{targets.destdir}}}}/usr/share/man ${{{{targets.destdir}}}}/usr/share/info ${{{{targets.destdir}}}}/usr/share/locale
+{steps}  - working-directory: ${{{{targets.destdir}}}}
+    runs: rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale
   - uses: strip
     with:
       opts: --strip-unneeded
@@ -187,7 +187,8 @@ def build_all(work, only):
         file.write_text(definition(libraries[name], release))
         out = work / "packages" / f"{name}-{version}"
         start = time.time()
-        command = [os.environ.get("NACRE_BIN", BUILD / "src/cli/nacre"), "build", "--quiet", "--jobs", "1", "--gates-warn", "--out", out, file]
+        command = [os.environ.get("NACRE_BIN", BUILD / "src/cli/nacre"), "build", "--quiet", "--jobs", "1", "--gates-warn",
+                   "--out", out, file]
         with open(work / "logs" / f"{name}-{version}.log", "w") as log:
             try:
                 code = subprocess.run(list(map(str, command)), env=env, stdout=log, stderr=log, timeout=SECONDS_PER_BUILD).returncode
@@ -293,7 +294,8 @@ def collect(work):
         if not kept.exists():
             with tempfile.TemporaryDirectory() as tree:
                 for file in files:
-                    subprocess.run(["tar", "-xzf", file, "-C", tree, "--exclude=.*", "--no-same-owner"], stderr=subprocess.DEVNULL)
+                    subprocess.run(["tar", "-xzf", file, "-C", tree, "--exclude=.*", "--no-same-owner"],
+                                   stderr=subprocess.DEVNULL)
                 kept.parent.mkdir(exist_ok=True)
                 kept.write_text(json.dumps(look_at(pathlib.Path(tree), release)))
         built.setdefault(name, []).append((release, json.loads(kept.read_text())))
@@ -332,7 +334,7 @@ def upstream_of(version):
     return re.sub(r"^.*\+really|^\d+:", "", version.rsplit("-", 1)[0] if "-" in version else version).split("+")[0].split("~")[0]
 
 
-def debian(work, lists, most=260):
+def debian(work, lists, most=185):
     targets = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"],
                              stdout=subprocess.PIPE, check=True).stdout.decode().split()
     base = next(uri for uri in targets if uri.rstrip("/").endswith("/debian")).rstrip("/")
@@ -366,16 +368,19 @@ def debian(work, lists, most=260):
                 continue
             (old, old_debs), (new, new_debs) = known[source][before], known[source][after]
             a, b = upstream_of(old), upstream_of(new)
+            if a == b and version_key(old) > version_key(new):  # a security fix may be older than a point release
+                before, after, old, new, old_debs, new_debs = after, before, new, old, new_debs, old_debs
             if old_debs == new_debs or not any(p.endswith("-dev") for p, _, _ in new_debs) or max(len(old_debs), len(new_debs)) > 12:
                 continue
             # The same source built again (Debian does so when something that it links with changed its ABI), the same
             # release with other patches, and another release.
             kind = "relinked" if old == new else "epoch" if a == b else kind_of(a, b)
             if (kind == "relinked" and not {d for _, _, d in old_debs}.isdisjoint(d for _, _, d in new_debs)
-                    or kind == "epoch" and not after.endswith("-security") or a != b and after.endswith("-security")):
+                    or kind == "epoch" and not (before + after).count("-security") or a != b and after.endswith("-security")):
                 continue
             one, other = look(before, source, old, old_debs), look(after, source, new, new_debs)
-            if one and other and one["sonames"] and other["sonames"]:
+            # What a compiler exports of C++ differs by its release, and so does Fortran's: C alone tells of the library.
+            if one and other and one["sonames"] and other["sonames"] and not re.search(r" (_Z|__\w+_MOD_)", one["symbols"] + other["symbols"]):
                 pairs.append((source, old, new, kind, compare(one, other)))
                 write_pairs("debian.tsv", pairs, "Debian's own binaries of successive suites, each by its own compiler")
                 write_rates("debian.json", pairs, "bench/rates.py debian")
