@@ -1,5 +1,7 @@
 #include "package/abi.h"
 
+#include "codec/digest.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -82,6 +84,12 @@ TEST(Abi, CountsCommandsBesideHeadersAndConfigCommandsAlone) {
   EXPECT_EQ(digest("xmllint", "a"), digest("xmllint", "b"));
   EXPECT_NE(digest("xml2-config", "a"), digest("xml2-config", "b"));
   EXPECT_NE(digest("mysql_config", "a"), digest("mysql_config", "b"));
+}
+
+/// A digest of another form is never equal, so nothing is cut off by one.
+TEST(Abi, NamesItsFormInTheDigest) {
+  const os::TempDir tree = *os::TempDir::create(std::filesystem::temp_directory_path());
+  EXPECT_EQ(*abi_digest(tree.path()), codec::sha256(fmt::format("abi {}\n", kAbiVersion)));
 }
 
 TEST(Abi, KeepsSymbolsWithVersionsSizesAndLibraries) {
