@@ -4,6 +4,7 @@
 #include "base/encoding.h"
 #include "base/text.h"
 #include "codec/digest.h"
+#include "codec/digest_pair.h"
 #include "os/file.h"
 
 #include <fcntl.h>
@@ -70,9 +71,8 @@ class PackageReader {
   /// Compressed bytes as they come. Those up to the end of the control segment are kept, to be hashed by segment.
   Result<> on_piece(std::string_view piece) {
     if (copy_) TRY(copy_(piece));
-    if (extent_ != Extent::kHeader) file_hash_.update(piece);
     if (stage_ == Stage::kData) {
-      data_hash_.update(piece);
+      hashes_.update_both(piece);
       return extent_ == Extent::kBytes ? Result<>{} : inflate(piece);
     }
     head_.append(piece);
@@ -86,7 +86,10 @@ class PackageReader {
     if (stage_ != Stage::kData) return {};
     const std::string_view head = head_;
     out_.control_sha1 = codec::sha1(head.substr(out_.control.offset, out_.control.size));
-    data_hash_.update(head.substr(out_.data.offset));
+    if (extent_ != Extent::kHeader) {
+      hashes_.update_first(head.substr(0, out_.data.offset));
+      hashes_.update_both(head.substr(out_.data.offset));
+    }
     if (!limits_.expected_checksum.empty() && out_.checksum() != limits_.expected_checksum)
       return Error::make(ErrorKind::kDenied, "the control segment has the checksum {}, the index says {}",
                          out_.checksum(), limits_.expected_checksum);
@@ -154,14 +157,13 @@ class PackageReader {
 
   Result<> check_bytes(std::uint64_t bytes_read) {
     TRY(stated_digest());
-    if (extent_ == Extent::kWhole) layer_hash_ = data_hash_.clone();
-    const Sha256 found = data_hash_.finish_sha256();
+    const Sha256 found = hashes_.second();
     if (found != out_.data_sha256)
       return Error::make(ErrorKind::kDenied, "the data segment has the SHA-256 {}, .PKGINFO says {}", found.hex(),
                          out_.data_sha256.hex());
     if (bytes_read != out_.file_size)
       return Error::make(ErrorKind::kConflict, "the package changed while it was read");
-    out_.file_sha256 = file_hash_.finish_sha256();
+    out_.file_sha256 = hashes_.first();
     return {};
   }
 
@@ -172,14 +174,11 @@ class PackageReader {
     out_.data_ends_with_zeros = data_.ends_with_zeros();
     // What a layer has more than the segment is known, and so is the digest of both.
     codec::Hasher plain = diff_id_.clone();
-    out_.layer_size = out_.data.size;
-    if (!out_.data_ends_with_zeros) {
-      plain.update(codec::tar_end());
-      layer_hash_.update(codec::gzip_tar_end());
-      out_.layer_size += codec::gzip_tar_end().size();
-    }
+    const std::string_view ending = out_.data_ends_with_zeros ? std::string_view() : codec::gzip_tar_end();
+    if (!ending.empty()) plain.update(codec::tar_end());
+    out_.layer_size = out_.data.size + ending.size();
     out_.layer_diff_id = plain.finish_sha256();
-    out_.layer_sha256 = layer_hash_.finish_sha256();
+    out_.layer_sha256 = hashes_.second_with(ending);
     out_.data_diff_id = diff_id_.finish_sha256();
     return {};
   }
@@ -188,7 +187,8 @@ class PackageReader {
   Extent extent_ = Extent::kWhole;
   Stage stage_ = Stage::kFirst;
   std::string head_, member_;
-  codec::Hasher file_hash_, data_hash_, diff_id_, layer_hash_;
+  codec::DigestPair hashes_;   ///< Of the file, and of its data segment.
+  codec::Hasher diff_id_;
   DataScanner data_;
   codec::GzipReader gzip_;
 };
