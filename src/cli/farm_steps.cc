@@ -54,21 +54,19 @@ class LogFile final : public Events {
   std::ofstream out_;
 };
 
-/// Definitions whose upstream is to be asked.
-std::vector<std::string> watched(const Distribution& os) {
-  std::vector<std::string> out;
-  for (const definition::Definition& definition : os.definitions)
-    if (definition.update.present && definition.update.enabled) out.push_back(definition.name);
+/// Definitions whose upstream is to be asked, and how often: as farm.yaml says, but not more often than the
+/// definition's own `schedule:`.
+std::vector<farm::Watched> watched(const Distribution& os, const farm::Policy& policy) {
+  std::vector<farm::Watched> out;
+  for (const definition::Definition& definition : os.definitions) {
+    if (!definition.update.present || !definition.update.enabled) continue;
+    farm::WatchRule rule = policy.watch_for(definition.name);
+    const std::string& period = definition.update.schedule_period;
+    const std::int64_t days = period == "daily" ? 1 : period == "weekly" ? 7 : period == "monthly" ? 30 : 0;
+    rule.every_seconds = std::max(rule.every_seconds, days * 86400);
+    out.push_back({definition.name, rule});
+  }
   return out;
-}
-
-/// How often: as farm.yaml says, but not more often than the definition's own `schedule:`.
-farm::WatchRule rule_of(const definition::Definition& definition, const farm::Policy& policy) {
-  farm::WatchRule rule = policy.watch_for(definition.name);
-  const std::string& period = definition.update.schedule_period;
-  const std::int64_t days = period == "daily" ? 1 : period == "weekly" ? 7 : period == "monthly" ? 30 : 0;
-  rule.every_seconds = std::max(rule.every_seconds, days * 86400);
-  return rule;
 }
 
 bool is_newer(const std::string& version, const std::string& than) {
@@ -160,8 +158,8 @@ Result<int> FarmSteps::look(std::stop_token stop) {
   added += TRY(look_at_branches());
   const Distribution os = TRY(load_distribution(tree, host_arch()), "reading branch '{}'", repository_.main());
   const farm::Policy policy = TRY(load_policy(tree));
-  definitions_ = watched(os);
-  added += TRY(look_upstream(session, os, policy));
+  watched_ = watched(os, policy);
+  added += TRY(look_upstream(session, os));
   TRY(follow_stable(session));  // what soaks becomes due without any change
   return added;
 }
@@ -169,7 +167,7 @@ Result<int> FarmSteps::look(std::stop_token stop) {
 Result<std::int64_t> FarmSteps::next_look() {
   // People push when they like: a minute is soon enough for them, and cheap.
   const std::int64_t minute = session_.env.clock.now_seconds() + 60;
-  const std::int64_t upstream = TRY(farm_.schedule.next_due(definitions_));
+  const std::int64_t upstream = TRY(farm_.schedule.next_due(watched_));
   return std::min(minute, upstream);
 }
 
@@ -206,18 +204,17 @@ Result<int> FarmSteps::look_at_branches() {
   return count;
 }
 
-Result<int> FarmSteps::look_upstream(Session& session, const Distribution& os, const farm::Policy& policy) {
-  const std::vector<std::string> due = TRY(farm_.schedule.due(watched(os)));
+Result<int> FarmSteps::look_upstream(Session& session, const Distribution& os) {
+  const std::vector<farm::Watched> due = TRY(farm_.schedule.due(watched_));
   if (due.empty()) return 0;
   Task task(session.env.events, "ask upstream");
   const watch::Feeds feeds = watch::feeds_of_machine(session.env);
   int count = 0;
   std::size_t asked = 0;
-  for (const std::string& name : due) {
+  for (const auto& [name, rule] : due) {
     if (session.env.stop.stop_requested()) break;
     task.progress(asked++, due.size());
     const definition::Definition& definition = *os.find(name);
-    const farm::WatchRule rule = rule_of(definition, policy);
     auto seen = watch::observe(definition, feeds, os.sources, session.env);
     if (!seen) {
       TRY(farm_.schedule.failed(name, split(seen.error().render(), '\n').front(), rule));

@@ -48,7 +48,7 @@ class FarmSteps final : public farm::Steps {
       : farm_(farm), repository_(std::move(repository)), session_(session) {}
 
   // look(): what is new upstream, on people's branches, and on the main branch itself.
-  Result<int> look_upstream(Session& session, const Distribution& os, const farm::Policy& policy);
+  Result<int> look_upstream(Session& session, const Distribution& os);
   Result<int> look_at_branches();
   Result<int> look_at_main();
   Result<Path> view_of_main();
@@ -73,8 +73,8 @@ class FarmSteps final : public farm::Steps {
   Farm& farm_;
   farm::Repository repository_;
   Session& session_;
-  std::mutex mutex_;                      ///< Of the repository, within this process.
-  std::vector<std::string> definitions_;  ///< On main when look() looked last.
+  std::mutex mutex_;                    ///< Of the repository, within this process.
+  std::vector<farm::Watched> watched_;  ///< On main when look() looked last.
 };
 
 /// The policy of a distribution: farm.yaml beside packages/, or the defaults.

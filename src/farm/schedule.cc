@@ -17,6 +17,20 @@ std::int64_t jitter(const std::string& definition, std::int64_t seconds) {
   return seconds / 10 * static_cast<std::int64_t>(hash % 1024) / 1024;
 }
 
+/// How long after it was asked it is asked again: less and less often while it does not answer.
+std::int64_t wait_of(const std::string& definition, int failures, const WatchRule& rule) {
+  std::int64_t wait = rule.every_seconds;
+  for (int i = 1; i < failures && wait < kLongestSilence; ++i) wait = std::max<std::int64_t>(2 * wait, 60);
+  wait = std::max(rule.every_seconds, std::min(wait, kLongestSilence));
+  return wait + jitter(definition, wait);
+}
+
+/// 0: at once. A time in the future, of a clock that was set back since, is none.
+std::int64_t due_at(const Upstream& upstream, const WatchRule& rule, std::int64_t now) {
+  if (upstream.last_asked > now) return 0;
+  return upstream.last_asked == 0 ? 0 : upstream.last_asked + wait_of(upstream.package, upstream.failures, rule);
+}
+
 Upstream upstream_of(const Row& row) {
   Upstream out;
   out.package = row[0];
@@ -68,28 +82,34 @@ Result<> Schedule::write(const Upstream& upstream) {
   return {};
 }
 
-Result<std::vector<std::string>> Schedule::due(const std::vector<std::string>& definitions) {
-  std::map<std::string, std::int64_t> known;
-  for (const Upstream& upstream : TRY(all())) known[upstream.package] = upstream.next_due;
+Result<std::vector<Watched>> Schedule::due(const std::vector<Watched>& watched) {
   const std::int64_t now = clock_.now_seconds();
-  std::vector<std::string> out;
-  for (const std::string& name : definitions) {
-    const auto found = known.find(name);
-    // A clock that was set back would make everybody wait: nobody's turn is further away than eight weeks.
-    const bool is_due = found == known.end() || found->second <= now || found->second > now + 8 * 7 * 86400;
-    if (is_due) out.push_back(name);
+  std::map<std::string, Upstream> known;
+  std::vector<Upstream> upstreams = TRY(all());
+  for (Upstream& upstream : upstreams) known[upstream.package] = std::move(upstream);
+  std::vector<std::pair<std::int64_t, const Watched*>> found;
+  for (const Watched& each : watched) {
+    const auto upstream = known.find(each.definition);
+    const std::int64_t when = upstream == known.end() ? 0 : due_at(upstream->second, each.rule, now);
+    if (when <= now) found.emplace_back(when, &each);
   }
-  std::stable_sort(out.begin(), out.end(),
-                   [&](const std::string& a, const std::string& b) { return known[a] < known[b]; });
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Watched> out;
+  for (const auto& [when, each] : found) out.push_back(*each);
   return out;
 }
 
-Result<std::int64_t> Schedule::next_due(const std::vector<std::string>& definitions) {
-  std::map<std::string, std::int64_t> known;
-  for (const Upstream& upstream : TRY(all())) known[upstream.package] = upstream.next_due;
+Result<std::int64_t> Schedule::next_due(const std::vector<Watched>& watched) {
+  const std::int64_t now = clock_.now_seconds();
+  std::map<std::string, Upstream> known;
+  std::vector<Upstream> upstreams = TRY(all());
+  for (Upstream& upstream : upstreams) known[upstream.package] = std::move(upstream);
   std::int64_t out = INT64_MAX;
-  for (const std::string& name : definitions) out = std::min(out, known[name]);
-  return out <= clock_.now_seconds() ? 0 : out;
+  for (const Watched& each : watched) {
+    const auto upstream = known.find(each.definition);
+    out = std::min(out, upstream == known.end() ? 0 : due_at(upstream->second, each.rule, now));
+  }
+  return out <= now ? 0 : out;
 }
 
 Result<Upstream> Schedule::answered(const std::string& definition, const std::string& newest, const std::string& note,
@@ -99,8 +119,8 @@ Result<Upstream> Schedule::answered(const std::string& definition, const std::st
   const std::int64_t now = clock_.now_seconds();
   upstream.package = definition;
   upstream.last_asked = now;
-  upstream.next_due = now + rule.every_seconds + jitter(definition, rule.every_seconds);
   upstream.failures = 0;
+  upstream.next_due = now + wait_of(definition, 0, rule);
   if (upstream.newest != newest || upstream.newest_seen == 0) upstream.newest_seen = now;
   upstream.newest = newest;
   upstream.note = note;
@@ -115,16 +135,14 @@ Result<> Schedule::failed(const std::string& definition, const std::string& why,
   upstream.package = definition;
   upstream.last_asked = now;
   ++upstream.failures;
-  std::int64_t wait = rule.every_seconds;
-  for (int i = 1; i < upstream.failures && wait < kLongestSilence; ++i) wait *= 2;
-  wait = std::max(rule.every_seconds, std::min(wait, kLongestSilence));
-  upstream.next_due = now + wait + jitter(definition, wait);
+  upstream.next_due = now + wait_of(definition, upstream.failures, rule);
   upstream.note = why;
   return write(upstream);
 }
 
 Result<> Schedule::ask_now(const std::string& definition) {
-  TRY(database_.run("write the schedule", "UPDATE upstreams SET next_due = 0 WHERE package = $1", {definition}));
+  TRY(database_.run("write the schedule", "UPDATE upstreams SET next_due = 0, last_asked = 0 WHERE package = $1",
+                    {definition}));
   return {};
 }
 

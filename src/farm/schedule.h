@@ -13,10 +13,16 @@ namespace nacre::farm {
 /// What is known of one definition's upstream.
 struct Upstream {
   std::string package;
-  std::int64_t last_asked = 0, next_due = 0;  ///< Seconds since 1970; 0: never.
+  std::int64_t last_asked = 0, next_due = 0;  ///< Seconds since 1970; 0: never. next_due: by the rule of then.
   int failures = 0;                           ///< In a row.
   std::string newest, note;                   ///< What it answered last, or why it did not.
   std::int64_t newest_seen = 0;               ///< When `newest` was seen first.
+};
+
+/// A definition whose upstream is asked, and how often.
+struct Watched {
+  std::string definition;
+  WatchRule rule;
 };
 
 /// When each definition's upstream is asked next. An upstream that does not answer is asked less and less often, up to
@@ -26,10 +32,10 @@ class Schedule {
   /// Makes its table. Shares the ledger's database.
   static Result<Schedule> open(store::Database& database, os::Clock& clock);
 
-  /// Of these definitions, those whose time has come, the one that waited longest first.
-  Result<std::vector<std::string>> due(const std::vector<std::string>& definitions);
+  /// Those whose time has come by the rules of now, the one that waited longest first.
+  Result<std::vector<Watched>> due(const std::vector<Watched>& all);
   /// When the next of these is due; 0: one is now.
-  Result<std::int64_t> next_due(const std::vector<std::string>& definitions);
+  Result<std::int64_t> next_due(const std::vector<Watched>& all);
   /// Its upstream answered: `newest` is the newest release it has ("" when none fits).
   Result<Upstream> answered(const std::string& definition, const std::string& newest, const std::string& note,
                             const WatchRule& rule);

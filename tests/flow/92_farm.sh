@@ -117,4 +117,36 @@ check "  and rest" farm run --quiet --once
 check "rollback" "$NACRE" rollback --quiet 3
 same "  serial 6" 6 "$(newest_serial)"
 check "  verifies" "$NACRE" verify --quiet app
+[ "$failures" -eq 0 ] || finish
+
+# ---- as a service: from upstream's release to an image in a registry, and what each stage of that took
+
+command -v docker-registry >/dev/null && command -v curl >/dev/null || skip "no docker-registry or curl: the service was not tried"
+start_registry
+git -C "$scratch/clone" fetch -q && git -C "$scratch/clone" reset -q --hard origin/main
+printf 'watch: {every: 1s}\nchannels: {stable: {soak: 1s}}\n' >"$scratch/clone/farm.yaml"
+git -C "$scratch/clone" add -A && git -C "$scratch/clone" commit -qm "ask every second" && git -C "$scratch/clone" push -q origin HEAD:main
+"$NACRE" farm run --quiet --registry "$registry" >"$scratch/service" 2>&1 </dev/null &
+service=$!
+children+=("$service")
+for _ in $(seq 600); do [ -z "$(pushed app latest)" ] || break; sleep 0.1; done
+before=$(pushed app latest)
+if [ -n "$before" ]; then passed "the images are in the registry"; else fail "nothing was pushed"; cat "$scratch/service"; fi
+library_source libone 5 2 | source_release libone 2.0
+released=$(date +%s.%N)
+for _ in $(seq 900); do [ "$(pushed app latest)" = "$before" ] || break; sleep 0.1; done
+after=$(pushed app latest)
+if [ "$after" != "$before" ]; then passed "from libone's release to the pushed image of app: $(python3 -c "import time; print(f'{time.time() - $released:.1f} s')")"
+else fail "the image of app was not pushed"; tail -n 20 "$scratch/service"; fi
+same "  by its tags, too" "$after" "$(pushed app "serial-$(newest_serial)")"
+number=$(farm queue --all --quiet --json | python3 -c 'import json, sys; print(max(c["id"] for c in json.load(sys.stdin) if c["package"] == "libone"))')
+for _ in $(seq 100); do [ "$(change state "$number")" != "done" ] || break; sleep 0.1; done
+check "  the split" farm why --quiet "$number"
+awk '{ print "      " $0 }' "$out"
+check "  edge and stable" "$NACRE" farm channel --quiet
+kill "$service"
+wait "$service"
+same "  the service ends when it is told to" 0 $?
+check "  the distance from upstream" "$NACRE" delta --quiet --offline --json
+says "  is measured" "$out" "libone"
 finish

@@ -2,6 +2,7 @@
 # The farm on nacre's real packages and a real feed: zlib is at an older release; Debian's source index is the upstream; the
 # newer release goes all the way to images in a registry, and back.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/farm_lib.sh"
 need_home
 command -v curl >/dev/null && command -v git >/dev/null && command -v docker-registry >/dev/null || skip "no curl, git or docker-registry"
 
@@ -41,22 +42,12 @@ lock.write_text(head + "".join(entries))
 pathlib.Path(os_dir, "farm.yaml").write_text("watch: {every: 1d}\nchannels: {stable: {soak: 0s}}\n")
 END
 
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-cat >"$scratch/registry.yml" <<END
-version: 0.1
-storage: {filesystem: {rootdirectory: $scratch/registry}}
-http: {addr: 127.0.0.1:$port}
-END
-docker-registry serve "$scratch/registry.yml" >"$scratch/registry.log" 2>&1 </dev/null &
-children+=("$!")
-for _ in $(seq 100); do curl -fsS "http://127.0.0.1:$port/v2/" >/dev/null 2>&1 && break; sleep 0.1; done
+start_registry
 farm() { "$NACRE" farm "$@"; }
-digest_at() { curl -fsSI -H 'Accept: application/vnd.oci.image.index.v1+json' "http://127.0.0.1:$port/v2/nacre/nginx/manifests/$1" |
-  tr -d '\r' | awk 'tolower($1) == "docker-content-digest:" { print $2 }'; }
 
 # The first run sees the distribution at the older release, and zlib's newer one in Debian's index: both go their way, the second
 # on top of the first.
-check "from upstream's release to pushed images" farm run --quiet --once --json --registry "127.0.0.1:$port" || finish
+check "from upstream's release to pushed images" farm run --quiet --once --json --registry "$registry" || finish
 cp "$out" "$scratch/report"
 python3 - "$scratch/report" >"$scratch/rows" <<'END'
 import json, sys
@@ -69,9 +60,9 @@ says "  main has it" <(git -C "$NACRE_HOME/farm/definitions.git" show main:packa
 check "  why" farm why --quiet "$(farm queue --all --quiet --json | json '[-1]["id"]')"
 sed 's/^/      /' "$out"
 check "  nginx verifies" "$NACRE" verify --quiet nginx
-newest=$(digest_at latest)
+newest=$(pushed nginx latest)
 serial=$(newest_serial)
-same "  and is what the registry gives" "$newest" "$(digest_at "serial-$serial")"
+same "  and is what the registry gives" "$newest" "$(pushed nginx "serial-$serial")"
 check "stable and edge name it" "$NACRE" farm channel --quiet --json
 same "  both" "edge $serial stable $serial" "$(python3 -c '
 import json, sys
