@@ -20,7 +20,8 @@ std::string what_next(const FlowReport& report) {
       {"nacre watch", "newer upstream releases"},
       {"nacre update zlib", "move one package; see what is rebuilt and what clients pull"},
       {"nacre serials; nacre rollback", "every earlier state is one command away"},
-      {"nacre promote", "the same bytes, built again, in edition production"}};
+      {"nacre promote", "the same bytes, built again, in edition production"},
+      {"nacre farm run", "all of this by itself, from upstream's release to pushed images"}};
   std::string out = "\ntry next:\n";
   for (const auto& [command, text] : rows) out += fmt::format("  {:<36} {}\n", command, text);
   return out;
