@@ -1,6 +1,7 @@
 #pragma once
 
 #include "apk/package_file.h"
+#include "base/env.h"
 #include "base/result.h"
 #include "codec/json.h"
 #include "os/file.h"
@@ -36,10 +37,42 @@ struct PackageComponents {
   std::vector<std::string> not_read;  ///< Files that may hold components and could not be read, with the reason.
 };
 
+/// Reads files for the components that they name, as they come from a package or a layer. What is malformed is noted in
+/// `not_read`, and the rest is read.
+class FileReader {
+ public:
+  explicit FileReader(PackageComponents& out) : out_(&out) {}
+  void begin(std::string_view path, bool regular);  ///< Ends the file before.
+  void data(std::string_view piece);
+  void finish_file();
+  void write_to(PackageComponents& out) { out_ = &out; }  ///< For the files that begin from now on.
+
+ private:
+  /// What a file is to be read for, by its path; programs show by their first bytes.
+  enum class Use { kNone, kProgram, kSbom, kPython, kNpm, kJar };
+  static Use use_of(std::string_view path);
+  void add(Component component);
+  Result<> read_file();
+  Result<> read_program();
+  Result<> read_sbom();
+
+  PackageComponents* out_;
+  std::string path_, content_;
+  Use use_ = Use::kNone;
+  bool too_large_ = false;
+};
+
+/// Sorted, each once.
+void sort_components(PackageComponents& package);
+
 /// Reads a package file: its SBOMs (sources by package URL) and every file that names components (Go build
 /// information, cargo auditable, Python's METADATA, npm's package.json, gemspecs, pom.properties in jars). kInvalid as
 /// apk::read_package() says; a file inside that is malformed is noted, and the rest is read.
 Result<PackageComponents> read_package_components(const os::Path& file);
+
+/// The packages of an image in the store (one manifest), by its installed database and its layers; files of no package
+/// are held by one without a version, "(files)".
+Result<std::vector<PackageComponents>> read_image_components(const Sha256& manifest, Env& env);
 
 codec::Json to_json(const PackageComponents& package);
 Result<PackageComponents> components_from_json(const codec::Json& json);

@@ -1,5 +1,7 @@
 #include "cli/verbs.h"
 
+#include "cli/security.h"
+
 #include <algorithm>
 
 namespace nacre::cli {
@@ -50,6 +52,16 @@ const std::vector<Verb>& all_verbs() {
       verb_update(),
       verb_delta(),
       verb_farm_waive(),
+      verb_scan(),
+      verb_advisory_list(),
+      verb_advisory_show(),
+      verb_advisory_add(),
+      verb_advisory_guide(),
+      verb_advisory_lint(),
+      verb_advisory_close(),
+      verb_advisory_feed(),
+      verb_cve_report(),
+      verb_drill(),
       verb_run(),
       verb_serve(),
       verb_signer(),

@@ -140,6 +140,15 @@ Result<std::vector<RawRelease>> ask_pypi(const std::string& name, const Feeds& f
   return out;
 }
 
+Result<std::string> ask_pypi_release(const std::string& name, const std::string& version, const Feeds& feeds,
+                                     Env& env) {
+  constexpr std::string_view kSimple = "/simple";
+  std::string base = without_slash(feeds.pypi);
+  if (base.ends_with(kSimple)) base.resize(base.size() - kSimple.size());
+  const std::string path = fmt::format("/pypi/{}/{}/json", percent_encode(name), percent_encode(version));
+  return get(base, path, "application/json", env);
+}
+
 Result<std::vector<RawRelease>> ask_npm(const std::string& name, const Feeds& feeds, Env& env) {
   const std::string path = "/" + replace_all(name, "/", "%2f");
   const std::string body = TRY(get(without_slash(feeds.npm), path, "application/json", env));

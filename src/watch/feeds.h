@@ -9,6 +9,8 @@ namespace nacre::watch {
 Result<std::vector<RawRelease>> ask_github(const definition::Update::GitHub& block, const Feeds& feeds, Env& env);
 Result<std::vector<RawRelease>> ask_release_monitor(const std::string& project, const Feeds& feeds, Env& env);
 Result<std::vector<RawRelease>> ask_pypi(const std::string& name, const Feeds& feeds, Env& env);
+/// PyPI's JSON interface on one release (…/pypi/NAME/VERSION/json), which stands beside the simple index: its text.
+Result<std::string> ask_pypi_release(const std::string& name, const std::string& version, const Feeds& feeds, Env& env);
 Result<std::vector<RawRelease>> ask_npm(const std::string& name, const Feeds& feeds, Env& env);
 Result<std::vector<RawRelease>> ask_go(const std::string& module, const Feeds& feeds, Env& env);
 Result<std::vector<RawRelease>> ask_crates(const std::string& name, const Feeds& feeds, Env& env);
