@@ -67,7 +67,10 @@ DetectedComponent detected(const Match& match) {
 std::vector<std::string> judge(const std::vector<Match>& matches, const std::vector<Document>& advisories,
                                std::int64_t data_date, std::int64_t now, const Policy& policy) {
   std::vector<std::string> out;
-  if (policy.max_age_seconds && now - data_date > *policy.max_age_seconds)
+  if (policy.max_age_seconds && data_date <= 0)
+    out.push_back(fmt::format("the data on vulnerabilities has no date; it must be of the last {}",
+                              days(*policy.max_age_seconds)));
+  else if (policy.max_age_seconds && now - data_date > *policy.max_age_seconds)
     out.push_back(fmt::format("the data on vulnerabilities is of {}, {} old; {} are allowed", os::rfc3339(data_date),
                               days(now - data_date), days(*policy.max_age_seconds)));
   std::set<std::string> said;

@@ -67,6 +67,8 @@ TEST(Judge, HoldsOldDataToBeABreachOfItsOwn) {
   EXPECT_TRUE(judge({}, {}, kNow - 7 * kDay, kNow, policy).empty());
   EXPECT_EQ(judge({}, {}, kNow - 8 * kDay, kNow, policy),
             Lines{"the data on vulnerabilities is of 2027-01-07T08:00:00Z, 8.0 days old; 7.0 days are allowed"});
+  EXPECT_EQ(judge({}, {}, 0, kNow, policy),
+            Lines{"the data on vulnerabilities has no date; it must be of the last 7.0 days"});
   policy.max_age_seconds.reset();
   EXPECT_TRUE(judge({}, {}, 0, kNow, policy).empty());
 }

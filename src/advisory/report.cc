@@ -63,13 +63,17 @@ Json to_json(const Case& each) {
   return out.set("detected", os::rfc3339(each.detected));
 }
 
-std::string hours_text(const std::optional<double>& hours) { return hours ? fmt::format("{:.1f}", *hours) : "never"; }
+/// Of `cases` cases; "-" of none.
+std::string hours_text(const std::optional<double>& hours, std::size_t cases) {
+  if (cases == 0) return "-";
+  return hours ? fmt::format("{:.1f}", *hours) : "never";
+}
 
 std::string row(const Cohort& cohort) {
   const auto percent = [](double part) { return fmt::format("{:.1f} %", part * 100); };
   return fmt::format("{:<28} {:>7} {:>7} {:>6} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8}\n", cohort.name,
-                     cohort.cases, cohort.fixed, cohort.open, hours_text(cohort.median_fixed),
-                     hours_text(cohort.p90_fixed), hours_text(cohort.median_open), hours_text(cohort.p90_open),
+                     cohort.cases, cohort.fixed, cohort.open, hours_text(cohort.median_fixed, cohort.fixed),
+                     hours_text(cohort.p90_fixed, cohort.fixed), hours_text(cohort.median_open, cohort.counted), hours_text(cohort.p90_open, cohort.counted),
                      percent(cohort.within_24h), percent(cohort.within_48h), percent(cohort.within_7d),
                      percent(cohort.within_14d));
 }

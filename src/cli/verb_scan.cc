@@ -66,7 +66,8 @@ std::string render(const advisory::ScanResult& result, const ScanTarget& target,
   out += fmt::format("{}: {} packages, {} components; {} vulnerabilities, {} with a fix", target.name, result.packages,
                      result.components, counted, fixable);
   if (hidden > 0) out += fmt::format("; {} false positives and unsure ones are not shown (--all)", hidden);
-  out += fmt::format("; data of {}\n", os::rfc3339(result.data_date));
+  out +=
+      result.data_date <= 0 ? "; data without a date\n" : fmt::format("; data of {}\n", os::rfc3339(result.data_date));
   for (const std::string& file : result.not_read) out += "not read: " + file + "\n";
   return out;
 }

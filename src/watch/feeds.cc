@@ -145,8 +145,16 @@ Result<std::string> ask_pypi_release(const std::string& name, const std::string&
   constexpr std::string_view kSimple = "/simple";
   std::string base = without_slash(feeds.pypi);
   if (base.ends_with(kSimple)) base.resize(base.size() - kSimple.size());
-  const std::string path = fmt::format("/pypi/{}/{}/json", percent_encode(name), percent_encode(version));
-  return get(base, path, "application/json", env);
+  const std::string name_path = "/pypi/" + percent_encode(name);
+  auto body = get(base, fmt::format("{}/{}/json", name_path, percent_encode(version)), "application/json", env);
+  if (body || body.error().kind() != ErrorKind::kNotFound) return body;
+  // Some mirrors serve the newest release alone: whether this one is not known, or not told, the whole package says.
+  std::string whole = TRY(get(base, name_path + "/json", "application/json", env));
+  const Json json = TRY(codec::parse_json(whole, "answer of PyPI"));
+  if (json["info"]["version"].as_string() == version) return whole;
+  if (json["releases"].find(version) != nullptr)
+    return Error::make(ErrorKind::kUnavailable, "it says nothing of single releases");
+  return body;
 }
 
 Result<std::vector<RawRelease>> ask_npm(const std::string& name, const Feeds& feeds, Env& env) {
