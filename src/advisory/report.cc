@@ -73,9 +73,9 @@ std::string row(const Cohort& cohort) {
   const auto percent = [](double part) { return fmt::format("{:.1f} %", part * 100); };
   return fmt::format("{:<28} {:>7} {:>7} {:>6} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8}\n", cohort.name,
                      cohort.cases, cohort.fixed, cohort.open, hours_text(cohort.median_fixed, cohort.fixed),
-                     hours_text(cohort.p90_fixed, cohort.fixed), hours_text(cohort.median_open, cohort.counted), hours_text(cohort.p90_open, cohort.counted),
-                     percent(cohort.within_24h), percent(cohort.within_48h), percent(cohort.within_7d),
-                     percent(cohort.within_14d));
+                     hours_text(cohort.p90_fixed, cohort.fixed), hours_text(cohort.median_open, cohort.counted),
+                     hours_text(cohort.p90_open, cohort.counted), percent(cohort.within_24h),
+                     percent(cohort.within_48h), percent(cohort.within_7d), percent(cohort.within_14d));
 }
 
 std::string heading() {

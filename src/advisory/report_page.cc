@@ -67,9 +67,10 @@ std::string table(const std::vector<Cohort>& cohorts, std::string_view what) {
     out += fmt::format(
         "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
         "<td>{:.1f} %</td><td>{:.1f} %</td><td>{:.1f} %</td><td>{:.1f} %</td></tr>\n",
-        escape_markup(row.name), row.cases, row.fixed, row.open, hours_text(row.median_fixed, row.fixed), hours_text(row.p90_fixed, row.fixed),
-        hours_text(row.median_open, row.counted), hours_text(row.p90_open, row.counted), row.within_24h * 100, row.within_48h * 100,
-        row.within_7d * 100, row.within_14d * 100);
+        escape_markup(row.name), row.cases, row.fixed, row.open, hours_text(row.median_fixed, row.fixed),
+        hours_text(row.p90_fixed, row.fixed), hours_text(row.median_open, row.counted),
+        hours_text(row.p90_open, row.counted), row.within_24h * 100, row.within_48h * 100, row.within_7d * 100,
+        row.within_14d * 100);
   return out + "</table>\n";
 }
 
