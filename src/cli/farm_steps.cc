@@ -289,8 +289,10 @@ Result<StepOutcome> FarmSteps::propose(Change& change, Session& session) {
   TRY(apply_proposal(*proposal, shop));
   change.from = proposal->from;
   change.to = proposal->to;
-  const std::string message = fmt::format("{}: update {} to {}\n\nSeen at {}.", change.package, proposal->from,
-                                          proposal->to, watch::name_of(proposal->feed));
+  std::string message = fmt::format("{}: update {} to {}\n\nSeen at {}.", change.package, proposal->from, proposal->to,
+                                    watch::name_of(proposal->feed));
+  for (const watch::Dropped& dropped : proposal->dropped)
+    message += fmt::format("\nDropped {}: {}.", dropped.name, dropped.why);
   const std::lock_guard lock(mutex_);
   const os::FileLock lease = TRY(own_repository());
   change.commit = TRY(repository_.commit(change.branch, message, farm::Repository::Amend::kNo));
