@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-NET_USERS = {"net", "store", "engine", "build", "index", "image", "publish", "watch", "farm", "cli"}
+NET_USERS = {"net", "store", "engine", "build", "worker", "index", "image", "publish", "watch", "farm", "cli"}
 
 src = pathlib.Path(__file__).resolve().parent.parent / "src"
 number = {m[1]: int(m[2]) for m in re.finditer(r"^    (\w+)\)?\s+# (\d+)", (src / "CMakeLists.txt").read_text(), re.M)}

@@ -16,7 +16,8 @@ WIDTH = 120
 PRINTS = re.compile(r"std::(cout|cerr|clog)\b|(?<![\w.])(std::)?(printf|puts)\(|fmt::print\(")
 HOSTS = re.compile(r"\b(deb\.debian\.org|snapshot\.debian\.org|registry\.npmjs\.org|pypi\.org|files\.pythonhosted\.org|"
                    r"proxy\.golang\.org|crates\.io|repo1?\.maven\.org|docker\.io|ghcr\.io|quay\.io|cgr\.dev|rubygems\.org)\b")
-PROGRAMS = {"src/sandbox/probe.cc"}  # a main() of its own: it runs inside the sandbox and reports on stdout
+# With a main() of their own: one runs inside the sandbox and reports on stdout, the other is what engines run.
+PROGRAMS = {"src/sandbox/probe.cc", "src/worker/worker.cc"}
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 bad = []
 

@@ -22,7 +22,7 @@ check() {
 # The thread sanitizer sees nothing in rooms without threads: it gets the tests of those that have some. CPU minutes to
 # build from nothing, by a sample of the units: release 7, asan 9 (16 with -g and every check of ubsan; the fuzz preset
 # keeps those that are left out here), tsan 2 (6 for all rooms).
-threaded=(os_test codec_test net_test crypto_test store_test sandbox_test console_test)
+threaded=(os_test codec_test net_test crypto_test store_test engine_test sandbox_test console_test)
 
 # unit_suite PRESET [TEST …]: builds and runs all test programs, or these.
 unit_suite() {

@@ -1,4 +1,5 @@
 #include "apk/package_file.h"
+#include "apk/unpack_tar.h"
 #include "os/file.h"
 
 #include <fcntl.h>
@@ -13,12 +14,15 @@
 namespace nacre::apk {
 namespace {
 
+/// What becomes of owners and modes.
+enum class Keeping { kAll, kModes, kNeither };
+
 /// Writes the entries of a data segment beneath one folder. Every directory is reached through openat2 without
 /// following a symlink, and every entry is made new, so nothing that an archive says can touch what it did not make
 /// itself.
 class Unpacker {
  public:
-  Unpacker(os::Fd root, Owners owners) : root_(std::move(root)), owners_(owners) {}
+  Unpacker(os::Fd root, Keeping keeping) : root_(std::move(root)), keeping_(keeping) {}
 
   Result<> on_entry(const codec::TarHeader& header) {
     TRY(finish_file());
@@ -127,7 +131,7 @@ class Unpacker {
     if (header.link.empty() || header.link.find('\0') != std::string::npos)
       return Error::make(ErrorKind::kInvalid, "the symlink '{}' has no usable target", path.str());
     if (::symlinkat(header.link.c_str(), parent, name.c_str()) != 0) return fault("make the symlink", path.str());
-    if (owners_ == Owners::kKeep) {
+    if (keeping_ == Keeping::kAll) {
       const Owner owner = TRY(owner_of(header));
       if (::fchownat(parent, name.c_str(), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) != 0)
         return fault("set the owner of", path.str());
@@ -167,10 +171,10 @@ class Unpacker {
   /// Owner first: changing it clears the setuid bit.
   Result<> set_attributes(int fd, const codec::TarHeader& header) const {
     unsigned mode = header.mode & 07777;
-    if (owners_ == Owners::kKeep) {
+    if (keeping_ == Keeping::kAll) {
       const Owner owner = TRY(owner_of(header));
       if (::fchown(fd, owner.uid, owner.gid) != 0) return fault("set the owner of", header.path);
-    } else {
+    } else if (keeping_ == Keeping::kNeither) {
       mode &= 01777;
     }
     if (::fchmod(fd, mode) != 0) return fault("set the mode of", header.path);
@@ -180,7 +184,7 @@ class Unpacker {
   }
 
   os::Fd root_;
-  Owners owners_;
+  Keeping keeping_;
   os::Fd file_, parent_;
   TreePath parent_path_;
   codec::TarHeader file_header_;
@@ -193,11 +197,38 @@ Result<> unpack_package(const std::filesystem::path& path, const std::filesystem
                         const ReadLimits& limits) {
   os::Fd root(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return os::system_error(errno, fmt::format("open '{}'", folder.string()));
-  Unpacker unpacker(std::move(root), owners);
+  Unpacker unpacker(std::move(root), owners == Owners::kKeep ? Keeping::kAll : Keeping::kNeither);
   const codec::TarReader::Visitor visitor = {
       [&](const codec::TarHeader& header) { return unpacker.on_entry(header); },
       [&](std::string_view bytes) { return unpacker.on_data(bytes); }};
   TRY(read_package(path, &visitor, limits), "unpacking into '{}'", folder.string());
+  return unpacker.finish();
+}
+
+Result<> unpack_tar(const std::filesystem::path& tar, const std::filesystem::path& folder, TarOwners owners,
+                    const codec::TarLimits& limits) {
+  os::Fd root(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return os::system_error(errno, fmt::format("open '{}'", folder.string()));
+  const os::Fd file(::open(tar.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return os::system_error(errno, fmt::format("open '{}'", tar.string()));
+  Unpacker unpacker(std::move(root), owners == TarOwners::kAsGiven ? Keeping::kAll : Keeping::kModes);
+  const codec::TarReader::Visitor visitor = {
+      [&](const codec::TarHeader& header) -> Result<> {
+        if (header.type != '0' && header.type != '1' && header.type != '2' && header.type != '5')
+          return Error::make(ErrorKind::kInvalid, "'{}' is no file, link or directory", header.path);
+        return unpacker.on_entry(header);
+      },
+      [&](std::string_view bytes) { return unpacker.on_data(bytes); }};
+  codec::TarReader reader(visitor, limits);
+  std::string buffer(256u << 10, '\0');
+  while (true) {
+    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return os::system_error(errno, fmt::format("read '{}'", tar.string()));
+    if (got == 0) break;
+    TRY(reader.push(std::string_view(buffer).substr(0, static_cast<std::size_t>(got))));
+  }
+  TRY(reader.finish());
   return unpacker.finish();
 }
 

