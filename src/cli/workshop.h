@@ -36,7 +36,7 @@ struct Workshop {
   std::vector<build::Secret> secrets;  ///< NACRE_SECRETS, and --secret before them.
   std::uint64_t step_cache_bytes = std::uint64_t{4} << 30;  ///< NACRE_STEP_CACHE; 0: states between steps are not kept.
   std::map<std::string, std::string> first_step;  ///< --from-step, by definition.
-  std::shared_ptr<BuildEngine> engine;  ///< NACRE_ENGINE or --engine: runs the steps of builds. None: this process does.
+  std::shared_ptr<BuildEngine> engine;  ///< NACRE_ENGINE or --engine: runs the steps of builds. None: this process.
   /// By definition: whose packages its root may hold. Of the last plan.
   std::map<std::string, std::set<std::string>> seen;
   std::unique_ptr<std::mutex> definitions = std::make_unique<std::mutex>();  ///< Held to find or change one in `os`.

