@@ -35,8 +35,8 @@ TEST(DeltaReport, SaysWhatMakesUpADelta) {
             "  tree      1 of 7 files before step 3\n"
             "            m x<y>  +2 -3\n");
   const std::string table = render_table({row()}, 0);
-  EXPECT_NE(table.find("    over its budget: 1 patches, at most 0\n1 definitions, 1 that change their source: 1 patches of 5 "
-                       "lines in 1 hunks, "),
+  EXPECT_NE(table.find("    over its budget: 1 patches, at most 0\n"
+                       "1 definitions, 1 that change their source: 1 patches of 5 lines in 1 hunks, "),
             std::string::npos)
       << table;
   EXPECT_NE(table.find("; 1 files and 5 lines changed by preparation (1 of 1 trees compared)\n"), std::string::npos);

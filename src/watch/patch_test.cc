@@ -130,6 +130,14 @@ TEST(Patch, MakesAndRemovesFiles) {
   EXPECT_EQ(applied(no_end, Direction::kForward, {{"n", "1\n"}}), "hunk 1 of 'n' does not fit");
 }
 
+TEST(Patch, ReturnsThatAMailAddedDoNotCount) {
+  const Patch mailed = read("--- a/x\r\n+++ b/x\r\n@@ -1,2 +1,2 @@\r\n a\r\n-b\r\n+c\r\n");
+  EXPECT_EQ(applied(mailed, Direction::kForward, {{"x", "a\nb\n"}}), "x:a\nc\n");
+  const Patch dos = read("--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n a\r\n-b\r\n+c\r\n");
+  EXPECT_EQ(applied(dos, Direction::kForward, {{"x", "a\nb\n"}}), "hunk 1 of 'x' does not fit");
+  EXPECT_EQ(applied(dos, Direction::kForward, {{"x", "a\r\nb\r\n"}}), "x:a\r\nc\r\n");
+}
+
 TEST(Patch, FaultsHavePlaces) {
   const auto fault = [](std::string_view text) {
     const auto patch = parse_patch(text, "x.patch");

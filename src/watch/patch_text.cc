@@ -74,6 +74,8 @@ class Reader {
         file().old_path = path_behind(line);
         file().new_path = path_behind(lines_[at_ + 1]);
         if (first_ == npos) first_ = at_;
+        // As patch does it: names that end in a carriage return say that a mail program added them to all lines.
+        if (line.ends_with("\r\n") && lines_[at_ + 1].ends_with("\r\n")) drop_returns();
         at_ += 2;
       } else if (line.starts_with("@@ -") && !out_.empty() && !file().old_path.empty()) {
         TRY(hunk());
@@ -93,6 +95,10 @@ class Reader {
   static constexpr std::size_t npos = static_cast<std::size_t>(-1);
 
   FilePatch& file() { return out_.back(); }
+  void drop_returns() {
+    for (std::size_t i = at_; i < lines_.size(); ++i)
+      if (lines_[i].ends_with("\r\n")) lines_[i].erase(lines_[i].size() - 2, 1);
+  }
   bool begins_file() const {
     return lines_[at_].starts_with("--- ") && at_ + 1 < lines_.size() && lines_[at_ + 1].starts_with("+++ ");
   }
