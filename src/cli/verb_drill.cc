@@ -34,7 +34,7 @@ Result<> copy_home(const Path& from, const Path& to) {
     if (fault) return os::system_error(fault.value(), fmt::format("link '{}' into '{}'", name, to.string()));
   }
   const std::unique_ptr<store::Database> state = TRY(store::Database::open("sqlite:" + (from / "state.db").string()));
-  TRY(state->run("copy the state", "VACUUM INTO ?", {(to / "state.db").string()}));
+  TRY(state->run("copy the state", "VACUUM INTO $1", {(to / "state.db").string()}));
   return {};
 }
 
