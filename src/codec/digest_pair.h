@@ -7,9 +7,9 @@
 
 namespace nacre::codec {
 
-/// SHA-256 of two streams that for the most part get the same bytes: a file, and a part of it that goes to its end. Where
-/// the processor has instructions for SHA-256 both take little more time than one: the rounds of one fill the waiting
-/// times of the other.
+/// SHA-256 of two streams that for the most part get the same bytes: a file, and a part of it that goes to its end.
+/// Where the processor has instructions for SHA-256 both take little more time than one: the rounds of one fill the
+/// waiting times of the other.
 class DigestPair {
  public:
   DigestPair();
