@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "cli/container.h"
+#include "cli/image_words.h"
 #include "cli/kept.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
@@ -215,6 +216,7 @@ Result<int> run_gc(const Arguments& arguments, Session& session) {
   const auto [blobs, trees] = TRY(find_roots(session));
   const double age = static_cast<double>(arguments.number("--days")) * 86400;
   const store::GcReport report = TRY(store::collect_garbage(session.env.store, blobs, trees, age));
+  TRY(forget_words(session.env));
   const build::StepCacheReport steps = TRY(build::trim_step_cache(~std::uint64_t{0}, age, session.env));
   Json json;
   json.set("blobs", report.blobs)

@@ -82,8 +82,25 @@ struct Collector {
       const std::uint64_t bytes = TRY(weigh(file));
       if (::unlink(file.c_str()) != 0)
         return os::system_error(errno, fmt::format("remove '{}'", file.string()));
+      std::error_code ignored;  // without its blob a mark says nothing
+      std::filesystem::remove(store.home() / "unsettled" / file.filename(), ignored);
       ++report.blobs;
       report.bytes += bytes;
+    }
+    return {};
+  }
+
+  /// Marks of blobs that are gone. A mark is made before its blob has its name, both under the lock of the folder.
+  Result<> collect_marks() {
+    const std::vector<Path> marks = TRY(children(store.home() / "unsettled"));
+    for (const Path& mark : marks) {
+      const auto digest = parse_sha256(mark.filename().string());
+      if (!digest || store.has(*digest) || !old(mark)) continue;
+      const Path folder = store.blob_path(*digest).parent_path();
+      TRY(os::make_dirs(folder));
+      const os::Fd lock = TRY(lock_folder(folder, FolderLock::kExclusive));
+      std::error_code ignored;
+      if (!store.has(*digest)) std::filesystem::remove(mark, ignored);
     }
     return {};
   }
@@ -147,6 +164,7 @@ Result<GcReport> collect_garbage(Store& store, const std::vector<Sha256>& root_b
   Collector collector{store, Roots(root_blobs), Roots(root_trees), min_age_seconds, {}};
   const std::vector<Path> folders = TRY(children(store.home() / "blobs" / "sha256"));
   for (const Path& folder : folders) TRY(collector.collect_blobs(folder));
+  TRY(collector.collect_marks());
   const std::vector<Path> trees = TRY(children(store.home() / "trees"));
   for (const Path& tree : trees) TRY(collector.collect_tree(tree));
   const std::vector<Path> partials = TRY(children(store.home() / "partial"));

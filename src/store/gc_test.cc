@@ -54,6 +54,25 @@ TEST_F(GcTest, RemovesWhatIsOldAndNotRooted) {
   EXPECT_FALSE(store->has_tree(gone_tree));
 }
 
+TEST_F(GcTest, MarksGoWithTheirBlobs) {
+  const Path marks = folder.path() / "unsettled";
+  const auto later = [&](std::string_view bytes) {
+    const Sha256 digest = store->put_bytes(bytes, Store::Durability::kLater).take();
+    make_old(store->blob_path(digest));
+    make_old(marks / digest.hex());
+    return digest;
+  };
+  const Sha256 kept = later("kept"), gone = later("gone"), lost = later("lost");
+  std::filesystem::remove(store->blob_path(lost));
+  const Sha256 young = codec::sha256("about to get its name");
+  ASSERT_TRUE(os::write_file(marks / young.hex(), ""));
+  ASSERT_TRUE(collect_garbage(*store, {kept}, {}, 3600));
+  EXPECT_TRUE(os::exists(marks / kept.hex()));
+  EXPECT_FALSE(os::exists(marks / gone.hex()));
+  EXPECT_FALSE(os::exists(marks / lost.hex()));
+  EXPECT_TRUE(os::exists(marks / young.hex()));
+}
+
 TEST_F(GcTest, RemovesPartialsOfTheDeadOnly) {
   const Path partial = folder.path() / "partial";
   ASSERT_TRUE(os::write_file(partial / "download", "abc"));
