@@ -9,7 +9,6 @@
 namespace nacre::apk {
 namespace {
 
-constexpr std::uint64_t kMaxIndexBytes = 300u << 20;  ///< Inflated; as the field's readers have it.
 constexpr std::size_t kMaxSignatureBytes = 64u << 10;
 
 /// "K:value"; control characters become blanks, so that no value can pose as another line.
@@ -36,14 +35,14 @@ struct Parts {
   std::string first, rest;        ///< Inflated.
   std::uint64_t first_end = 0;    ///< Compressed.
 };
-Result<Parts> inflate_parts(std::string_view bytes) {
+Result<Parts> inflate_parts(std::string_view bytes, std::uint64_t max_bytes) {
   Parts out;
   bool in_first = true;
   // A member ends with its size. It may lie: deflate makes at most 1,032 bytes of one.
   if (bytes.size() > 18) {
     std::uint32_t size = 0;
     for (std::size_t i = 1; i <= 4; ++i) size = size << 8 | static_cast<unsigned char>(bytes[bytes.size() - i]);
-    out.rest.reserve(std::min<std::uint64_t>({size, kMaxIndexBytes, std::uint64_t{bytes.size()} * 1032}));
+    out.rest.reserve(std::min<std::uint64_t>({size, max_bytes, std::uint64_t{bytes.size()} * 1032}));
   }
   codec::GzipReader reader({[&](std::string_view piece) -> Result<> {
                               (in_first ? out.first : out.rest).append(piece);
@@ -54,7 +53,7 @@ Result<Parts> inflate_parts(std::string_view bytes) {
                               in_first = false;
                               return {};
                             }},
-                           kMaxIndexBytes);
+                           max_bytes);
   auto done = reader.push(bytes);
   if (done) done = reader.finish();
   if (!done)
@@ -62,12 +61,12 @@ Result<Parts> inflate_parts(std::string_view bytes) {
   return out;
 }
 
-Result<IndexText> take_apart(std::string_view bytes) {
+Result<IndexText> take_apart(std::string_view bytes, std::uint64_t max_bytes) {
   if (bytes.starts_with("ADB"))
     return Error::make(ErrorKind::kInvalid, "it is an index of apk v3 (ADB), which nacre does not read")
         .hint("take the repository's APKINDEX.tar.gz; apk 3 reads and writes those, too");
   IndexText out;
-  Parts parts = TRY(inflate_parts(bytes));
+  Parts parts = TRY(inflate_parts(bytes, max_bytes));
   // The name of the first entry stands at the very beginning of a tar.
   if (is_signature_name(std::string_view(parts.first).substr(0, 100))) {
     if (parts.first.size() > kMaxSignatureBytes)
@@ -133,8 +132,8 @@ Result<std::string> pack_index(const std::vector<IndexRecord>& records, std::str
   return head + body;
 }
 
-Result<IndexText> unpack_index(std::string_view bytes, std::string_view source) {
-  IndexText out = TRY(take_apart(bytes), "reading the index '{}'", source);
+Result<IndexText> unpack_index(std::string_view bytes, std::string_view source, std::uint64_t max_bytes) {
+  IndexText out = TRY(take_apart(bytes, max_bytes), "reading the index '{}'", source);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include "apk/signature_file.h"
 #include "base/result.h"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,8 +29,10 @@ struct IndexText {
   std::vector<SignatureFile> signatures;  ///< In file order; empty: unsigned.
   std::uint64_t signed_from = 0;          ///< What signatures cover begins here in the bytes, and goes to their end.
 };
+constexpr std::uint64_t kMaxIndexBytes = 300u << 20;  ///< Inflated; as the field's readers have it.
 /// kInvalid, bounded in memory, for what is no index: another archive, a gzip bomb, an index of apk v3.
-Result<IndexText> unpack_index(std::string_view bytes, std::string_view source);
+Result<IndexText> unpack_index(std::string_view bytes, std::string_view source,
+                               std::uint64_t max_bytes = kMaxIndexBytes);
 
 /// A read APKINDEX.tar.gz.
 struct IndexFile {

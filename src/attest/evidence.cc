@@ -39,24 +39,31 @@ Json manifest_around(const image::Descriptor& config, Json layers) {
   return out.set("config", image::to_json(config)).set("layers", std::move(layers));
 }
 
-/// One referrer: a manifest whose `subject` is the signed manifest and whose layer is the bundle.
-Result<> attach_referrer(Writer& writer, const image::Descriptor& subject, const Json& bundle,
-                         std::string_view predicate_type, std::int64_t created) {
+/// One referrer: a manifest whose `subject` is the image's and whose layer is the document.
+Result<> attach_referrer(Writer& writer, const Document& document, Json notes) {
   const image::Descriptor config = TRY(writer.put(kEmptyConfig, "{}"));
-  const image::Descriptor layer = TRY(writer.put(kBundleType, codec::to_json(bundle)));
-  Json layers = Json::array(), notes;
-  notes.set("dev.sigstore.bundle.content", "dsse-envelope");
-  notes.set("dev.sigstore.bundle.predicateType", predicate_type);
-  notes.set("org.opencontainers.image.created", os::rfc3339(created));
+  const image::Descriptor layer = TRY(writer.put(document.media_type, document.text));
+  Json layers = Json::array();
   Json manifest = manifest_around(config, layers.push(image::to_json(layer)));
-  manifest.set("artifactType", kBundleType).set("subject", image::to_json(subject));
+  manifest.set("artifactType", document.media_type).set("subject", image::to_json(document.subject));
   manifest.set("annotations", notes);
   const image::Descriptor written = TRY(writer.put(kManifestType, codec::to_json(manifest)));
   Json row = image::to_json(written);
-  row.set("artifactType", kBundleType).set("annotations", std::move(notes));
-  Json list = writer.out.referrers[subject.digest.oci()];
-  writer.out.referrers.set(subject.digest.oci(), list.push(std::move(row)));
+  row.set("artifactType", document.media_type).set("annotations", std::move(notes));
+  const std::string subject = document.subject.digest.oci();
+  Json list = writer.out.referrers[subject];
+  writer.out.referrers.set(subject, list.push(std::move(row)));
   return {};
+}
+
+/// A signed bundle as a referrer, as cosign attaches it.
+Result<> attach_bundle(Writer& writer, const image::Descriptor& subject, const Json& bundle,
+                       std::string_view predicate_type, std::int64_t created) {
+  Json notes;
+  notes.set("dev.sigstore.bundle.content", "dsse-envelope");
+  notes.set("dev.sigstore.bundle.predicateType", predicate_type);
+  notes.set("org.opencontainers.image.created", os::rfc3339(created));
+  return attach_referrer(writer, {subject, std::string(kBundleType), codec::to_json(bundle)}, std::move(notes));
 }
 
 /// The manifest behind a legacy tag: a config that repeats the layers' digests, as cosign writes it.
@@ -126,7 +133,7 @@ Result<ImageEvidence> attach_evidence(
     const Json text = statement({{"", subject.digest}}, type, predicate);
     const Json envelope =
         TRY(crypto::dsse_sign(signer, edition, crypto::kInTotoPayload, codec::to_json(text)));
-    TRY(attach_referrer(writer, subject, crypto::bundle_of_envelope(envelope, key), type, created));
+    TRY(attach_bundle(writer, subject, crypto::bundle_of_envelope(envelope, key), type, created));
     if (type == kCosignSignatureType) continue;
     Json layer = TRY(legacy_attestation(writer, envelope, type));
     attestations.push(std::move(layer));
@@ -135,6 +142,19 @@ Result<ImageEvidence> attach_evidence(
       TRY(legacy_signature(writer, subject, repository, edition, signer));
   TRY(attach_tag(writer, subject, "sig", signature));
   TRY(attach_tag(writer, subject, "att", attestations));
+  return out;
+}
+
+Result<ImageEvidence> attach_documents(const std::vector<Document>& documents, std::int64_t created,
+                                       store::Store& store) {
+  ImageEvidence out;
+  out.referrers = Json::object();
+  Writer writer{store, out};
+  for (const Document& document : documents) {
+    Json notes;
+    notes.set("org.opencontainers.image.created", os::rfc3339(created));
+    TRY(attach_referrer(writer, document, std::move(notes)));
+  }
   return out;
 }
 

@@ -78,4 +78,13 @@ Result<ImageEvidence> attach_evidence(const image::Descriptor& subject,
                                       std::int64_t created, Edition edition,
                                       crypto::Signer& signer, store::Store& store);
 
+/// A document about an image, as it is.
+struct Document {
+  image::Descriptor subject;  ///< Manifest or index.
+  std::string media_type, text;
+};
+/// Referrers that nobody signed, one for each document, whose artifactType is the document's media type. No tags.
+Result<ImageEvidence> attach_documents(const std::vector<Document>& documents, std::int64_t created,
+                                       store::Store& store);
+
 }  // namespace nacre::attest

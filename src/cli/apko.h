@@ -28,6 +28,7 @@ struct ImageJob {
   bool locked = false;                       ///< Keys come from the lock too: nothing is asked for but packages.
   bool ignore_signatures = false;
   bool offline = false;                      ///< No socket is opened.
+  index::SourceLimits limits;                ///< --max-…
   std::vector<std::string> include_paths;
   std::vector<index::TrustedKey> keys;       ///< Of --key-discovery.
   image::LayerForm form = image::LayerForm::kReference;
@@ -63,8 +64,10 @@ Result<ComposedImages> compose_job(const ImageJob& job, Env& env);
 
 /// HOST/NAME:TAG. kInvalid when no registry is named.
 Result<publish::Reference> push_target(const std::string& text);
-/// Pushes composed images and their index under the reference's tag (latest, when it has none).
-Result<publish::Receipt> push_composed(const ComposedImages& images, const publish::Reference& to, Env& env);
+struct ForeignSbom;
+/// Pushes composed images and their index under the reference's tag (latest, when it has none), `sboms` as referrers.
+Result<publish::Receipt> push_composed(const ComposedImages& images, const std::vector<ForeignSbom>& sboms,
+                                       const publish::Reference& to, Env& env);
 
 /// The lock of what was chosen and fetched.
 Result<image::LockFile> make_lock(const ImageJob& job, const std::vector<ArchPicks>& all,

@@ -1,6 +1,7 @@
-#include "attest/image_spdx.h"
+#include "attest/provenance.h"
 #include "base/text.h"
 #include "cli/apko.h"
+#include "cli/foreign_sbom.h"
 #include "cli/melange_common.h"
 #include "image/export.h"
 #include "publish/archive.h"
@@ -14,37 +15,11 @@ namespace {
 
 using F = MelangeFlag;
 
-Result<> write_sboms(const MelangeArguments& arguments, const ImageJob& job, const ComposedImages& images,
-                     const std::string& tag, Env& env) {
-  if (!arguments.on("--sbom")) return {};
-  const std::string folder = arguments.text("--sbom-path");
-  const std::vector<std::string> formats = arguments.list("--sbom-formats");
-  for (const std::string& format : formats)
-    if (format != "spdx" && format != "cyclonedx")
-      return Error::make(ErrorKind::kInvalid, "there is no SBOM format '{}'", format)
-          .hint("there are spdx and cyclonedx");
-  const auto has = [&](const char* format) {
-    return std::find(formats.begin(), formats.end(), format) != formats.end();
-  };
-  const auto write = [&](std::string_view of, const std::string& text, const codec::Json& spdx,
-                         const attest::PackageGraph& graph) -> Result<> {
-    const std::string stem = (Path(folder) / fmt::format("sbom-{}", of)).string();
-    if (has("spdx")) TRY(os::write_file(stem + ".spdx.json", text));
-    if (!has("cyclonedx")) return {};
-    return os::write_file(stem + ".cdx.json", codec::to_pretty_json(attest::cyclonedx_of(spdx, graph)));
-  };
-  std::string supplier;
-  for (const image::Image& image : images.images) {
-    const std::string text = TRY(attest::reference_image_spdx(job.spec(), image, tag, env));
-    const codec::Json spdx = TRY(codec::parse_json(text, "SBOM"));
-    attest::PackageGraph graph;
-    if (has("cyclonedx")) graph = TRY(attest::graph_of_image(image.manifest.digest, env));
-    TRY(write(image.arch.apk, text, spdx, graph));
-    if (supplier.empty()) supplier = attest::supplier_of(spdx);
-  }
-  const std::string text = attest::reference_index_spdx(job.spec(), images.images, images.index, tag, supplier);
-  const codec::Json spdx = TRY(codec::parse_json(text, "SBOM"));
-  return write("index", text, spdx, {});
+/// What --sbom and --sbom-formats ask for.
+Result<std::vector<ForeignSbom>> sboms_of(const MelangeArguments& arguments, const ImageJob& job,
+                                          const ComposedImages& images, const std::string& tag, Env& env) {
+  if (!arguments.on("--sbom")) return std::vector<ForeignSbom>();
+  return foreign_sboms(job, images, arguments.list("--sbom-formats"), tag, env);
 }
 
 Result<int> run_build(const MelangeArguments& arguments, Session& session) {
@@ -57,25 +32,51 @@ Result<int> run_build(const MelangeArguments& arguments, Session& session) {
   std::error_code error;
   if (std::filesystem::is_directory(output, error)) TRY(publish::write_index_layout(output, images.index.digest, env));
   else TRY(publish::write_docker_archive(output, images.index.digest, {tag}, env));
-  TRY(write_sboms(arguments, job, images, tag, env));
+  const std::vector<ForeignSbom> sboms = TRY(sboms_of(arguments, job, images, tag, env));
+  TRY(write_sboms(sboms, arguments.text("--sbom-path")));
   return 0;
+}
+
+/// The images as an archive that the local Docker loads; what it says of that.
+Result<std::string> load_into_docker(const ComposedImages& images, const std::vector<std::string>& tags, Env& env) {
+  const os::TempDir folder = TRY(os::TempDir::create(std::filesystem::temp_directory_path(), "nacre-load-"));
+  const os::Path archive = folder.path() / "images.tar";
+  TRY(publish::write_docker_archive(archive, images.index.digest, tags, env));
+  os::Command load;
+  load.argv = {"docker", "load", "--quiet", "--input", archive.string()};
+  load.inherit_env = true;
+  auto said = os::run_or_fail(env.processes, load, env.stop);
+  if (!said)
+    return std::move(said).error().hint(
+        "`apko build CONFIG TAG FILE.tar` writes the archive: `docker load` (or `podman load`, `skopeo copy "
+        "docker-archive:FILE.tar …`) takes it");
+  return said;
 }
 
 Result<int> run_publish(const MelangeArguments& arguments, Session& session) {
   Env& env = session.env;
   const ImageJob job = TRY(load_job(arguments, env));
   std::vector<publish::Reference> references;
-  for (std::size_t i = 1; i < arguments.words.size(); ++i) references.push_back(TRY(push_target(arguments.words[i])));
+  const bool local = arguments.on("--local");
+  for (std::size_t i = 1; !local && i < arguments.words.size(); ++i)
+    references.push_back(TRY(push_target(arguments.words[i])));
   const ComposedImages images = TRY(compose_job(job, env));
+  const std::vector<ForeignSbom> sboms = TRY(sboms_of(arguments, job, images, arguments.words[1], env));
+  TRY(write_sboms(sboms, arguments.text("--sbom-path")));
+  if (local) {
+    const std::vector<std::string> tags(arguments.words.begin() + 1, arguments.words.end());
+    const std::string said = TRY(load_into_docker(images, tags, env), "giving the image to the local Docker");
+    session.print(std::string(trim(said)));
+    return 0;
+  }
   std::vector<std::string> lines;
   for (const publish::Reference& reference : references) {
-    const publish::Receipt receipt = TRY(push_composed(images, reference, env));
+    const publish::Receipt receipt = TRY(push_composed(images, sboms, reference, env));
     const std::string name = reference.host + "/" + reference.repository + "@";
     if (lines.empty())
       for (const image::Image& image : images.images) lines.push_back(name + image.manifest.digest.oci());
     lines.push_back(name + receipt.digest.oci());
   }
-  TRY(write_sboms(arguments, job, images, arguments.words[1], env));
   if (const std::string file = arguments.text("--image-refs"); !file.empty())
     TRY(os::write_file(file, join(lines, "\n") + "\n"));
   session.print(lines.back());
@@ -102,11 +103,10 @@ Result<int> run_minirootfs(const MelangeArguments& arguments, Session& session) 
 }
 
 std::vector<MelangeFlag> limits() {
-  const std::string own = "nacre's readers have limits of their own";
-  return {{"--max-apk-control-size", 0, F::kText, "", "largest control segment, in bytes", own},
-          {"--max-apk-data-size", 0, F::kText, "", "largest data segment, in bytes", own},
-          {"--max-apkindex-decompressed-size", 0, F::kText, "", "largest index, in bytes", own},
-          {"--max-http-response-size", 0, F::kText, "", "largest answer of a server, in bytes", own}};
+  return {{"--max-apk-control-size", 0, F::kText, "", "largest control segment, in bytes; -1: any", ""},
+          {"--max-apk-data-size", 0, F::kText, "", "most content of a data segment, in bytes; -1: any", ""},
+          {"--max-apkindex-decompressed-size", 0, F::kText, "", "largest index, inflated, in bytes; -1: any", ""},
+          {"--max-http-response-size", 0, F::kText, "", "largest answer of a server, in bytes; -1: any", ""}};
 }
 
 std::vector<MelangeFlag> plus(std::vector<MelangeFlag> flags, const std::vector<MelangeFlag>& more) {
@@ -129,19 +129,25 @@ std::vector<MelangeFlag> root_flags() {
 
 namespace {
 
-/// What Registry::push() takes: every blob of the index under a tag.
-index::SerialImage entry_of(const ComposedImages& images, const std::string& name, const std::string& tag) {
+/// What Registry::push() takes: every blob of the index under a tag, and the SBOMs as its referrers.
+Result<index::SerialImage> entry_of(const ComposedImages& images, const std::vector<ForeignSbom>& sboms,
+                                    const publish::Reference& to, Env& env) {
   index::SerialImage out;
-  out.name = name;
+  out.name = to.repository;
   out.index_digest = images.index.digest;
-  out.tags = {tag.empty() ? "latest" : tag};
+  out.tags = {to.tag.empty() ? "latest" : to.tag};
   for (const image::Image& image : images.images) {
     out.blobs.push_back(image.manifest.digest);
     out.blobs.push_back(image.config.digest);
     for (const image::Layer& layer : image.layers) out.blobs.push_back(layer.blob.digest);
   }
   out.blobs.push_back(images.index.digest);
-  out.referrers = codec::Json::object();
+  std::vector<attest::Document> documents;
+  for (const ForeignSbom& sbom : sboms) documents.push_back({sbom.subject, sbom.media_type, sbom.text});
+  const std::int64_t created = images.images.empty() ? 0 : images.images.front().created;
+  attest::ImageEvidence said = TRY(attest::attach_documents(documents, created, env.store));
+  out.referrers = std::move(said.referrers);
+  out.blobs.insert(out.blobs.end(), said.blobs.begin(), said.blobs.end());
   return out;
 }
 
@@ -153,9 +159,11 @@ Result<publish::Reference> push_target(const std::string& text) {
   return Error::make(ErrorKind::kInvalid, "'{}' names no registry", text).hint("write HOST/NAME:TAG");
 }
 
-Result<publish::Receipt> push_composed(const ComposedImages& images, const publish::Reference& to, Env& env) {
+Result<publish::Receipt> push_composed(const ComposedImages& images, const std::vector<ForeignSbom>& sboms,
+                                       const publish::Reference& to, Env& env) {
+  const index::SerialImage entry = TRY(entry_of(images, sboms, to, env));
   publish::Registry registry(env, to);
-  publish::Receipt out = TRY(registry.push(entry_of(images, to.repository, to.tag)), "pushing '{}'", to.str());
+  publish::Receipt out = TRY(registry.push(entry), "pushing '{}'", to.str());
   return out;
 }
 
@@ -168,7 +176,8 @@ std::vector<MelangeFlag> apko_source_flags() {
           {"--package-append", 'p', F::kList, "", "further packages", ""},
           {"--include-paths", 0, F::kList, "", "directories where included files are looked for", ""},
           {"--ignore-signatures", 0, F::kSwitch, "", "take indexes without looking at their signatures", ""},
-          {"--cache-dir", 0, F::kText, "", "directory for fetched files", "they are kept in nacre's store"},
+          {"--cache-dir", 0, F::kText, "", "directory for fetched files",
+           "they are kept in nacre's store, which NACRE_HOME names"},
           {"--offline", 0, F::kSwitch, "", "open no connection: all is in the store or in files", ""}};
 }
 
@@ -200,8 +209,7 @@ MelangeCommand apko_publish() {
           .usage = "CONFIG TAG…",
           .flags = plus(plus(apko_image_flags(), limits()),
                         {{"--image-refs", 0, F::kText, "", "file that gets a line for each image, the index last", ""},
-                         {"--local", 0, F::kSwitch, "", "give the image to the local Docker",
-                          "build an archive and load it"}}),
+                         {"--local", 0, F::kSwitch, "", "push nothing: give the image to the local Docker", ""}}),
           .min_words = 2,
           .max_words = 64,
           .run = run_publish};

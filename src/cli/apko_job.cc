@@ -1,5 +1,6 @@
 #include "base/encoding.h"
 #include "base/field_archs.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "cli/apko.h"
 #include "cli/image_words.h"
@@ -100,6 +101,26 @@ RepositorySource source_of(const ImageJob& job, const Arch& arch) {
   out.keys = job.keys;
   if (job.ignore_signatures) out.signatures = RepositorySource::Signatures::kIgnore;
   if (job.offline) out.reach = index::Reach::kOffline;
+  out.limits = job.limits;
+  return out;
+}
+
+constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 60;  ///< More than there is; sums of a few still fit.
+
+/// The flags of limits: 0 leaves ours, -1 takes it away.
+Result<index::SourceLimits> limits_of(const MelangeArguments& arguments) {
+  index::SourceLimits out;
+  const std::pair<const char*, std::uint64_t*> flags[] = {{"--max-apkindex-decompressed-size", &out.index_bytes},
+                                                          {"--max-apk-control-size", &out.control_bytes},
+                                                          {"--max-apk-data-size", &out.data_bytes},
+                                                          {"--max-http-response-size", &out.answer_bytes}};
+  for (const auto& [flag, limit] : flags) {
+    const std::string text = arguments.text(flag);
+    if (text.empty() || text == "0") continue;
+    const auto number = text == "-1" ? std::optional(kNoLimit) : whole_number<std::uint64_t>(text);
+    if (!number) return Error::make(ErrorKind::kInvalid, "{} wants bytes, 0 or -1, not '{}'", flag, text);
+    *limit = std::min(*number, kNoLimit);
+  }
   return out;
 }
 
@@ -311,6 +332,7 @@ Result<ImageJob> load_job(const MelangeArguments& arguments, Env& env) {
   job.include_paths = arguments.list("--include-paths");
   job.offline = arguments.on("--offline");
   job.ignore_signatures = arguments.on("--ignore-signatures");
+  job.limits = TRY(limits_of(arguments));
   const std::int64_t date = TRY(date_of(arguments));
   const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
   if (epoch != nullptr && *epoch != '\0') job.source_date = date;

@@ -2,6 +2,7 @@
 
 #include "base/field_archs.h"
 #include "base/text.h"
+#include "cli/foreign_sbom.h"
 #include "cli/push.h"
 #include "codec/json.h"
 #include "publish/archive.h"
@@ -66,8 +67,13 @@ Result<int> build_foreign_image(const Arguments& arguments, Session& session) {
   const ComposedImages all = TRY(compose_job(job, session.env));
   if (const std::string folder = arguments.text("--layout"); !folder.empty())
     TRY(publish::write_index_layout(folder, all.index.digest, session.env));
+  std::vector<ForeignSbom> sboms;
+  if (const std::string folder = arguments.text("--sbom"); !folder.empty()) {
+    sboms = TRY(foreign_sboms(job, all, {"spdx", "cyclonedx"}, job.spec().name, session.env));
+    TRY(write_sboms(sboms, folder));
+  }
   std::vector<publish::Receipt> pushed;
-  for (const publish::Reference& target : targets) pushed.push_back(TRY(push_composed(all, target, session.env)));
+  for (const publish::Reference& target : targets) pushed.push_back(TRY(push_composed(all, sboms, target, session.env)));
   std::string text = render(job.spec().name, all);
   if (!pushed.empty()) text += cli::render(pushed);
   session.print(session.json ? codec::to_pretty_json(to_json(all, pushed)) : text);

@@ -68,6 +68,9 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
     return Error::make(ErrorKind::kInvalid, "--push is for images of foreign packages, and '{}' is one of an edition",
                        image_name)
         .hint("publish it with a serial: `nacre up`, then `nacre image publish --registry HOST`");
+  if (!arguments.text("--sbom").empty())
+    return Error::make(ErrorKind::kInvalid, "'{}' is an image of an edition: its SBOMs are signed and go with it", image_name)
+        .hint(fmt::format("`nacre image sbom {}` shows one", image_name));
   const Arch arch = TRY(arch_of(arguments));
   const Edition edition = TRY(edition_of(arguments));
   const index::Serial serial = TRY(serial_of(arguments, session));
@@ -151,6 +154,8 @@ Verb verb_image_build() {
                    Completion::kNone},
                   {"--push", OptionType::kList, "HOST/NAME:TAG", "", "push a foreign image to a registry",
                    Completion::kNone},
+                  {"--sbom", OptionType::kText, "DIR", "", "write SBOMs of a foreign image here, and push them with it",
+                   Completion::kFolder},
                   {"--skip-tests", OptionType::kFlag, "", "", "do not run the image's test", Completion::kNone}};
   verb.run = run_build;
   return verb;

@@ -24,7 +24,6 @@ using codec::Json;
 
 constexpr std::uint64_t kMaxIndexBytes = 256u << 20;  ///< Compressed.
 constexpr std::uint64_t kMaxKeyBytes = 64u << 10;
-constexpr std::uint64_t kMaxPackageBytes = std::uint64_t{16} << 30;
 constexpr std::size_t kThreads = 8;  ///< Transfers at once.
 
 constexpr std::string_view kApkKind = "foreign-apk";        ///< Signer and record -> digest of the .apk.
@@ -173,9 +172,10 @@ Result<Repositories> Repositories::open(RepositorySource source, Env& env) {
 Result<Fetched> Repositories::fetch_index(Repository& repository, const std::string& file) const {
   const std::string target = fmt::format("{}/{}", source_.arch.apk, kIndexFile);
   const auto fresh = TRY(check_freshness(*env_, fetcher_, repository.base, target));
-  if (!fresh) return fetcher_.fetch(file, kMaxIndexBytes);
+  const std::uint64_t allowed = std::min(kMaxIndexBytes, source_.limits.answer_bytes);
+  if (!fresh) return fetcher_.fetch(file, allowed);
   repository.fresh = true;
-  const std::uint64_t most = std::min(fresh->size, kMaxIndexBytes);
+  const std::uint64_t most = std::min(fresh->size, allowed);
   Fetched out;
   bool found = false;
   if (fresh->consistent) {
@@ -215,7 +215,7 @@ Result<> Repositories::load(Repository& repository) const {
   }
   const std::string who = safe_place(file);
   const std::string bytes = TRY(fetcher_.bytes_of(fetched, kMaxIndexBytes));
-  apk::IndexText index = TRY(apk::unpack_index(bytes, who));
+  apk::IndexText index = TRY(apk::unpack_index(bytes, who, source_.limits.index_bytes));
   repository.signer = TRY(verify(repository, bytes, index));
   repository.description = index.description;
   auto kept = TRY(find_kept_index(env_->store, fetched.digest));  // another key, or an edit of ours, had it
@@ -296,6 +296,8 @@ Result<Sha256> Repositories::fetch(const Wanted& wanted, const Reader& reader) c
   const auto take = [&](const os::Path& file, const codec::Sink& copy) -> Result<Sha256> {
     apk::ReadLimits limits;
     limits.expected_checksum = record.checksum;
+    limits.max_control_bytes = source_.limits.control_bytes;
+    limits.max_data_bytes = source_.limits.data_bytes;
     const apk::PackageFile package =
         TRY(reader ? reader(file, copy, limits) : apk::read_package_bytes(file, limits, copy));
     if (package.info.name != record.name || package.info.version != record.version)
@@ -306,7 +308,8 @@ Result<Sha256> Repositories::fetch(const Wanted& wanted, const Reader& reader) c
                          record.size_bytes);
     return package.file_sha256;
   };
-  const std::uint64_t most = record.size_bytes > 0 ? record.size_bytes : kMaxPackageBytes;
+  const std::uint64_t allowed = source_.limits.answer_bytes;
+  const std::uint64_t most = record.size_bytes > 0 ? std::min(record.size_bytes, allowed) : allowed;
   const Sha256 digest =
       TRY(fetcher_.bring(place, most, take), "taking the package '{}', which its index names", safe_place(place));
   TRY(env_->store.state().put(kApkKind, key, digest.hex()));

@@ -67,6 +67,10 @@ check "apko by name" "$NACRE" apko build odd.yaml x:1 odd.tar --vcs=false --sbom
 same "  writes SPDX alone" "sbom-index.spdx.json sbom-$(uname -m).spdx.json" "$(cd alone && echo *)"
 check "  and CycloneDX when asked" "$NACRE" apko build odd.yaml x:1 odd.tar --vcs=false --sbom-path asked \
   --sbom-formats spdx,cyclonedx
+check "nacre image build writes both" "$NACRE" image build --quiet --sbom written odd.yaml
+same "  of the architecture and of the index" 4 "$(find written -name 'sbom-*.json' | wc -l)"
+for file in written/*.cdx.json; do cyclonedx "  ${file##*/}" "$file"; done
+for file in written/*.spdx.json; do spdx "  ${file##*/}" "$file" ntia; done
 for file in asked/*.cdx.json; do cyclonedx "  ${file##*/}" "$file"; done
 for file in asked/*.spdx.json; do spdx "  ${file##*/}" "$file" ntia; done
 

@@ -167,6 +167,54 @@ what="install-keys without a name" expect_error 6 "no key was installed" -- "$ap
 check "install-keys with one" "$apko" install-keys --root root --key-discovery "$print"
 same "  it is the key" "$(openssl rsa -in www/test.rsa -pubout 2>/dev/null)" "$(cat root/etc/apk/keys/test.rsa.pub)"
 
+echo "-- limits that a call sets"
+# Anew each time: what was read once is not measured again.
+bounded() { rm -rf bounded; env NACRE_HOME="$scratch/bounded" "$apko" build web.yaml x second --vcs=false --sbom=false --arch x86_64 "$@"; }
+what="of an index, inflated" expect_error 2 "APKINDEX.tar.gz" "inflates to more than 100 bytes" -- bounded --max-apkindex-decompressed-size 100
+what="of an answer" expect_error 2 "100 bytes" -- bounded --max-http-response-size 100
+what="of a control segment" expect_error 2 "more than 100" -- bounded --max-apk-control-size 100
+what="of a data segment" expect_error 2 "zlib-1.3-r0.apk" -- bounded --max-apk-data-size 5
+what="a limit that is none" expect_error 2 "--max-apk-data-size wants bytes, 0 or -1, not '1MB'" -- bounded --max-apk-data-size 1MB
+check "0 leaves ours, -1 takes it away" bounded --max-apk-control-size 0 --max-apk-data-size -1 --max-apkindex-decompressed-size -1 \
+  --max-http-response-size -1
+
+echo "-- to the local Docker"
+mkdir bin
+cat >bin/docker <<'SH'
+#!/bin/sh
+[ "$1 $2 $3" = "load --quiet --input" ] || exit 9
+cp "$4" "$DOCKER_GETS" && echo "Loaded image: it"
+SH
+chmod +x bin/docker
+check "publish --local" env PATH="$scratch/bin:$PATH" DOCKER_GETS="$scratch/loaded.tar" "$apko" publish web.yaml web:1 --local --arch x86_64 --vcs=false \
+  --sbom=false
+says "  what docker says" "$out" "Loaded image: it"
+same "  an archive with the tag" "['web:1-amd64']" "$(tar xOf loaded.tar manifest.json | json '[0]["RepoTags"]')"
+printf '#!/bin/sh\necho "no daemon" >&2\nexit 1\n' >bin/docker
+what="a Docker that does not run" expect_error 5 "no daemon" "apko build CONFIG TAG FILE.tar" -- env PATH="$scratch/bin:$PATH" \
+  "$apko" publish web.yaml web:1 --local --arch x86_64 --vcs=false --sbom=false
+
+echo "-- SBOMs go with an image to its registry"
+if command -v docker-registry skopeo >/dev/null; then
+  start_registry
+  check "publish" "$apko" publish web.yaml "$registry/web:1" --vcs=false --sbom-path sboms --sbom-formats spdx,cyclonedx --image-refs refs
+  same "  files beside" 6 "$(find sboms -name 'sbom-*.json' | wc -l)"
+  says_of() { skopeo inspect --raw --tls-verify=false "docker://$registry/web$1"; }
+  while read -r ref; do
+    tag=:${ref#*@}
+    same "  about $ref" "application/spdx+json application/vnd.cyclonedx+json" "$(says_of "${tag/sha256:/sha256-}" | python3 -c '
+import json, sys
+print(*(row["artifactType"] for row in json.load(sys.stdin)["manifests"]))')"
+  done <refs
+  first=$(says_of "${tag/sha256:/sha256-}" | json '["manifests"][0]["digest"]')
+  layer=$(says_of "@$first" | json '["layers"][0]["digest"]')
+  same "  the document itself" "$(cat sboms/sbom-index.spdx.json)" "$(curl -s "http://$registry/v2/web/blobs/$layer")"
+  check "publish --sbom=false" "$apko" publish web.yaml "$registry/bare:1" --vcs=false --sbom=false
+  same "  says nothing" '["1"]' "$(curl -s "http://$registry/v2/bare/tags/list" | json '["tags"]' | tr "'" '"')"
+else
+  absent "no docker-registry or no skopeo"
+fi
+
 echo "-- logins"
 export DOCKER_CONFIG=$scratch/docker
 check "login" sh -c 'printf secret | "$0" login registry.example.org:5000 -u me --password-stdin' "$apko"
