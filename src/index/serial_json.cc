@@ -9,22 +9,69 @@ namespace {
 
 using codec::Json;
 
-Json package_to_json(const SerialPackage& package) {
-  const apk::IndexRecord& record = package.record;
-  Json out;
-  out.set("name", record.name).set("version", record.version).set("arch", record.arch);
-  out.set("checksum", record.checksum).set("size", record.size_bytes);
-  out.set("installedSize", record.installed_bytes).set("builtAt", record.built_at);
-  out.set("origin", record.origin).set("depends", Json::strings(record.depends));
-  out.set("provides", Json::strings(record.provides));
-  out.set("installIf", Json::strings(record.install_if));
-  out.set("providerPriority", record.provider_priority).set("description", record.description);
-  out.set("url", record.url).set("license", record.license);
-  out.set("maintainer", record.maintainer).set("commit", record.commit);
-  out.set("apk", package.apk.oci()).set("provenance", package.provenance.oci());
-  out.set("sbom", package.sbom.oci()).set("actionKey", package.action_key.oci());
-  return out;
+/// Every field of a package, once: Writer and Reader go over them. `word` has no blanks, `word_or_none` may be empty.
+template <class Visitor, class Package>
+void visit_fields(Visitor& visit, Package& package) {
+  auto& record = package.record;
+  visit.word("name", record.name);
+  visit.word("version", record.version);
+  visit.word("arch", record.arch);
+  visit.word("checksum", record.checksum);
+  visit.count("size", record.size_bytes);
+  visit.count("installedSize", record.installed_bytes);
+  visit.time("builtAt", record.built_at);
+  visit.word_or_none("origin", record.origin);
+  visit.words("depends", record.depends);
+  visit.words("provides", record.provides);
+  visit.words("installIf", record.install_if);
+  visit.count("providerPriority", record.provider_priority);
+  visit.text("description", record.description);
+  visit.text("url", record.url);
+  visit.text("license", record.license);
+  visit.text("maintainer", record.maintainer);
+  visit.text("commit", record.commit);
+  visit.digest("apk", package.apk);
+  visit.digest("provenance", package.provenance);
+  visit.digest("sbom", package.sbom);
+  visit.digest("actionKey", package.action_key);
 }
+
+struct Writer {
+  Json out;
+  void text(const char* key, const std::string& value) { out.set(key, value); }
+  void word(const char* key, const std::string& value) { out.set(key, value); }
+  void word_or_none(const char* key, const std::string& value) { out.set(key, value); }
+  void words(const char* key, const std::vector<std::string>& value) { out.set(key, Json::strings(value)); }
+  void count(const char* key, std::uint64_t value) { out.set(key, value); }
+  void time(const char* key, std::int64_t value) { out.set(key, value); }
+  void digest(const char* key, const Sha256& value) { out.set(key, value.oci()); }
+};
+
+/// After the first fault nothing more is taken.
+struct Reader {
+  Fields& fields;
+  Result<> so_far = {};
+
+  void text(const char* key, std::string& out) { take(out, [&] { return fields.text(key); }); }
+  void word(const char* key, std::string& out) { take(out, [&] { return fields.word(key); }); }
+  void word_or_none(const char* key, std::string& out) {
+    text(key, out);
+    if (so_far && !out.empty()) so_far = Fields::check_word(out, fields.path(key));
+  }
+  void words(const char* key, std::vector<std::string>& out) { take(out, [&] { return fields.words(key); }); }
+  void count(const char* key, std::uint64_t& out) { take(out, [&] { return fields.count(key); }); }
+  void time(const char* key, std::int64_t& out) { take(out, [&] { return fields.time(key); }); }
+  void digest(const char* key, Sha256& out) { take(out, [&] { return fields.digest(key); }); }
+
+ private:
+  template <class T, class Read>
+  void take(T& out, const Read& read) {
+    if (!so_far) return;
+    Result<T> found = read();
+    if (found) out = *std::move(found);
+    else so_far = std::move(found).error();
+  }
+};
 
 Result<> check_identity(const apk::IndexRecord& record) {
   apk::PackageInfo info;
@@ -41,37 +88,12 @@ Result<> check_identity(const apk::IndexRecord& record) {
                      "found '{}'", record.checksum.substr(0, 100));
 }
 
-Result<apk::IndexRecord> read_record(Fields& fields) {
-  apk::IndexRecord out;
-  out.name = TRY(fields.word("name"));
-  out.version = TRY(fields.word("version"));
-  out.arch = TRY(fields.word("arch"));
-  out.checksum = TRY(fields.word("checksum"));
-  out.size_bytes = TRY(fields.count("size"));
-  out.installed_bytes = TRY(fields.count("installedSize"));
-  out.built_at = TRY(fields.time("builtAt"));
-  out.origin = TRY(fields.text("origin"));
-  if (!out.origin.empty()) TRY(Fields::check_word(out.origin, fields.path("origin")));
-  out.depends = TRY(fields.words("depends"));
-  out.provides = TRY(fields.words("provides"));
-  out.install_if = TRY(fields.words("installIf"));
-  out.provider_priority = TRY(fields.count("providerPriority"));
-  out.description = TRY(fields.text("description"));
-  out.url = TRY(fields.text("url"));
-  out.license = TRY(fields.text("license"));
-  out.maintainer = TRY(fields.text("maintainer"));
-  out.commit = TRY(fields.text("commit"));
-  return out;
-}
-
 Result<SerialPackage> package_from_json(const Json& json, const std::string& path) {
   Fields fields = TRY(Fields::of(json, path));
   SerialPackage out;
-  out.record = TRY(read_record(fields));
-  out.apk = TRY(fields.digest("apk"));
-  out.provenance = TRY(fields.digest("provenance"));
-  out.sbom = TRY(fields.digest("sbom"));
-  out.action_key = TRY(fields.digest("actionKey"));
+  Reader reader{fields};
+  visit_fields(reader, out);
+  TRY(std::move(reader.so_far));
   TRY(fields.finish());
   TRY(check_identity(out.record), "reading {}", path);
   return out;
@@ -186,7 +208,11 @@ Result<Serial> read_serial(Fields& fields) {
 
 Json serial_to_json(const Serial& serial) {
   Json packages = Json::array(), images = Json::array();
-  for (const SerialPackage& package : serial.packages) packages.push(package_to_json(package));
+  for (const SerialPackage& package : serial.packages) {
+    Writer writer;
+    visit_fields(writer, package);
+    packages.push(std::move(writer.out));
+  }
   for (const SerialImage& image : serial.images) images.push(image_to_json(image));
   Json out;
   out.set("format", 1).set("edition", name_of(serial.edition)).set("number", serial.number);
