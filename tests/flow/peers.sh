@@ -79,5 +79,5 @@ oci_conformance() {
   local go
   go=$(command -v go || ls /usr/local/go/bin/go 2>/dev/null) || { echo "no go" >"$scratch/go.log"; return 1; }
   GOBIN=$tools/bin GOFLAGS=-mod=mod timeout 300 "$go" install \
-    github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260730175803-fee21197eb94 >"$scratch/go.log" 2>&1
+    github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111 >"$scratch/go.log" 2>&1
 }
