@@ -1,11 +1,7 @@
-#include "base/events.h"
 #include "base/text.h"
 #include "codec/digest.h"
-#include "net/http.h"
-#include "os/clock.h"
-#include "os/process.h"
+#include "fuzz/world.h"
 #include "publish/registry.h"
-#include "store/store.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +16,9 @@ namespace {
 /// of the first answer; "@N" in a line stands for the digest of line N, which must come later.
 class HostileRegistry final : public net::Http {
  public:
-  explicit HostileRegistry(std::string_view bytes) {
+  void say(std::string_view bytes) {
+    answers_.clear();
+    asked_ = 0;
     std::vector<std::string> lines = split(bytes, '\n');
     if (lines.size() > 10) lines.resize(10);
     for (std::size_t i = lines.size(); i-- > 0;) {
@@ -58,16 +56,12 @@ class HostileRegistry final : public net::Http {
 
 // Whatever a registry answers: no crash, an end, and only blobs that have the digest asked for.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const os::TempDir folder = *os::TempDir::create("/tmp", "nacre-fuzz-");
-  static const std::unique_ptr<store::Store> store = *store::Store::open(folder.path());
-  HostileRegistry http(std::string_view(reinterpret_cast<const char*>(data), size));
-  os::SystemProcesses processes;
-  os::FakeClock clock;
-  NoEvents events;
-  Env env{processes, clock, http, *store, events, {}};
-  publish::Registry registry(env, *publish::parse_reference("127.0.0.1:5000/a/b:1"));
+  static fuzz::World<HostileRegistry> world;
+  world.begin();
+  world.http.say({reinterpret_cast<const char*>(data), size});
+  publish::Registry registry(world.env(), *publish::parse_reference("127.0.0.1:5000/a/b:1"));
   const auto digest = registry.pull("1");
-  if (digest && !store->check(*digest)) std::abort();
+  if (digest && !world.store().check(*digest)) std::abort();
   (void)registry.referrers(codec::sha256("x"));
   return 0;
 }
