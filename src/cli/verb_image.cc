@@ -69,7 +69,8 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
                        image_name)
         .hint("publish it with a serial: `nacre up`, then `nacre image publish --registry HOST`");
   if (!arguments.text("--sbom").empty())
-    return Error::make(ErrorKind::kInvalid, "'{}' is an image of an edition: its SBOMs are signed and go with it", image_name)
+    return Error::make(ErrorKind::kInvalid, "'{}' is an image of an edition: its SBOMs are signed and go with it",
+                       image_name)
         .hint(fmt::format("`nacre image sbom {}` shows one", image_name));
   const Arch arch = TRY(arch_of(arguments));
   const Edition edition = TRY(edition_of(arguments));

@@ -37,10 +37,10 @@ struct TrustedKey {
 
 /// How much is read of what others made. What was read and kept before is not measured again.
 struct SourceLimits {
-  std::uint64_t index_bytes = apk::kMaxIndexBytes;                         ///< Of an index, inflated.
-  std::uint64_t control_bytes = apk::ReadLimits{}.max_control_bytes;       ///< Of a package's control segment, inflated.
-  std::uint64_t data_bytes = apk::ReadLimits{}.max_data_bytes;             ///< Of the files in its data segment.
-  std::uint64_t answer_bytes = std::uint64_t{16} << 30;                    ///< Of one answer of a server, or a file.
+  std::uint64_t index_bytes = apk::kMaxIndexBytes;                    ///< Of an index, inflated.
+  std::uint64_t control_bytes = apk::ReadLimits{}.max_control_bytes;  ///< Of a package's control segment, inflated.
+  std::uint64_t data_bytes = apk::ReadLimits{}.max_data_bytes;        ///< Of the files in its data segment.
+  std::uint64_t answer_bytes = std::uint64_t{16} << 30;               ///< Of one answer of a server, or a file.
 };
 
 /// Where packages may come from, and whom to believe.
