@@ -8,8 +8,8 @@
 
 using namespace nacre;
 
-// A request: path, parameters "NAME=VALUE" and headers "NAME:VALUE", one a line. Whatever it asks for, no file outside of
-// the store is named, and no answer is a fault of ours.
+// A request: path, parameters "NAME=VALUE" and headers "NAME:VALUE", one a line. Whatever it asks for, no file outside
+// of the store is named, and no answer is a fault of ours.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static fuzz::World<fuzz::NoHttp> world;
   static const net::Handler handler = publish::make_handler(world.env(), {(world.folder() / "keys").string(), "http"});

@@ -73,7 +73,8 @@ Result<int> build_foreign_image(const Arguments& arguments, Session& session) {
     TRY(write_sboms(sboms, folder));
   }
   std::vector<publish::Receipt> pushed;
-  for (const publish::Reference& target : targets) pushed.push_back(TRY(push_composed(all, sboms, target, session.env)));
+  for (const publish::Reference& target : targets)
+    pushed.push_back(TRY(push_composed(all, sboms, target, session.env)));
   std::string text = render(job.spec().name, all);
   if (!pushed.empty()) text += cli::render(pushed);
   session.print(session.json ? codec::to_pretty_json(to_json(all, pushed)) : text);

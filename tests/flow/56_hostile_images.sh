@@ -124,7 +124,10 @@ packages[0].bytes = packages[0].bytes[:-20]"
 attack "a package that ends early" 6 "tool"
 repository "packages = [Package('tool')]
 packages[0].bytes += b'more'"
-attack "a package with more after it" 6 "tool"
+attack "a package with more after it" 2 "tool"
+repository "packages = [Package('tool')]
+packages[0].bytes += gzip.compress(b'more')"
+attack "a package with another gzip member after it" 6 "tool"
 repository "packages = [Package('tool')]
 packages[0].bytes = b'ADB.' + packages[0].bytes"
 attack "apk v3 under the name" 2 "apk v3 packages are not supported" "tool"
