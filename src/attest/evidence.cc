@@ -18,7 +18,8 @@ constexpr std::string_view kSimpleSigning = "application/vnd.dev.cosign.simplesi
 constexpr std::string_view kDsseEnvelope = "application/vnd.dsse.envelope.v1+json";
 constexpr std::string_view kNoTime = "0001-01-01T00:00:00Z";
 
-/// Writes blobs and manifests and remembers them.
+/// Writes blobs and manifests and remembers them. They are on disk when the serial that names them is published: it
+/// settles all of its blobs at once.
 struct Writer {
   store::Store& store;
   ImageEvidence& out;
@@ -27,7 +28,7 @@ struct Writer {
     image::Descriptor descriptor;
     descriptor.media_type = media_type;
     descriptor.size = bytes.size();
-    descriptor.digest = TRY(store.put_bytes(bytes));
+    descriptor.digest = TRY(store.put_bytes(bytes, store::Store::Durability::kLater));
     out.blobs.push_back(descriptor.digest);
     return descriptor;
   }

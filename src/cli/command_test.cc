@@ -55,16 +55,16 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{{"image"},
                 "command 'image' is not complete\n"
                 "  hint: there are: image build, image publish, image files, image inspect, image why, "
-                "image diff, image export, image sbom"},
+                "image diff, image export, image sbom, image history"},
         Refusal{{"image", "--json"},
                 "command 'image' is not complete\n"
                 "  hint: there are: image build, image publish, image files, image inspect, image why, "
-                "image diff, image export, image sbom"},
+                "image diff, image export, image sbom, image history"},
         Refusal{{"image", "biuld", "nginx"}, "unknown command 'image biuld'\n  hint: did you mean 'image build'?"},
         Refusal{{"image", "x"},
                 "unknown command 'image x'\n"
                 "  hint: there are: image build, image publish, image files, image inspect, image why, "
-                "image diff, image export, image sbom"}));
+                "image diff, image export, image sbom, image history"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Options, CommandLineRefusals,

@@ -4,6 +4,7 @@
 #include "base/events.h"
 #include "base/text.h"
 #include "build/fetch.h"
+#include "cli/at.h"
 #include "cli/farm_gates.h"
 #include "cli/proposals.h"
 #include "cli/push.h"
@@ -409,16 +410,18 @@ Result<StepOutcome> FarmSteps::promote(Session& session) {
   return StepOutcome{Way::kOn, {}, stable.empty() ? where : where + ", " + stable};
 }
 
-/// Moves `stable` to the newest serial that has soaked on edge; says so when it moved.
+/// Moves `stable` to the newest serial that has soaked on edge, with its tags; says so when it moved.
 Result<std::string> FarmSteps::follow_stable(Session& session) {
   const Path tree = TRY(view_of_main());
   const farm::Policy policy = TRY(load_policy(tree));
-  const index::Judge judge = [](const index::Serial&) -> Result<std::vector<std::string>> {
-    return std::vector<std::string>{};
-  };
   const std::optional<index::FollowReport> report =
-      TRY(index::follow_channel(session.env, Edition::kCommunity, index::kStable, policy.stable_soak_seconds, judge));
+      TRY(follow_soaked(session, Edition::kCommunity, index::kStable, policy.stable_soak_seconds));
   if (!report || !report->moved()) return std::string();
+  const std::string registry = farm_.places.registry.empty() ? policy.registry : farm_.places.registry;
+  if (!registry.empty()) {
+    const index::Serial serial = TRY(index::serial_of(session.env, report->channel));
+    (void)TRY(push_images(serial.images, serial, registry, session));
+  }
   return fmt::format("stable is serial {}", report->channel.serial);
 }
 

@@ -1,13 +1,16 @@
 #include "cli/flow.h"
 
 #include "base/events.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "cli/delta_history.h"
 #include "cli/evidence.h"
 #include "cli/parallel.h"
+#include "cli/streams.h"
 #include "definition/edit.h"
 #include "definition/load.h"
 #include "os/clock.h"
+#include "os/threads.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -205,6 +208,19 @@ void keep_untouched(std::map<std::string, index::SerialPackage>& packages, const
       packages.try_emplace(package.record.name, package);
 }
 
+/// Says what streams.yaml says, and remembers it for clients; definitions past their grace leave.
+Result<StreamState> leave_ended_streams(Workshop& shop, const FlowOptions& options) {
+  StreamState state = TRY(apply_streams(shop.os, options.only, shop.env().clock));
+  TRY(index::set_ended_streams(shop.env(), Edition::kCommunity, state.notices));
+  std::string said;
+  for (const index::Notice& notice : state.notices) {
+    if (notice.reason == said) continue;  // of the same definition
+    said = notice.reason;
+    shop.env().events.emit({.kind = EventKind::kNote, .name = "streams", .detail = index::render(notice)});
+  }
+  return state;
+}
+
 }  // namespace
 
 Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
@@ -214,6 +230,7 @@ Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
   std::optional<os::FileLock> lease;
   if (options.until == Until::kPublished) lease = TRY(wait_for_lease("flow/community", shop.env()));
   shop.os = TRY(load_distribution(shop.os.folder, shop.os.arch));
+  const StreamState streams = TRY(leave_ended_streams(shop, options));
   FlowReport report;
   Stopwatch watch(shop.env().clock, report);
   report.before = TRY(index::head(shop.env(), Edition::kCommunity));
@@ -250,9 +267,12 @@ Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
   if (options.until == Until::kTested) return report;
 
   keep_untouched(packages, shop, before, options);
-  std::vector<ComposedImage> images =
-      TRY(make_images(shop, Edition::kCommunity, before, options.tests,
-                      options.only.empty() ? Incomplete::kRefuse : Incomplete::kSkip));
+  auto made = make_images(shop, Edition::kCommunity, before, options.tests,
+                          options.only.empty() ? Incomplete::kRefuse : Incomplete::kSkip);
+  if (!made && !streams.gone.empty())
+    return std::move(made).error().hint("published no longer: " + join(streams.gone, "; ") +
+                                        "; an image that needs one names another, or streams.yaml keeps it");
+  std::vector<ComposedImage> images = TRY(std::move(made));
   for (const ComposedImage& image : images) report.images.push_back(row_of(image));
   watch.lap("images");
 
@@ -363,8 +383,9 @@ Result<std::vector<ComposedImage>> make_images(Workshop& shop, Edition edition,
                                                const std::optional<index::Serial>& before,
                                                FlowOptions::Tests tests, Incomplete incomplete) {
   const std::vector<image::ImageSpec> specs = TRY(load_image_specs(shop.os.folder, shop.os.arch));
-  std::vector<ComposedImage> out;
-  for (const image::ImageSpec& spec : specs) {
+  std::vector<std::optional<ComposedImage>> made(specs.size());
+  const auto make = [&](std::size_t i) -> Result<> {
+    const image::ImageSpec& spec = specs[i];
     solve::World world;
     world.atoms = spec.contents.packages;
     // An image that is published already never goes silently.
@@ -373,12 +394,19 @@ Result<std::vector<ComposedImage>> make_images(Workshop& shop, Edition edition,
       const auto closure = shop.shelf.closure(world, edition);
       // What only stage0 has never comes; what production lacks may be promoted later.
       const bool never = edition == Edition::kCommunity && !closure && closure.error().kind() == ErrorKind::kDenied;
-      if (!closure && !never) continue;
+      if (!closure && !never) return {};
     }
-    ComposedImage image = TRY(compose(shop, spec, edition), "composing image '{}'", spec.name);
+    made[i] = TRY(compose(shop, spec, edition), "composing image '{}'", spec.name);
+    return {};
+  };
+  TRY(os::for_each(specs.size(), worker_count(), make));
+  std::vector<ComposedImage> out;
+  for (std::optional<ComposedImage>& image : made) {
+    if (!image) continue;
+    // One after the other: tests listen on ports of the machine.
     if (tests == FlowOptions::Tests::kRun)
-      TRY(test_image(shop, image, copy_of(find_image(before, spec.name))));
-    out.push_back(std::move(image));
+      TRY(test_image(shop, *image, copy_of(find_image(before, image->entry.name))));
+    out.push_back(*std::move(image));
   }
   return out;
 }

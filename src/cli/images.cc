@@ -46,13 +46,20 @@ Result<std::optional<index::SerialImage>> find_image(Env& env, Edition edition, 
   return std::optional<index::SerialImage>(std::move(serial.images[0]));
 }
 
-/// "1.26.3-r0", "1.26.3", "latest": by the package that bears the image's name, or just "latest".
+/// "1.26.3-r0", "1.26.3", "1.26", "latest": by the package that bears the image's name, or just "latest". "1.26" when
+/// that is less than the whole version, and begins with two numbers.
 std::vector<std::string> tags_of(const std::string& name, const std::vector<std::string>& packages) {
   std::vector<std::string> out;
   for (const std::string& package : packages) {
     if (!package.starts_with(name + "=")) continue;
     const std::string full = package.substr(name.size() + 1);
-    out = {full, full.substr(0, full.rfind("-r"))};
+    const std::string version = full.substr(0, full.rfind("-r"));
+    out = {full, version};
+    const std::size_t first = version.find_first_not_of("0123456789");
+    if (first == 0 || first == version.npos || version[first] != '.') continue;
+    const std::size_t second = version.find_first_not_of("0123456789", first + 1);
+    if (second != version.npos && second > first + 1 && (version[second] == '.' || version[second] == '_'))
+      out.push_back(version.substr(0, second));
   }
   out.push_back("latest");
   return out;
@@ -179,6 +186,7 @@ Result<ComposedImage> compose(Workshop& shop, const image::ImageSpec& spec, Edit
   ComposedImage out;
   if (auto known = TRY(find_image(env, edition, inputs))) {
     out.entry = *std::move(known);
+    out.entry.tags = tags_of(out.entry.name, out.entry.packages);
     out.size_bytes = TRY(layer_bytes(out.entry, shop.os.arch, env));
     return out;
   }

@@ -1,6 +1,8 @@
 #include "cli/lookup.h"
 
 #include "base/text.h"
+#include "cli/at.h"
+#include "index/channels.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -15,6 +17,8 @@ const Option kEditionOption = {"--edition", OptionType::kText, "EDITION", "commu
                                "stage0, community or production", Completion::kEdition};
 const Option kSerialOption = {"--serial", OptionType::kNumber, "N", "", "this serial instead of the newest",
                               Completion::kNone};
+const Option kAtOption = {"--at", OptionType::kText, "WHEN", "",
+                          "as it was at this serial, date (2026-11-28) or channel (stable)", Completion::kNone};
 
 Result<Arch> arch_of(const Arguments& arguments) { return find_arch(arguments.text("--arch")); }
 
@@ -22,12 +26,29 @@ Result<Edition> edition_of(const Arguments& arguments) { return parse_edition(ar
 
 Result<index::Serial> serial_of(const Arguments& arguments, Session& session) {
   const Edition edition = TRY(edition_of(arguments));
+  if (auto moment = TRY(moment_of(arguments, edition, session))) {
+    if (!arguments.text("--serial").empty())
+      return Error::make(ErrorKind::kInvalid, "--at and --serial both name a serial")
+          .hint("--at takes the number of one, too");
+    return std::move(moment->serial);
+  }
   if (arguments.number("--serial") > 0)
     return index::load_serial(session.env, edition, static_cast<std::uint64_t>(arguments.number("--serial")));
   std::optional<index::Serial> newest = TRY(index::head(session.env, edition));
   if (newest) return *std::move(newest);
   return Error::make(ErrorKind::kNotFound, "edition {} has no serial yet", name_of(edition))
       .hint(edition == Edition::kProduction ? "`nacre promote` makes the first" : "`nacre up` makes the first");
+}
+
+bool names_serial(const Arguments& arguments) {
+  return !arguments.text("--at").empty() || !arguments.text("--serial").empty();
+}
+
+Result<std::optional<index::Moment>> moment_of(const Arguments& arguments, Edition edition, Session& session) {
+  const std::string word = arguments.text("--at");
+  if (word.empty()) return std::optional<index::Moment>();
+  index::Moment moment = TRY(index::serial_at(session.env, edition, word), "reading --at");
+  return std::optional(std::move(moment));
 }
 
 namespace {
@@ -56,26 +77,45 @@ Result<FoundImage> find_by_digest(const std::string& text, Session& session) {
   return out;
 }
 
-Result<FoundImage> find_local(const publish::Reference& reference, Session& session) {
-  const bool production = reference.repository.starts_with("nacre-production/");
-  const std::string name = reference.repository.substr(reference.repository.rfind('/') + 1);
+/// What a reference without a host is about: edition and name of an image.
+FoundImage local_image(const publish::Reference& reference) {
   FoundImage out;
   out.name = reference.str();
-  out.edition = production ? Edition::kProduction : Edition::kCommunity;
-  std::vector<index::Serial> serials = TRY(index::list_serials(session.env, *out.edition));
-  std::reverse(serials.begin(), serials.end());
+  out.edition = reference.repository.starts_with("nacre-production/") ? Edition::kProduction : Edition::kCommunity;
+  return out;
+}
+std::string image_name(const publish::Reference& reference) {
+  return reference.repository.substr(reference.repository.rfind('/') + 1);
+}
+
+FoundImage with_entry(FoundImage found, const index::SerialImage& image) {
+  found.digest = image.index_digest;
+  found.entry = image;
+  return found;
+}
+
+bool has_tag(const index::SerialImage& image, const index::Serial& serial, const std::string& tag) {
+  return tag == fmt::format("serial-{}", serial.number) ||
+         std::find(image.tags.begin(), image.tags.end(), tag) != image.tags.end();
+}
+
+Result<FoundImage> find_local(const publish::Reference& reference, Session& session) {
+  FoundImage out = local_image(reference);
+  const bool production = out.edition == Edition::kProduction;
+  const std::string name = image_name(reference), tag = reference.tag.empty() ? "latest" : reference.tag;
+  if (index::check_channel_name(tag)) {
+    const std::optional<index::Channel> channel = TRY(index::find_channel(session.env, *out.edition, tag));
+    std::optional<index::SerialImage> image;
+    if (channel) image = TRY(index::image_of(session.env, *channel, name));
+    if (image) return with_entry(std::move(out), *image);
+  }
+  const std::optional<std::uint64_t> newest = TRY(index::head_number(session.env, *out.edition));
   std::vector<std::string> known;
-  for (const index::Serial& serial : serials) {
-    const index::SerialImage* image = image_in(serial, name);
+  for (std::uint64_t number = newest.value_or(0); number > 0; --number) {
+    const index::Serial serial = TRY(index::load_serial(session.env, *out.edition, number));
     for (const index::SerialImage& other : serial.images) known.push_back(other.name);
-    if (image == nullptr) continue;
-    const std::string tag = reference.tag.empty() ? "latest" : reference.tag;
-    const bool fits = tag == fmt::format("serial-{}", serial.number) ||
-                      std::find(image->tags.begin(), image->tags.end(), tag) != image->tags.end();
-    if (!fits) continue;
-    out.digest = image->index_digest;
-    out.entry = *image;
-    return out;
+    const index::SerialImage* image = image_in(serial, name);
+    if (image != nullptr && has_tag(*image, serial, tag)) return with_entry(std::move(out), *image);
   }
   std::string hint = nearest_hint(name, known);
   if (known.empty()) hint = production ? "`nacre promote` makes them" : "`nacre up` makes the images";
@@ -95,6 +135,23 @@ Result<FoundImage> find_image(const std::string& reference, Session& session) {
   out.remote = true;
   out.digest = TRY(registry.pull(parsed.digest.empty() ? parsed.tag : parsed.digest), "pulling '{}'", reference);
   return out;
+}
+
+Result<FoundImage> find_image(const std::string& reference, const Arguments& arguments, Session& session) {
+  if (arguments.text("--at").empty()) return find_image(reference, session);
+  const publish::Reference parsed = TRY(publish::parse_reference(reference));
+  if (!parsed.host.empty() || !parsed.digest.empty() || (!parsed.tag.empty() && parsed.tag != "latest"))
+    return Error::make(ErrorKind::kInvalid, "--at is about images of the store by name, not about '{}'", reference)
+        .hint("leave the tag, the digest or the registry out");
+  FoundImage out = local_image(parsed);
+  const std::optional<index::Moment> moment = TRY(moment_of(arguments, *out.edition, session));
+  const index::SerialImage* image = image_in(moment->serial, image_name(parsed));
+  if (image != nullptr) return with_entry(std::move(out), *image);
+  std::vector<std::string> names;
+  for (const index::SerialImage& other : moment->serial.images) names.push_back(other.name);
+  return Error::make(ErrorKind::kNotFound, "no image '{}' in serial {} of edition {}", image_name(parsed),
+                     moment->serial.number, name_of(*out.edition))
+      .hint(nearest_hint(image_name(parsed), names));
 }
 
 Result<std::optional<attest::ImageSource>> evidence_of(const FoundImage& found, Session& session) {

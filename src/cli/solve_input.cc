@@ -2,6 +2,7 @@
 
 #include "apk/index_file.h"
 #include "base/text.h"
+#include "cli/at.h"
 #include "cli/lookup.h"
 #include "codec/digest.h"
 #include "index/follow_index.h"
@@ -178,7 +179,8 @@ std::vector<Option> solve_options() {
           {"--rules", OptionType::kText, "RULES", "apk", "whose choice: apk, apko, or image (as images are made)",
            Completion::kNone},
           kEditionOption,
-          kSerialOption};
+          kSerialOption,
+          kAtOption};
 }
 
 Result<SolveInput> read_solve_input(const Arguments& arguments, const std::vector<std::string>& atoms,

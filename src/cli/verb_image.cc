@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "cli/at.h"
 #include "cli/flow.h"
 #include "cli/image_foreign.h"
 #include "cli/lookup.h"
@@ -83,7 +84,7 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
   const Edition other = edition == Edition::kCommunity ? Edition::kProduction : Edition::kCommunity;
   if (const std::optional<index::Serial> newest = TRY(index::head(session.env, other))) stock(shop, *newest);
   stock(shop, serial);
-  if (arguments.text("--serial").empty()) TRY(stock_newer(shop, serial));
+  if (!names_serial(arguments)) TRY(stock_newer(shop, serial));
   const image::ImageSpec spec = TRY(spec_of(arguments.text("IMAGE"), shop));
   const ComposedImage image = TRY(compose(shop, spec, edition));
   if (!arguments.flag("--skip-tests")) TRY(test_image(shop, image, std::nullopt));
@@ -120,7 +121,9 @@ Result<int> run_publish(const Arguments& arguments, Session& session) {
     return 0;
   }
   if (const std::string folder = arguments.text("--static"); !folder.empty()) {
-    TRY(publish::write_static_tree(folder, serial, images, session.env));
+    images = TRY(with_tags(std::move(images), serial, session));
+    const index::Serial own = TRY(index::load_serial(session.env, serial.edition, serial.number));
+    TRY(publish::write_static_tree(folder, own, images, session.env));
     session.print(fmt::format("{} images written to '{}'; {}/nginx.conf serves them", images.size(), folder, folder));
     return 0;
   }
@@ -143,6 +146,7 @@ Verb verb_image_build() {
   verb.options = {kArchOption,
                   kEditionOption,
                   kSerialOption,
+                  kAtOption,
                   {"--layout", OptionType::kText, "DIR", "", "also write an OCI layout here", Completion::kFolder},
                   {"--repository", OptionType::kList, "PLACE", "", "take packages from here (a foreign image)",
                    Completion::kFolder},
@@ -169,6 +173,7 @@ Verb verb_image_publish() {
   verb.arguments = {{"IMAGE", "only these", false, true, Completion::kImage}};
   verb.options = {kEditionOption,
                   kSerialOption,
+                  kAtOption,
                   {"--registry", OptionType::kText, "HOST", "", "host[:port][/prefix] to push to", Completion::kNone},
                   {"--layout", OptionType::kText, "DIR", "", "write an OCI layout instead", Completion::kFolder},
                   {"--static", OptionType::kText, "DIR", "", "write files for web servers", Completion::kFolder}};

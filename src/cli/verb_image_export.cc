@@ -1,4 +1,5 @@
 #include "base/field_archs.h"
+#include "cli/at.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "image/diff.h"
@@ -63,7 +64,7 @@ Result<int> run_export(const Arguments& arguments, Session& session) {
   if (form == all.end())
     return Error::make(ErrorKind::kInvalid, "there is no format '{}'", wanted).hint("there are " + kFormNames);
   Arch arch = TRY(find_field_arch(arguments.text("--arch")));
-  FoundImage found = TRY(find_image(arguments.text("IMAGE"), session));
+  FoundImage found = TRY(find_image(arguments.text("IMAGE"), arguments, session));
   const Export what{std::move(found), arguments.text("FILE"), arguments.text("--tag"), arch, form->root};
   TRY(form->write(what, session.env));
   Json json;
@@ -97,7 +98,8 @@ Verb verb_image_export() {
   verb.summary = "write an image as a root file system, an initramfs, a disk, an archive or a layout";
   verb.arguments = {{"IMAGE", "name, reference or digest", true, false, Completion::kImage},
                     {"FILE", "file, or directory for oci", true, false, Completion::kFile}};
-  verb.options = {{"--format", OptionType::kText, "FORMAT", "tar", kFormNames, Completion::kNone},
+  verb.options = {kAtOption,
+                  {"--format", OptionType::kText, "FORMAT", "tar", kFormNames, Completion::kNone},
                   {"--tag", OptionType::kText, "TAG", "", "name in a docker archive", Completion::kNone},
                   kArchOption};
   verb.run = run_export;

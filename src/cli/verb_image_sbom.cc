@@ -1,6 +1,7 @@
 #include "attest/cyclonedx.h"
 #include "attest/image_spdx.h"
 #include "base/field_archs.h"
+#include "cli/at.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "image/read.h"
@@ -75,7 +76,7 @@ Result<Json> sbom_of(const FoundImage& found, const Arguments& arguments, Sessio
 }
 
 Result<int> run_sbom(const Arguments& arguments, Session& session) {
-  const FoundImage found = TRY(find_image(arguments.text("IMAGE"), session));
+  const FoundImage found = TRY(find_image(arguments.text("IMAGE"), arguments, session));
   const Json sbom = TRY(sbom_of(found, arguments, session));
   session.print(codec::to_pretty_json(sbom));
   return 0;
@@ -89,6 +90,7 @@ Verb verb_image_sbom() {
   verb.summary = "what an image consists of, as SPDX or CycloneDX";
   verb.arguments = {{"IMAGE", "name, reference or digest", true, false, Completion::kImage}};
   verb.options = {kArchOption,
+                  kAtOption,
                   {"--format", OptionType::kText, "FORMAT", "spdx", "spdx (2.3) or cyclonedx (1.6)", Completion::kNone},
                   {"--index", OptionType::kFlag, "", "", "of the index of all architectures", Completion::kNone}};
   verb.run = run_sbom;

@@ -4,6 +4,8 @@
 
 #include "base/field_archs.h"
 #include "base/text.h"
+#include "cli/at.h"
+#include "cli/image_notices.h"
 #include "cli/image_words.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
@@ -29,7 +31,7 @@ struct Shown {
 Result<Shown> shown_image(const Arguments& arguments, Session& session) {
   const Arch arch = TRY(find_field_arch(arguments.text("--arch")));
   Shown out;
-  out.found = TRY(find_image(arguments.text("IMAGE"), session));
+  out.found = TRY(find_image(arguments.text("IMAGE"), arguments, session));
   out.manifest = TRY(image::manifest_for(out.found.digest, arch, session.env));
   return out;
 }
@@ -169,6 +171,13 @@ Result<Json> inspection(const Shown& image, bool with_files, Session& session) {
   if (!manifest["annotations"].is_null()) out.set("annotations", manifest["annotations"]);
   const std::vector<Attached> evidence = TRY(attached_to(image, session));
   out.set("evidence", to_json(evidence));
+  const std::vector<index::Notice> notices = TRY(notices_of(image.found, session));
+  Json notes = Json::array();
+  for (const index::Notice& notice : notices) {
+    Json row = index::to_json(notice);
+    notes.push(row.set("text", index::render(notice)));
+  }
+  out.set("notices", std::move(notes));
   if (with_files) out.set("files", to_json(files));
   return out;
 }
@@ -187,6 +196,7 @@ std::string render(const Json& image) {
                      image["packages"].items().size(),
                      human_bytes(static_cast<std::uint64_t>(image["sizeBytes"].as_int())),
                      image["layers"].items().size(), image["created"].as_string());
+  for (const Json& row : image["notices"].items()) out += fmt::format("note: {}\n", row["text"].as_string());
   out += "configuration:\n";
   for (const auto& [key, value] : image["config"].members())
     if (key != "Labels") out += fmt::format("  {}: {}\n", key, codec::to_json(value));
@@ -328,6 +338,7 @@ Verb verb_image_files() {
   verb.summary = "every file of an image and the package that it comes from";
   verb.arguments = {kImageArgument};
   verb.options = {kArchOption,
+                  kAtOption,
                   {"--long", OptionType::kFlag, "", "", "with mode, owner, size and package", Completion::kNone}};
   verb.run = run_files;
   return verb;
@@ -340,6 +351,7 @@ Verb verb_image_inspect() {
   verb.arguments = {kImageArgument};
   verb.options = {
       kArchOption,
+      kAtOption,
       {"--files", OptionType::kFlag, "", "", "each file, with mode, owner, size and package", Completion::kNone}};
   verb.run = run_inspect;
   return verb;
@@ -352,6 +364,7 @@ Verb verb_image_why() {
   verb.arguments = {kImageArgument, {"WHAT", "package, or /path", true, false, Completion::kPackage}};
   verb.options = {
       kArchOption,
+      kAtOption,
       {"--definition", OptionType::kText, "FILE", "", "the definition that the image was made of", Completion::kFile}};
   verb.run = run_why;
   return verb;

@@ -1,8 +1,10 @@
 #include "base/text.h"
+#include "cli/at.h"
 #include "cli/index_files.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "crypto/purposes.h"
+#include "index/channels.h"
 #include "index/freshness.h"
 #include "publish/layout.h"
 #include "store/store.h"
@@ -21,7 +23,8 @@ Result<int> run_index(const Arguments& arguments, Session& session) {
     freshness.edition = edition;
     freshness.renew = index::Renew::kWhenDue;
     (void)TRY(index::refresh_edition(session.env, session.signer, freshness));
-    TRY(publish::write_repository(folder, serial, session.env));
+    const std::optional<index::Moment> moment = TRY(moment_of(arguments, edition, session));
+    TRY(publish::write_repository(folder, serial, session.env, moment ? moment->channel : ""));
     for (const crypto::Purpose purpose : crypto::kPurposes) {
       const crypto::PublicKey key = TRY(session.signer.public_key(edition, purpose));
       TRY(os::make_dirs(Path(folder) / "keys"));
@@ -74,6 +77,7 @@ Verb verb_index() {
   verb.arguments = {{"FILE", "index these packages instead", false, true, Completion::kFile}};
   verb.options = {kEditionOption,
                   kSerialOption,
+                  kAtOption,
                   {"--repository", OptionType::kText, "DIR", "", "write packages, index, evidence and keys here",
                    Completion::kFolder}};
   for (Option& option : index_file_options()) verb.options.push_back(std::move(option));

@@ -8,7 +8,9 @@
 #include "codec/digest.h"
 #include "crypto/key.h"
 #include "index/follow_index.h"
+#include "index/channels.h"
 #include "index/freshness.h"
+#include "index/notices.h"
 #include "index/repositories.h"
 #include "os/clock.h"
 #include "store/store.h"
@@ -221,6 +223,23 @@ Error no_package(const std::string& word, const std::vector<std::string>& names)
       .hint(nearest_hint(Named(word).name, names));
 }
 
+/// What clients are told of packages ("name=version") that serial `serial` is the first without.
+std::vector<index::Notice> withdrawals(const std::set<std::string, std::less<>>& packages, const std::string& reason,
+                                       std::uint64_t serial, Session& session) {
+  std::vector<index::Notice> out;
+  for (const std::string& package : packages) {
+    const Named named(package);
+    index::Notice notice;
+    notice.package = named.name;
+    notice.version = named.version;
+    notice.reason = reason;
+    notice.serial = serial;
+    notice.since = session.env.clock.now_seconds();
+    out.push_back(std::move(notice));
+  }
+  return out;
+}
+
 /// The next serial of an edition, without these packages. Their bytes stay for locks and older serials.
 Result<int> withdraw(Edition edition, const Arguments& arguments, Session& session) {
   std::optional<index::Serial> newest = TRY(index::head(session.env, edition));
@@ -259,7 +278,14 @@ Result<int> withdraw(Edition edition, const Arguments& arguments, Session& sessi
       images.push_back(image.name);
   next.reason = fmt::format("withdraw {}", join(removed, ", "));
   next.rolled_back_to = 0;
-  const index::Serial published = TRY(publish_with_index(session, std::move(next), before));
+  const std::string reason = arguments.text("--reason");
+  const auto notices = withdrawals(pins, reason.empty() ? "no reason was given" : reason, before + 1, session);
+  if (!reason.empty()) next.reason += ": " + reason;
+  for (const index::Notice& notice : notices) TRY(index::give_notice(session.env, edition, notice));
+  auto done = publish_with_index(session, std::move(next), before);
+  for (const index::Notice& notice : notices)
+    if (!done) TRY(index::take_notice_back(session.env, edition, notice));
+  const index::Serial published = TRY(std::move(done));
   Json json;
   json.set("removed", Json::strings(removed)).set("serial", published.number);
   json.set("packages", published.packages.size()).set("images", Json::strings(images));
@@ -290,16 +316,14 @@ Result<int> run_remove(const Arguments& arguments, Session& session) {
   return 0;
 }
 
-/// Records of what a word names: an index file, a repository directory or address, or "EDITION@SERIAL".
+/// Records of what a word names: an index file, a repository directory or address, or "EDITION@SERIAL" (or a date, or a
+/// channel).
 Result<std::vector<apk::IndexRecord>> records_of(const std::string& word, const Arch& arch, Session& session) {
   std::vector<apk::IndexRecord> out;
   if (const std::size_t at = word.find('@'); at != word.npos && at > 0 && parse_edition(word.substr(0, at))) {
     const Edition edition = TRY(parse_edition(word.substr(0, at)));
-    const std::string number = word.substr(at + 1);
-    if (number.empty() || number.size() > 18 || number.find_first_not_of("0123456789") != number.npos)
-      return Error::make(ErrorKind::kInvalid, "expected EDITION@SERIAL, got '{}'", word);
-    const index::Serial serial = TRY(index::load_serial(session.env, edition, std::stoull(number)));
-    for (const index::SerialPackage& package : serial.packages) out.push_back(package.record);
+    const index::Moment moment = TRY(index::serial_at(session.env, edition, word.substr(at)), "reading '{}'", word);
+    for (const index::SerialPackage& package : moment.serial.packages) out.push_back(package.record);
     return out;
   }
   if (const auto edition = edition_word(word)) {
@@ -610,9 +634,12 @@ std::vector<Verb> verbs_repo() {
                                                                                    kArchOption}, run_add),
       make("remove", "withdraw packages from a repository directory or an edition; their bytes stay for locks",
            {kEditionArgument, {"PACKAGE", "NAME or NAME=VERSION", true, true}}, {kEditionOption,
-                                                                                kArchOption}, run_remove),
+                                                                                kArchOption,
+            {"--reason", OptionType::kText, "TEXT", "", "of an edition: what clients are told", Completion::kNone}},
+           run_remove),
       make("diff", "compare two indexes, repositories or serials",
-           {{"A", "index file, directory, address, EDITION or EDITION@SERIAL", true, false, Completion::kFile},
+           {{"A", "index file, directory, address, EDITION or EDITION@SERIAL|DATE|CHANNEL", true, false,
+             Completion::kFile},
             {"B", "likewise", true, false, Completion::kFile}},
            {kArchOption}, run_diff),
       make("gc", "remove what neither the index nor a lock names", {kFolderArgument},

@@ -1,7 +1,9 @@
 #include "base/text.h"
 #include "base/number.h"
+#include "cli/at.h"
 #include "cli/container.h"
 #include "cli/container_network.h"
+#include "cli/image_notices.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 
@@ -97,7 +99,8 @@ Result<int> run_run(const Arguments& arguments, Session& session) {
   if (words.empty())
     return Error::make(ErrorKind::kInvalid, "`nacre run` needs an image").hint("see `nacre run --help`");
   RunOptions options = TRY(options_of(arguments));
-  const FoundImage image = TRY(find_image(words[0], session));
+  const FoundImage image = TRY(find_image(words[0], arguments, session));
+  TRY(say_notices(image, session));
   const Sha256 manifest = TRY(image::manifest_for(image.digest, host_arch(), session.env));
   options.arguments.assign(words.begin() + 1, words.end());
   return run_container(manifest, options, session);
@@ -112,6 +115,7 @@ Verb verb_run() {
   verb.arguments = {{"WORD", "IMAGE [ARGUMENT …]; after --exec the command, after --kill the signal", false, true,
                      Completion::kImage}};
   verb.options = {
+      kAtOption,
       {"--detach", OptionType::kFlag, "", "", "return once it runs, and print its name", Completion::kNone},
       {"--name", OptionType::kText, "NAME", "", "name of the container", Completion::kNone},
       {"--publish", OptionType::kList, "HOST:PORT", "", "forward 127.0.0.1:HOST to its PORT", Completion::kNone},

@@ -1,7 +1,10 @@
 #include "base/text.h"
+#include "cli/at.h"
 #include "cli/flow.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
+#include "index/channels.h"
+#include "index/notices.h"
 #include "os/clock.h"
 
 namespace nacre::cli {
@@ -25,14 +28,24 @@ Json to_json(const index::Serial& serial) {
 
 Result<int> run_serials(const Arguments& arguments, Session& session) {
   const Edition edition = TRY(edition_of(arguments));
-  const std::vector<index::Serial> serials = TRY(index::list_serials(session.env, edition));
+  std::vector<index::Serial> serials;
+  if (auto moment = TRY(moment_of(arguments, edition, session))) serials.push_back(std::move(moment->serial));
+  else serials = TRY(index::list_serials(session.env, edition));
+  const std::vector<index::Channel> channels = TRY(index::list_channels(session.env, edition));
   Json json = Json::array();
   std::string text;
   for (const index::Serial& serial : serials) {
-    json.push(to_json(serial));
-    text += fmt::format("{:>4}  {}  {:>4} packages  {:>3} images  {}\n", serial.number,
-                        os::rfc3339(serial.published), serial.packages.size(), serial.images.size(), serial.reason);
+    std::vector<std::string> names;
+    for (const index::Channel& channel : channels)
+      if (channel.serial == serial.number) names.push_back(channel.name);
+    Json row = to_json(serial);
+    json.push(row.set("channels", Json::strings(names)));
+    text += fmt::format("{:>4}  {}  {:>4} packages  {:>3} images  {}{}\n", serial.number,
+                        os::rfc3339(serial.published), serial.packages.size(), serial.images.size(), serial.reason,
+                        names.empty() ? "" : "  [" + join(names, " ") + "]");
   }
+  const std::vector<index::Notice> notices = TRY(index::list_notices(session.env, edition));
+  for (const index::Notice& notice : notices) text += fmt::format("note: {}\n", index::render(notice));
   if (serials.empty()) text = fmt::format("edition {} has no serial yet\n", name_of(edition));
   session.print(session.json ? codec::to_pretty_json(json) : text);
   return 0;
@@ -68,7 +81,7 @@ Verb verb_serials() {
   Verb verb;
   verb.name = "serials";
   verb.summary = "the states of an edition, oldest first";
-  verb.options = {kEditionOption};
+  verb.options = {kEditionOption, kAtOption};
   verb.run = run_serials;
   return verb;
 }

@@ -2,6 +2,7 @@
 #include "cli/lookup.h"
 #include "cli/push.h"
 #include "cli/verbs.h"
+#include "os/clock.h"
 
 #include <algorithm>
 
@@ -41,12 +42,14 @@ Result<int> run_up(const Arguments& arguments, Session& session) {
   const FlowReport report = TRY(run_flow(shop, options));
   if (report.published) TRY(refresh_layout(*report.published, session));
   std::vector<publish::Receipt> receipts;
+  const double start = session.env.clock.monotonic_seconds();
   if (const std::string host = arguments.text("--registry"); !host.empty()) {
     const index::Serial serial = TRY(index::load_serial(session.env, report.edition, report.serial));
     receipts = TRY(push_images(serial.images, serial, host, session));
   }
   codec::Json json = to_json(report);
-  if (!receipts.empty()) json.set("pushed", to_json(receipts));
+  if (!receipts.empty())
+    json.set("pushed", to_json(receipts)).set("pushSeconds", session.env.clock.monotonic_seconds() - start);
   session.print(session.json ? codec::to_pretty_json(json) : render(report) + render(receipts) + what_next(report));
   return 0;
 }

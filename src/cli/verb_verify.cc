@@ -1,5 +1,8 @@
+#include "apk/package_file.h"
 #include "attest/verify.h"
 #include "base/text.h"
+#include "cli/at.h"
+#include "cli/image_notices.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "codec/digest.h"
@@ -56,10 +59,21 @@ Result<attest::PackageEvidence> evidence_for(const Path& file, Edition edition, 
   return out;
 }
 
+/// What is verified may be true and yet not be wanted: the edition's notices about its packages.
+using Notices = std::vector<index::Notice>;
+
+Result<Notices> notices_about_package(const Path& file, Edition edition, Session& session) {
+  const apk::PackageFile package = TRY(apk::read_package_header(file));
+  const Notices all = TRY(index::list_notices(session.env, edition));
+  const std::vector<std::string> name = {package.info.name + "=" + package.info.version};
+  return index::notices_about(all, name);
+}
+
 Result<std::vector<Check>> verify_package(const Arguments& arguments, const Path& file, Edition edition,
-                                          Session& session) {
+                                          Session& session, Notices& notices) {
   const attest::TrustedKeys keys = TRY(keys_of(arguments, edition, session));
   const attest::PackageEvidence evidence = TRY(evidence_for(file, edition, session));
+  notices = TRY(notices_about_package(file, edition, session));
   return attest::verify_package(file, evidence, keys);
 }
 
@@ -90,8 +104,9 @@ Result<std::string> index_for(const Sha256& digest, Edition edition, Session& se
   return session.env.store.read(*found);
 }
 
-Result<std::vector<Check>> verify_image(const Arguments& arguments, const std::string& reference, Session& session) {
-  const FoundImage found = TRY(find_image(reference, session));
+Result<std::vector<Check>> verify_image(const Arguments& arguments, const std::string& reference, Session& session,
+                                        Notices& notices) {
+  const FoundImage found = TRY(find_image(reference, arguments, session));
   Edition edition = TRY(edition_of(arguments));
   if (found.edition && arguments.text("--edition") == "community") edition = *found.edition;
   if (reference.find("nacre-production/") != std::string::npos) edition = Edition::kProduction;
@@ -99,13 +114,18 @@ Result<std::vector<Check>> verify_image(const Arguments& arguments, const std::s
   std::string index;
   if (const std::string file = arguments.text("--index"); !file.empty())
     index = TRY(os::read_file(file));
+  else if (const auto moment = TRY(moment_of(arguments, edition, session)))
+    index = TRY(session.env.store.read(moment->serial.index));
   else
     index = TRY(index_for(found.digest, edition, session));
   const std::optional<attest::ImageSource> source = TRY(evidence_of(found, session));
   if (!source)
     return Error::make(ErrorKind::kNotFound, "image {} is in no serial, so it has no attestations here", found.name)
         .hint("publish it with `nacre up`");
-  std::vector<Check> checks = TRY(attest::verify_image(found.digest, *source, index, keys));
+  notices = TRY(notices_of(found, session));
+  auto verified = attest::verify_image(found.digest, *source, index, keys);
+  if (!verified && !notices.empty()) return std::move(verified).error().hint(index::render(notices.front()));
+  std::vector<Check> checks = TRY(std::move(verified));
   if (found.remote) return checks;
   for (const Sha256& blob : found.entry->blobs) TRY(session.env.store.check(blob));  // the other cosign form, too
   checks.push_back({"every blob of the image", fmt::format("{} blobs", found.entry->blobs.size())});
@@ -116,18 +136,24 @@ Result<int> run_verify(const Arguments& arguments, Session& session) {
   const std::string subject = arguments.text("SUBJECT");
   const Edition edition = TRY(edition_of(arguments));
   std::vector<Check> checks;
+  Notices notices;
   if (subject.ends_with(".apk"))
-    checks = TRY(verify_package(arguments, subject, edition, session), "verifying '{}'", subject);
+    checks = TRY(verify_package(arguments, subject, edition, session, notices), "verifying '{}'", subject);
   else if (subject.ends_with("APKINDEX.tar.gz"))
     checks = TRY(verify_index(arguments, subject, edition, session), "verifying '{}'", subject);
   else
-    checks = TRY(verify_image(arguments, subject, session), "verifying '{}'", subject);
+    checks = TRY(verify_image(arguments, subject, session, notices), "verifying '{}'", subject);
   Json json = Json::array();
   std::string text;
   for (const Check& check : checks) {
     Json row;
     json.push(row.set("check", check.what).set("detail", check.detail));
     text += fmt::format("ok  {:<43} {}\n", check.what, check.detail);
+  }
+  for (const index::Notice& notice : notices) {
+    Json row = index::to_json(notice);
+    json.push(row.set("notice", index::render(notice)));
+    text += fmt::format("note  {}\n", index::render(notice));
   }
   session.print(session.json ? codec::to_pretty_json(json)
                              : text + fmt::format("{}: {} checks hold\n", subject, checks.size()));
@@ -143,6 +169,7 @@ Verb verb_verify() {
   verb.arguments = {{"SUBJECT", "image reference, FILE.apk, or APKINDEX.tar.gz", true, false, Completion::kFile}};
   verb.options = {
       kEditionOption,
+      kAtOption,
       {"--index", OptionType::kText, "FILE", "", "signed APKINDEX.tar.gz that must name the packages",
        Completion::kFile},
       {"--key-package", OptionType::kText, "FILE", "", "public key of packages and index", Completion::kFile},

@@ -1,5 +1,6 @@
 #include "attest/provenance.h"
 #include "base/text.h"
+#include "cli/at.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "cli/workshop.h"
@@ -166,6 +167,7 @@ Verb verb_why() {
       kArchOption,
       kEditionOption,
       kSerialOption,
+      kAtOption,
       {"--image", OptionType::kText, "IMAGE", "", "look for the path in this image only", Completion::kImage}};
   verb.run = run_why;
   return verb;

@@ -1,5 +1,6 @@
 #include "cli/verbs.h"
 
+#include "cli/at.h"
 #include "cli/security.h"
 
 #include <algorithm>
@@ -16,7 +17,10 @@ void put_behind(std::vector<Verb>& verbs, std::string_view name, const std::vect
 
 std::vector<Verb> with_groups(std::vector<Verb> verbs) {
   put_behind(verbs, "index", verbs_repo());
-  put_behind(verbs, "delta", verbs_farm());
+  std::vector<Verb> farm = verbs_farm();
+  farm.push_back(verb_farm_channel());
+  farm.push_back(verb_farm_serials());
+  put_behind(verbs, "delta", farm);
   return verbs;
 }
 
@@ -39,6 +43,7 @@ const std::vector<Verb>& all_verbs() {
       verb_image_diff(),
       verb_image_export(),
       verb_image_sbom(),
+      verb_image_history(),
       verb_index(),
       verb_key(),
       verb_promote(),

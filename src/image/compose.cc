@@ -23,10 +23,8 @@ namespace {
 using codec::Json;
 using Durability = store::Store::Durability;
 
-/// What a serial is going to name is on disk before it does; an image of foreign packages can be made again.
-Durability durability(const ComposeRequest& request) {
-  return request.foreign ? Durability::kLater : Durability::kNow;
-}
+/// An image can be made again; what a serial is going to name, its publishing settles, all of it at once.
+constexpr Durability kWhen = Durability::kLater;
 
 /// Raised when the composer's output changes for equal input.
 constexpr int kComposer = 3;
@@ -224,7 +222,7 @@ Result<Descriptor> put_text(const std::string& text, std::string_view media_type
 }
 
 Result<Descriptor> put_json(const Json& json, std::string_view media_type, Env& env) {
-  return put_text(codec::to_json(json), media_type, Durability::kNow, env);
+  return put_text(codec::to_json(json), media_type, kWhen, env);
 }
 
 Result<> write_documents(Image& image, const ComposeRequest& request, std::string_view passwd, Env& env) {
@@ -285,7 +283,7 @@ Result<Image> compose_image(const ComposeRequest& request, Env& env) {
   if (request.foreign) known = TRY(known_image(request, env));
   if (known) return *std::move(known);
   Task task(env.events, "image " + request.spec->name);
-  const Durability when = durability(request);
+  const Durability when = kWhen;
   Image image;
   image.name = request.spec->name;
   image.arch = request.arch;

@@ -18,7 +18,8 @@ Result<std::int64_t> first_published(Env& env, const Serial& serial) {
   return first_published(env, older);
 }
 
-/// What edge named that is newer than `from`, oldest first.
+}  // namespace
+
 Result<std::vector<EdgeStep>> edge_since(Env& env, Edition edition, std::uint64_t from) {
   std::map<std::uint64_t, std::int64_t> named;
   const std::vector<ChannelMove> history = TRY(channel_history(env, edition, kEdge));
@@ -41,8 +42,6 @@ Result<std::vector<EdgeStep>> edge_since(Env& env, Edition edition, std::uint64_
   }
   return out;
 }
-
-}  // namespace
 
 SoakChoice choose_after_soak(std::span<const EdgeStep> edge, std::uint64_t present, std::uint64_t above,
                              std::int64_t now, std::int64_t soak_seconds) {

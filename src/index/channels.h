@@ -112,6 +112,8 @@ struct SoakChoice {
   std::vector<std::uint64_t> ready;
   std::vector<WhyNot> waiting;
 };
+/// What edge named that is newer than `from`, oldest first.
+Result<std::vector<EdgeStep>> edge_since(Env& env, Edition edition, std::uint64_t from);
 /// Which of edge's serials (oldest first) a channel that names `present` (0: none) should come to name: newer than that
 /// and than `above`, on edge since `soak_seconds` at least, and not taken back by a roll-back of edge. The content of a
 /// roll-back has soaked since it was first there. Pure.

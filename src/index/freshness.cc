@@ -135,6 +135,7 @@ Result<Root> parse_root(const Metadata& metadata) {
   Root out;
   out.version = metadata.version;
   out.expires = metadata.expires;
+  out.channel = metadata.body[kChannelKey].as_string();
   out.consistent = metadata.body["consistent_snapshot"].as_bool();
   const Json& keys = metadata.body["keys"];
   if (!keys.is_object() || keys.members().size() > kMaxKeys)

@@ -27,6 +27,8 @@ namespace nacre::index {
 /// (timestamp). docs/formats/freshness.md.
 enum class Role { kRoot, kTargets, kSnapshot, kTimestamp };
 std::string_view name_of(Role role);
+/// In what is signed, of a channel's metadata: its name. Other clients pass over it.
+inline constexpr std::string_view kChannelKey = "x-nacre-channel";
 constexpr Role kRoles[] = {Role::kRoot, Role::kTargets, Role::kSnapshot, Role::kTimestamp};
 
 /// JSON as TUF signs it: keys sorted, no blanks, only '"' and '\' escaped. kInvalid for numbers with a fraction.
@@ -55,6 +57,7 @@ struct Root {
   std::map<std::string, crypto::PublicKey, std::less<>> keys;  ///< Of kinds that nacre can check; others are left out.
   std::map<Role, Keys> roles;
   bool consistent = false;  ///< Metadata and indexes have their version and digest in their names.
+  std::string channel;      ///< Of the edition whose repository this is; empty: the edition itself.
 };
 Result<Root> parse_root(const Metadata& metadata);
 /// kDenied unless as many different keys of the role as it asks for signed. A key counts once, whatever its ids.
@@ -107,6 +110,7 @@ struct FreshnessOptions {
   std::vector<crypto::PrivateKey> root_signers;
   unsigned root_threshold = 0;  ///< 0: as the root before; 1 in the first.
   bool new_root = false;        ///< Make the next root even when the one that is there is good.
+  std::string channel;  ///< Whose metadata it is: says so itself, so that nobody passes one channel off as another.
   /// Whether a timestamp is made anew while the one that is there is younger than a day and says the same.
   Renew renew = Renew::kAlways;
 };
@@ -126,18 +130,20 @@ struct FreshnessReport {
 Result<FreshnessReport> write_freshness(const os::Path& folder, crypto::Signer& signer, os::Clock& clock,
                                         const FreshnessOptions& options);
 
-// ---- the metadata of an edition: in the state database ("tuf/EDITION"), served and written out beside its index ----
+// ---- the metadata of an edition: in the state database ("tuf/EDITION"), served and written out beside its index; and
+// of each of its channels ("tuf/EDITION/@CHANNEL"), with versions of its own: a channel that is set back is news ----
 
 /// Documents by file name: "3.root.json", "root.json", "7.targets.json", "timestamp.json".
 using MetadataFiles = std::map<std::string, std::string, std::less<>>;
 
 /// The same for the newest serial of `options.edition`, in one transaction; one writer at a time. Nothing before the
 /// first publish. A crash between a publish and this leaves metadata that names the serial before: it is whole, and the
-/// next call makes it the newest.
+/// next call makes it the newest. The edition's channels that moved, or whose metadata is due, come along.
 Result<std::optional<FreshnessReport>> refresh_edition(Env& env, crypto::Signer& signer,
                                                        const FreshnessOptions& options);
-Result<MetadataFiles> edition_metadata(Env& env, Edition edition);
-Result<std::optional<std::string>> edition_metadata_file(Env& env, Edition edition, std::string_view name);
+Result<MetadataFiles> edition_metadata(Env& env, Edition edition, std::string_view channel = {});
+Result<std::optional<std::string>> edition_metadata_file(Env& env, Edition edition, std::string_view name,
+                                                         std::string_view channel = {});
 /// Whether the newest targets name this index.
 Result<bool> metadata_names(const MetadataFiles& files, const Sha256& index);
 

@@ -78,6 +78,16 @@ class Walk {
     return *std::move(bytes);
   }
 
+  /// Metadata of another channel is signed by the same keys, and is not what was asked for.
+  Result<> of_this_channel(const Metadata& metadata) const {
+    const std::string& said = metadata.body[kChannelKey].as_string();
+    if (said == root_.channel) return {};
+    const auto shown = [](const std::string& name) { return name.empty() ? "no channel" : "channel '" + name + "'"; };
+    return refused(fmt::format("{} {} is of {}, and what is trusted is of {}", name_of(metadata.role), metadata.version,
+                               shown(said), shown(root_.channel)),
+                   "it was put in another's place");
+  }
+
   /// Newer roots one by one, each signed by the keys of the one before and by its own.
   Result<> follow_roots() {
     const Metadata first = TRY(parse_metadata(floors_.json["root"].as_string(), Role::kRoot, "the trusted root"));
@@ -97,6 +107,7 @@ class Walk {
                        "it was put in another's place");
       Root root = TRY(parse_root(metadata));
       TRY(check_signatures(metadata, root, shown));
+      TRY(of_this_channel(metadata));
       root_ = std::move(root);
       floors_.json.set("root", *next).set("root-version", root_.version);
       forget_versions_of_other_keys(before);
@@ -125,6 +136,7 @@ class Walk {
     const std::string bytes = TRY(read("timestamp.json", kMaxTimestampBytes));
     Metadata out = TRY(parse_metadata(bytes, Role::kTimestamp, shown));
     TRY(check_signatures(out, root_, shown));
+    TRY(of_this_channel(out));
     TRY(no_rollback(Role::kTimestamp, out.version, "timestamp"));
     const std::uint64_t snapshot = TRY(version_in(out, "snapshot.json"));
     TRY(no_rollback(Role::kSnapshot, snapshot, "snapshot"));
@@ -160,6 +172,7 @@ class Walk {
     const std::string shown = safe_place(place(name));
     Metadata out = TRY(parse_metadata(bytes, role, shown));
     TRY(check_signatures(out, root_, shown));
+    TRY(of_this_channel(out));
     if (out.version != version)
       return refused(fmt::format("'{}' is of version {}, {} says {}", name, out.version, name_of(from.role), version),
                      mixed);

@@ -78,6 +78,21 @@ struct FreshnessTest : testing::Test {
 
 #define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
+TEST_F(FreshnessTest, AChannelIsNotAnother) {
+  EXPECT_EQ(client(), "fresh one");
+  const os::Path other = folder.path() / "other";
+  copy(repo, other);
+  ASSERT_TRUE(os::remove_tree(other / "tuf"));
+  options.channel = "edge";
+  ASSERT_TRUE(write_freshness(other, signer, clock, options));
+  copy(other / "tuf", repo / "tuf");
+  const std::string said = client();
+  EXPECT_NE(said.find("timestamp 1 is of channel 'edge', and what is trusted is of no channel"), std::string::npos)
+      << said;
+  trust();
+  EXPECT_EQ(client(), "fresh one");
+}
+
 TEST_F(FreshnessTest, AClientTakesWhatIsNew) {
   EXPECT_EQ(client(), "fresh one");
   publish("two");

@@ -1,6 +1,7 @@
 #include "base/encoding.h"
 #include "base/number.h"
 #include "codec/digest.h"
+#include "index/channels.h"
 #include "index/freshness.h"
 #include "store/store.h"
 
@@ -141,6 +142,7 @@ class Writer {
   Json header(Role role, std::uint64_t version, int days) const {
     Json out;
     out.set("_type", name_of(role)).set("spec_version", "1.0.31").set("version", version);
+    if (!options_.channel.empty()) out.set(std::string(kChannelKey), options_.channel);
     return out.set("expires", in_days(days));
   }
 
@@ -369,13 +371,15 @@ std::vector<std::string> outlived(const MetadataFiles& files) {
   return out;
 }
 
-std::string kind_of(Edition edition) { return fmt::format("tuf/{}", name_of(edition)); }
+std::string kind_of(Edition edition, std::string_view channel) {
+  return fmt::format("tuf/{}{}{}", name_of(edition), channel.empty() ? "" : "/@", channel);
+}
 
 Result<std::optional<FreshnessReport>> write_for(Env& env, const Serial& serial, crypto::Signer& signer,
                                                  const FreshnessOptions& options) {
   store::State& state = env.store.state();
-  const std::string kind = kind_of(serial.edition);
-  MetadataFiles files = TRY(edition_metadata(env, serial.edition));
+  const std::string kind = kind_of(serial.edition, options.channel);
+  MetadataFiles files = TRY(edition_metadata(env, serial.edition, options.channel));
   const MapShelf shelf(files);
   Writer writer(shelf, signer, env.clock, options);
   const std::uint64_t size = TRY(env.store.size(serial.index));
@@ -392,6 +396,19 @@ Result<std::optional<FreshnessReport>> write_for(Env& env, const Serial& serial,
   };
   TRY(state.transaction(record));
   return std::optional(std::move(report));
+}
+
+/// A channel that names another serial than its metadata, or whose metadata is due.
+Result<> refresh_channels(Env& env, crypto::Signer& signer, FreshnessOptions options) {
+  options.renew = Renew::kWhenDue;
+  const std::vector<Channel> channels = TRY(list_channels(env, options.edition));
+  for (const Channel& channel : channels) {
+    options.channel = channel.name;
+    const Serial serial = TRY(load_serial(env, options.edition, channel.serial));
+    (void)TRY(write_for(env, serial, signer, options), "writing the metadata of channel '{}' of edition {}",
+              channel.name, name_of(options.edition));
+  }
+  return {};
 }
 
 }  // namespace
@@ -419,16 +436,20 @@ Result<std::optional<FreshnessReport>> refresh_edition(Env& env, crypto::Signer&
   const os::FileLock alone = TRY(env.store.lease(name));
   const std::optional<Serial> newest = TRY(head(env, options.edition));
   if (!newest) return std::optional<FreshnessReport>();
-  return TRY(write_for(env, *newest, signer, options), "writing the metadata of edition {}", name_of(options.edition));
+  auto report =
+      TRY(write_for(env, *newest, signer, options), "writing the metadata of edition {}", name_of(options.edition));
+  TRY(refresh_channels(env, signer, options));
+  return report;
 }
 
-Result<MetadataFiles> edition_metadata(Env& env, Edition edition) {
-  const auto rows = TRY(env.store.state().list(kind_of(edition)));
+Result<MetadataFiles> edition_metadata(Env& env, Edition edition, std::string_view channel) {
+  const auto rows = TRY(env.store.state().list(kind_of(edition, channel)));
   return MetadataFiles(rows.begin(), rows.end());
 }
 
-Result<std::optional<std::string>> edition_metadata_file(Env& env, Edition edition, std::string_view name) {
-  return env.store.state().get(kind_of(edition), name);
+Result<std::optional<std::string>> edition_metadata_file(Env& env, Edition edition, std::string_view name,
+                                                         std::string_view channel) {
+  return env.store.state().get(kind_of(edition, channel), name);
 }
 
 Result<MetadataFiles> folder_metadata(const os::Path& folder) {

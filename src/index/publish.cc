@@ -155,6 +155,7 @@ Result<> record_serial(store::State& state, const std::optional<Head>& newest, c
   }
   TRY(state.put(serial_kind(next.edition), serial_key(next.number), manifest.oci()));
   TRY(state.put("head", name_of(next.edition), std::to_string(next.number)));
+  TRY(end_notices(state, next));
   return move_edge(state, next);
 }
 

@@ -9,6 +9,7 @@
 //   name/EDITION    NAME-VERSION.ARCH           -> digest of the .apk that this name means for ever
 //   channel         EDITION/NAME                -> Channel (index/channels.h), JSON
 //   channel-move    EDITION/NAME/number         -> ChannelMove, JSON
+//   notice          EDITION/KIND/NAME=VERSION   -> Notice (index/notices.h), JSON
 namespace nacre::index {
 
 /// How the table above spells kinds and keys.
@@ -28,5 +29,7 @@ Result<std::optional<Sha256>> serial_record(store::State& state, Edition edition
 
 /// Within the transaction that publishes `next`: edge names it, unless it is pinned.
 Result<> move_edge(store::State& state, const Serial& next);
+/// Likewise: what was withdrawn and is published again is not withdrawn any more.
+Result<> end_notices(store::State& state, const Serial& next);
 
 }  // namespace nacre::index

@@ -1,6 +1,9 @@
 #include "publish/catalogue.h"
 
+#include "index/channels.h"
 #include "index/freshness.h"
+
+#include <algorithm>
 
 namespace nacre::publish {
 
@@ -22,6 +25,7 @@ void Catalogue::add_image(const Serial& serial, const SerialImage& image, bool n
   for (const std::string& tag : image.tags) put(rows.tags, tag, image.index_digest, newer);
   put(rows.tags, fmt::format("serial-{}", serial.number), image.index_digest, newer);
   for (const Sha256& blob : image.blobs) rows.blobs.insert(blob.hex());
+  rows.packages.try_emplace(image.index_digest, image.packages);
   for (const auto& [name, value] : image.referrers.members()) {
     if (name != "tags") {
       put(rows.referrers, name, value, newer);
@@ -114,16 +118,37 @@ Result<std::vector<std::string>> Catalogue::tags(const std::string& image) {
   const auto rows = images_.find(image);
   if (rows == images_.end()) return out;
   for (const auto& [tag, digest] : rows->second.tags) out.push_back(tag);
+  const std::vector<index::Channel> channels = TRY(index::list_channels(env_, edition_));
+  for (const index::Channel& channel : channels) {
+    const std::optional<SerialImage> entry = TRY(index::image_of(env_, channel, image));
+    if (entry) out.push_back(channel.name);
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
 
 Result<std::optional<Sha256>> Catalogue::tagged(const std::string& image, const std::string& tag) {
+  if (index::check_channel_name(tag)) {
+    const std::optional<index::Channel> channel = TRY(index::find_channel(env_, edition_, tag));
+    std::optional<SerialImage> entry;
+    if (channel) entry = TRY(index::image_of(env_, *channel, image));
+    if (entry) return std::optional(entry->index_digest);
+  }
   return search<Sha256>([&]() -> std::optional<Sha256> {
     const auto rows = images_.find(image);
     if (rows == images_.end()) return std::nullopt;
     const auto found = rows->second.tags.find(tag);
     return found == rows->second.tags.end() ? std::nullopt : std::optional(found->second);
   });
+}
+
+Result<std::vector<std::string>> Catalogue::packages_of(const std::string& image, const Sha256& index) {
+  const std::lock_guard lock(mutex_);
+  const auto rows = images_.find(image);
+  if (rows == images_.end()) return std::vector<std::string>();
+  const auto found = rows->second.packages.find(index);
+  return found == rows->second.packages.end() ? std::vector<std::string>() : found->second;
 }
 
 Result<bool> Catalogue::has_blob(const std::string& image, const Sha256& blob) {

@@ -39,10 +39,13 @@ class Catalogue {
 
   /// Names of the images of any serial, sorted.
   Result<std::vector<std::string>> images();
-  /// Sorted; empty: no such image.
+  /// Sorted, channels that have the image among them; empty: no such image.
   Result<std::vector<std::string>> tags(const std::string& image);
   /// What a tag ("latest", "serial-3", cosign's "sha256-….sig") of the image means: as the newest serial with it says.
+  /// A channel's name means what the channel says now (index/channels.h).
   Result<std::optional<Sha256>> tagged(const std::string& image, const std::string& tag);
+  /// "name=version" of what an image holds, by its index; nothing for other manifests.
+  Result<std::vector<std::string>> packages_of(const std::string& image, const Sha256& index);
   /// Whether a blob belongs to the image, in any serial.
   Result<bool> has_blob(const std::string& image, const Sha256& blob);
   /// Descriptors of what refers to a manifest of the image ("sha256:…"); of one artifact type when that is not empty.
@@ -52,6 +55,7 @@ class Catalogue {
   struct ImageRows {
     std::map<std::string, Sha256> tags;
     std::unordered_set<std::string> blobs;               ///< Hexadecimal.
+    std::map<Sha256, std::vector<std::string>> packages;  ///< By index.
     std::unordered_map<std::string, codec::Json> referrers;  ///< By subject.
   };
 

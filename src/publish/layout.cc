@@ -85,7 +85,7 @@ Result<> write_layout(const os::Path& folder, const std::vector<index::SerialIma
   return {};
 }
 
-Result<> write_repository(const os::Path& folder, const index::Serial& serial, Env& env) {
+Result<> write_repository(const os::Path& folder, const index::Serial& serial, Env& env, std::string_view channel) {
   Task task(env.events, "repository");
   const os::Path arch = folder / serial.arch;
   TRY(os::make_dirs(arch));
@@ -101,7 +101,7 @@ Result<> write_repository(const os::Path& folder, const index::Serial& serial, E
   const std::string sbom = TRY(env.store.read(serial.index_sbom));
   TRY(os::write_file(arch / "APKINDEX.tar.gz.spdx.json", sbom));
   TRY(place_blob(env.store, serial.index, arch / index::consistent_name(serial.index)));
-  const index::MetadataFiles metadata = TRY(index::edition_metadata(env, serial.edition));
+  const index::MetadataFiles metadata = TRY(index::edition_metadata(env, serial.edition, channel));
   const bool newest = TRY(index::metadata_names(metadata, serial.index));
   const std::string index = TRY(env.store.read(serial.index, std::uint64_t{256} << 20));
   TRY(os::write_file(arch / "APKINDEX.tar.gz", index));  // after what it names

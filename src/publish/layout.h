@@ -28,7 +28,9 @@ Result<> write_layout(const os::Path& folder, const std::vector<index::SerialIma
 
 /// Writes a repository as a plain directory that any web server can serve: ARCH/APKINDEX.tar.gz, ARCH/*.apk, with
 /// *.spdx.json and *.intoto.sigstore.json beside each. Public keys are the caller's to add. APKINDEX is replaced after
-/// what it names, by rename; then, for the edition's newest serial, its freshness metadata in `tuf/`, timestamp last.
-Result<> write_repository(const os::Path& folder, const index::Serial& serial, Env& env);
+/// what it names, by rename; then, for the edition's newest serial (or for what `channel` names), the freshness
+/// metadata of the edition (or of the channel) in `tuf/`, timestamp last.
+Result<> write_repository(const os::Path& folder, const index::Serial& serial, Env& env,
+                          std::string_view channel = {});
 
 }  // namespace nacre::publish

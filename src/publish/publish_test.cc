@@ -271,7 +271,8 @@ TEST_F(PublishTest, ServesThePullSideOfTheDistributionProtocol) {
   EXPECT_EQ(body(get("/v2/")), "{}");
   EXPECT_EQ(body(get("/v2/_catalog")), "{\"repositories\":[\"nacre/web\"]}");
   EXPECT_EQ(body(get("/v2/nacre/web/tags/list")),
-            fmt::format(R"({{"name":"nacre/web","tags":["1","latest","serial-1","serial-2","{}"]}})", signature_tag()));
+            fmt::format(R"({{"name":"nacre/web","tags":["1","edge","latest","serial-1","serial-2","{}"]}})",
+                        signature_tag()));
   for (const std::string& reference :
        {std::string("1"), std::string("latest"), std::string("serial-1"), web.index.digest.oci()}) {
     const net::ServerResponse answer = get("/v2/nacre/web/manifests/" + reference);

@@ -7,8 +7,10 @@
 #include "base/text.h"
 #include "codec/digest.h"
 #include "codec/json.h"
+#include "index/channels.h"
 #include "index/freshness.h"
 #include "index/index.h"
+#include "index/notices.h"
 #include "publish/catalogue.h"
 #include "publish/layout.h"
 #include "publish/page.h"
@@ -107,7 +109,9 @@ class Answer {
   ServerResponse repository(Shop& shop) {
     const std::vector<std::string> rest(parts_.begin() + 1, parts_.end());
     if (rest.size() == 2 && rest[0] == "keys") return key(rest[1]);
-    if (rest.size() == 2 && rest[0] == "tuf") return metadata(shop, rest[1]);
+    if (rest.size() == 1 && rest[0] == "notices.json") return notices(shop);
+    if (rest.size() == 2 && rest[0] == "tuf") return metadata(shop, "", rest[1]);
+    if (rest.size() == 3 && rest[0].starts_with('@')) return at_moment(shop, rest[0].substr(1), rest[1], rest[2]);
     if (rest.size() == 4 && rest[0] == "serial") {
       const auto number = whole_number<std::uint64_t>(rest[1]);
       if (!number) return not_found("expected the number of a serial");
@@ -122,6 +126,29 @@ class Answer {
     return file_of(shop, **newest, rest[0], rest[1], false);
   }
 
+  ServerResponse notices(const Shop& shop) {
+    const auto all = index::list_notices(env_, shop.edition);
+    if (!all) return trouble(all.error());
+    Json list = Json::array(), out;
+    for (const index::Notice& notice : *all) list.push(index::to_json(notice));
+    out.set("edition", name_of(shop.edition)).set("notices", std::move(list));
+    ServerResponse answer = json_answer(out);
+    answer.headers.emplace_back("Cache-Control", "no-cache");
+    return answer;
+  }
+
+  /// Says to who takes one of these packages what the edition says about them. What cannot stand in a header is '?'.
+  void add_notices(const Shop& shop, const std::vector<std::string>& packages, ServerResponse& answer) {
+    const auto all = index::list_notices(env_, shop.edition);
+    if (!all || answer.status != 200) return;
+    for (const index::Notice& notice : index::notices_about(*all, packages)) {
+      std::string text = index::render(notice);
+      for (char& c : text)
+        if (c < 0x20 || c == 0x7f) c = '?';
+      answer.headers.emplace_back("Nacre-Notice", std::move(text));
+    }
+  }
+
   ServerResponse key(const std::string& name) {
     const auto path = TreePath::parse(name);
     if (options_.package_keys_dir.empty() || !path || !name.ends_with(".pub")) return not_found("no such key");
@@ -133,9 +160,20 @@ class Answer {
     return out;
   }
 
-  /// Freshness metadata. What has a version in its name never changes.
-  ServerResponse metadata(const Shop& shop, const std::string& name) {
-    const auto text = index::edition_metadata_file(env_, shop.edition, name);
+  /// A repository of its own for each serial, date and channel. What a channel names moves under who reads it: packages
+  /// of other serials are answered there, too.
+  ServerResponse at_moment(Shop& shop, const std::string& word, const std::string& arch, const std::string& file) {
+    if (arch == "keys") return key(file);
+    if (arch == "tuf") return metadata(shop, word, file);
+    const auto moment = index::serial_at(env_, shop.edition, word);
+    if (!moment && moment.error().kind() == ErrorKind::kInvalid) return not_found(moment.error().render());
+    if (!moment) return trouble(moment.error());
+    return file_of(shop, moment->serial, arch, file, moment->fixed);
+  }
+
+  /// Freshness metadata, of a channel when one is named. What has a version in its name never changes.
+  ServerResponse metadata(const Shop& shop, const std::string& channel, const std::string& name) {
+    const auto text = index::edition_metadata_file(env_, shop.edition, name, channel);
     if (!text) return trouble(text.error());
     if (!*text) return not_found(fmt::format("no metadata '{}'", name));
     ServerResponse out;
@@ -160,8 +198,18 @@ class Answer {
     if (alone && !holds(serial, file)) return not_found(fmt::format("no file '{}' in serial {}", file, serial.number));
     const auto found = shop.catalogue.package_file(arch, file);
     if (!found) return trouble(found.error());
-    return *found ? blob((*found)->blob, (*found)->type, true)
-                  : not_found(fmt::format("no file '{}' for {}", file, arch));
+    if (!*found) return not_found(fmt::format("no file '{}' for {}", file, arch));
+    ServerResponse answer = blob((*found)->blob, (*found)->type, true);
+    if (file.ends_with(".apk")) add_notices(shop, {name_and_version(file)}, answer);
+    return answer;
+  }
+
+  /// "name=version" of "name-version-rN.apk".
+  static std::string name_and_version(const std::string& file) {
+    const std::string stem = file.substr(0, file.size() - 4);
+    const std::size_t release = stem.rfind('-');
+    const std::size_t version = release == stem.npos || release == 0 ? stem.npos : stem.rfind('-', release - 1);
+    return version == stem.npos ? stem : stem.substr(0, version) + "=" + stem.substr(version + 1);
   }
 
   static bool holds(const index::Serial& serial, const std::string& file) {
@@ -246,7 +294,9 @@ class Answer {
     if (!text) return trouble(text.error());
     const auto json = codec::parse_json(*text, reference);
     if (!json || (*json)["mediaType"].as_string().empty()) return unknown("that blob is no manifest");
-    return blob(**digest, (*json)["mediaType"].as_string(), reference.starts_with("sha256:"));
+    ServerResponse answer = blob(**digest, (*json)["mediaType"].as_string(), reference.starts_with("sha256:"));
+    if (const auto packages = shop.catalogue.packages_of(image, **digest)) add_notices(shop, *packages, answer);
+    return answer;
   }
 
   ServerResponse image_blob(Shop& shop, const std::string& image, const std::string& reference) {

@@ -53,6 +53,7 @@ class Tree {
   Tree(const os::Path& folder, std::string name, store::Store& store)
       : folder_(folder), name_(std::move(name)), store_(store) {}
 
+  /// `serial` 0: the image is of another serial than the rest, since a channel pins it.
   Result<> write(const SerialImage& image, std::uint64_t serial) {
     for (const char* part : {"blobs", "manifests", "tags", "referrers"}) TRY(os::make_dirs(at(part)));
     for (const Sha256& blob : image.blobs) TRY(add_blob(blob));
@@ -61,7 +62,7 @@ class Tree {
     for (const auto& [tag, digest] : image.referrers["tags"].members())
       tags.insert_or_assign(tag, TRY(parse_sha256(digest.as_string())));
     for (const std::string& tag : image.tags) tags.insert_or_assign(tag, image.index_digest);
-    tags.insert_or_assign(fmt::format("serial-{}", serial), image.index_digest);
+    if (serial > 0) tags.insert_or_assign(fmt::format("serial-{}", serial), image.index_digest);
     for (const auto& [tag, digest] : tags) TRY(add_manifest(digest, tag));
     return list_tags();
   }
@@ -136,7 +137,10 @@ Result<> write_static_tree(const os::Path& folder, const index::Serial& serial, 
   TRY(write_changed(folder / "v2/version.json", "{}"));
   for (const SerialImage& image : images) {
     Tree tree(folder, fmt::format("{}/{}", registry_space(serial.edition), image.name), env.store);
-    TRY(tree.write(image, serial.number), "writing image {}", image.name);
+    const bool own = std::any_of(serial.images.begin(), serial.images.end(), [&](const SerialImage& one) {
+      return one.name == image.name && one.index_digest == image.index_digest;
+    });
+    TRY(tree.write(image, own ? serial.number : 0), "writing image {}", image.name);
     objects += tree.take_objects();
   }
   TRY(os::write_file(folder / "objects.tsv", objects));

@@ -42,17 +42,22 @@ Result<> BlobUpload::saw(const Sha256& digest) {
   return state.put(kSeen, seen_key(digest), base_.repository);
 }
 
-Result<Arrival> BlobUpload::bring(const Sha256& digest) {
-  RegistrySession session(env_, base_, token_);
+Result<bool> BlobUpload::is_there(RegistrySession& session, const Sha256& digest, std::uint64_t size) {
+  const std::optional<std::string> seen = TRY(env_.store.state().get(kSeen, seen_key(digest)));
+  if (size < kSmall && seen != base_.repository) return false;
   net::Request head;
   head.method = "HEAD";
   head.url = "blobs/" + digest.oci();
   const net::Response answer = TRY(session.send(std::move(head)));
+  return answer.status == 200;
+}
+
+Result<Arrival> BlobUpload::bring(const Sha256& digest) {
+  RegistrySession session(env_, base_, token_);
+  const std::uint64_t size = TRY(env_.store.size(digest));
+  const bool there = TRY(is_there(session, digest, size));
   Arrival out = Arrival::kPresent;
-  if (answer.status != 200) {
-    const std::uint64_t size = TRY(env_.store.size(digest));
-    out = TRY(send_or_mount(session, digest, size), "uploading blob {}", digest.oci());
-  }
+  if (!there) out = TRY(send_or_mount(session, digest, size), "uploading blob {}", digest.oci());
   TRY(saw(digest));
   return out;
 }
@@ -157,7 +162,8 @@ Result<> BlobUpload::send_pieces(RegistrySession& session, const Sha256& digest,
   store::State& state = env_.store.state();
   int without_progress = 0;
   while (upload.offset < size) {
-    TRY(state.put(kUploads, upload_key(digest), session.url(upload.location)));
+    // On disk at once, whoever defers other records: it is what a killed push goes on from.
+    TRY(state.transaction([&] { return state.put(kUploads, upload_key(digest), session.url(upload.location)); }));
     const std::uint64_t before = upload.offset;
     TRY(send_piece(session, digest, size, upload));
     if (upload.offset > before) {

@@ -22,6 +22,9 @@ class BlobUpload {
 
   Result<Arrival> bring(const Sha256& digest);
 
+  /// A smaller blob that was not seen in the repository before is sent (or mounted) without asking first: that is no
+  /// more than the question.
+  static constexpr std::uint64_t kSmall = 16u << 10;
   /// Blobs of at least kLarge go in pieces of kPiece, or of more where the registry asks for it.
   static constexpr std::uint64_t kLarge = 32u << 20, kPiece = 16u << 20;
 
@@ -30,6 +33,7 @@ class BlobUpload {
     std::string location;
     std::uint64_t offset = 0, piece = kPiece;
   };
+  Result<bool> is_there(RegistrySession& session, const Sha256& digest, std::uint64_t size);
   Result<Arrival> send_or_mount(RegistrySession& session, const Sha256& digest, std::uint64_t size);
   Result<> send_whole(RegistrySession& session, const Sha256& digest, const std::string& location);
   Result<> send_pieces(RegistrySession& session, const Sha256& digest, std::uint64_t size, Upload upload);

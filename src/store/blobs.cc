@@ -74,6 +74,9 @@ Result<> mark_unsettled(const Path& mark) {
   return {};
 }
 
+/// So many at once are not synced one by one: the whole file system is.
+constexpr std::size_t kManyBlobs = 16;
+
 /// Content, name and then the end of the mark.
 Result<> settle_blob(const Path& blob, const Path& mark) {
   if (!os::exists(mark)) return {};
@@ -185,7 +188,19 @@ bool Store::wrote(const Sha256& digest) const {
 }
 
 Result<> Store::settle(std::span<const Sha256> blobs) {
-  for (const Sha256& digest : blobs) TRY(settle_blob(blob_path(digest), unsettled(digest)));
+  std::vector<Sha256> waiting;
+  for (const Sha256& digest : blobs)
+    if (os::exists(unsettled(digest))) waiting.push_back(digest);
+  if (waiting.size() < kManyBlobs) {
+    for (const Sha256& digest : waiting) TRY(settle_blob(blob_path(digest), unsettled(digest)));
+    return {};
+  }
+  const os::Fd home(::open(home_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!home || ::syncfs(home.get()) != 0)
+    return os::system_error(errno, fmt::format("sync '{}'", home_.string()));
+  for (const Sha256& digest : waiting)
+    if (::unlink(unsettled(digest).c_str()) != 0 && errno != ENOENT)
+      return os::system_error(errno, fmt::format("remove '{}'", unsettled(digest).string()));
   return {};
 }
 
