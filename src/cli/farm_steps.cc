@@ -89,6 +89,11 @@ std::string summary_of(const FlowReport& report) {
   return join(parts, ", ");
 }
 
+/// The farm's own proposals stay one commit; what a person wrote is not rewritten.
+farm::Repository::Amend amend_of(const Change& change) {
+  return change.cause == Cause::kHand ? farm::Repository::Amend::kNo : farm::Repository::Amend::kYes;
+}
+
 std::string reason_of(const Change& change) {
   if (!change.to.empty()) return fmt::format("update {} {} -> {}", change.package, change.from, change.to);
   return change.package;
@@ -210,6 +215,7 @@ Result<int> FarmSteps::look_upstream(Session& session, const Distribution& os) {
   if (due.empty()) return 0;
   Task task(session.env.events, "ask upstream");
   const watch::Feeds feeds = watch::feeds_of_machine(session.env);
+  std::optional<std::set<std::string>> vulnerable;  // asked for when something is newer
   int count = 0;
   std::size_t asked = 0;
   for (const auto& [name, rule] : due) {
@@ -225,13 +231,16 @@ Result<int> FarmSteps::look_upstream(Session& session, const Distribution& os) {
     const farm::Upstream upstream =
         TRY(farm_.schedule.answered(name, newest.version, std::string(watch::name_of(seen->feed)), rule));
     if (newest.version.empty() || !is_newer(newest.version, definition.version)) continue;
+    if (!vulnerable) vulnerable = TRY(vulnerable_definitions(session));
     Change change;
     change.package = name;
     change.from = definition.version;
     change.to = newest.version;
+    if (vulnerable->contains(name)) change.cause = Cause::kSecurity;
     if (definition.update.manual) change.state = farm::State::kHeld;  // a person decides: `nacre farm release`
-    change.not_before =
-        farm::cooldown_until(rule, newest.published, upstream.newest_seen, session.env.clock.now_seconds());
+    if (change.cause != Cause::kSecurity)
+      change.not_before =
+          farm::cooldown_until(rule, newest.published, upstream.newest_seen, session.env.clock.now_seconds());
     const std::optional<Change> added = TRY(farm_.ledger->add(change));
     count += added ? 1 : 0;
   }
@@ -329,9 +338,7 @@ Result<FlowReport> FarmSteps::run(Change& change, const FlowOptions& options, Se
   // Epochs that the flow wrote.
   const std::lock_guard lock(mutex_);
   const os::FileLock lease = TRY(own_repository());
-  const farm::Repository::Amend amend =
-      change.cause == Cause::kHand ? farm::Repository::Amend::kNo : farm::Repository::Amend::kYes;
-  TRY(repository_.commit(change.branch, "next epochs of what is built anew", amend));
+  TRY(repository_.commit(change.branch, "next epochs of what is built anew", amend_of(change)));
   return report;
 }
 
@@ -357,6 +364,12 @@ Result<StepOutcome> FarmSteps::gate(Change& change, Session& session) {
   if (judged.refused())
     return Error::make(ErrorKind::kDenied, "the gates refuse it:\n  {}", join(farm::refusals(judged), "\n  "))
         .hint("mend it, or let a person waive it (nacre farm waive --help)");
+  const std::size_t closed = TRY(close_advisories(report, session));
+  if (closed > 0) {
+    const std::lock_guard lock(mutex_);
+    const os::FileLock lease = TRY(own_repository());
+    TRY(repository_.commit(change.branch, "advisories that this closes", amend_of(change)));
+  }
   return StepOutcome{Way::kOn,
                      {},
                      fmt::format("{} images, {} verdicts, {} waived", report.images.size(), judged.verdicts.size(),
