@@ -7,7 +7,6 @@
 #include "os/clock.h"
 #include "store/store.h"
 
-
 namespace nacre::cli {
 namespace {
 
@@ -68,8 +67,8 @@ Result<farm::Heard> distance_from_upstream(Workshop& shop, const std::set<std::s
 bool has_data() { return !osv_folders({}).empty(); }
 
 /// What is known of a serial's packages.
-Result<advisory::ScanResult> scan_serial(const index::Serial& serial,
-                                         const std::vector<advisory::Document>& advisories, Session& session) {
+Result<advisory::ScanResult> scan_serial(const index::Serial& serial, const std::vector<advisory::Document>& advisories,
+                                         Session& session) {
   const ScanTarget target = TRY(scan_target_of(serial, session));
   return scan({}, target, advisories, session);
 }

@@ -13,7 +13,8 @@ namespace nacre::cli {
 /// gate `reproducibility` asks. `people`: keys of those who may waive.
 Result<farm::GateReport> judge_candidate(const FlowReport& report, const Path& people, Session& session);
 
-/// Definitions of the newest serial in which a vulnerability is known that has a fix. None when NACRE_OSV names no data.
+/// Definitions of the newest serial in which a vulnerability is known that has a fix. None when NACRE_OSV names no
+/// data.
 Result<std::set<std::string>> vulnerable_definitions(Session& session);
 
 /// Writes `fixed` events for the advisories beside the definitions that a flow's candidate closes: open, found in the

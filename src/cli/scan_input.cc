@@ -35,6 +35,17 @@ Result<std::map<std::string, std::string>> debian_sources(const Session& session
   return out;
 }
 
+/// Which source of Debian's each package is made from, as far as the lock says so.
+Result<> name_debian_sources(ScanTarget& target, const Session& session) {
+  const std::map<std::string, std::string> sources = TRY(debian_sources(session));
+  for (advisory::PackageInput& package : target.packages) {
+    const auto found = sources.find(package.parts.origin);
+    // Only of packages of ours: another distribution's package of that name has patches of its own.
+    if (found != sources.end() && package.parts.distribution == "nacre") package.debian_source = found->second;
+  }
+  return {};
+}
+
 Result<advisory::PackageComponents> kept_components(const Sha256& apk, Env& env) {
   const std::optional<std::string> kept = TRY(env.store.state().get(kComponents, apk.hex()));
   if (kept) {
@@ -141,12 +152,15 @@ Result<ScanTarget> scan_target(const Arguments& arguments, const std::string& na
   } else {
     TRY(add_image(out, name, arguments, session));
   }
-  const std::map<std::string, std::string> sources = TRY(debian_sources(session));
-  for (advisory::PackageInput& package : out.packages) {
-    const auto found = sources.find(package.parts.origin);
-    // Only of packages of ours: another distribution's package of that name has patches of its own.
-    if (found != sources.end() && package.parts.distribution == "nacre") package.debian_source = found->second;
-  }
+  TRY(name_debian_sources(out, session));
+  return out;
+}
+
+Result<ScanTarget> scan_target_of(const index::Serial& serial, Session& session) {
+  ScanTarget out;
+  out.name = fmt::format("{} serial {}", name_of(serial.edition), serial.number);
+  TRY(add_packages(out, serial, nullptr, session));
+  TRY(name_debian_sources(out, session));
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include "advisory/scan.h"
 #include "cli/command.h"
+#include "index/index.h"
 
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@ struct ScanTarget {
 /// What TARGET names: a package file, an image; without it the serial of
 /// --edition and --serial. What a package holds is kept by its digest: it is read once.
 Result<ScanTarget> scan_target(const Arguments& arguments, const std::string& target, Session& session);
+
+/// The packages of a serial, published or not.
+Result<ScanTarget> scan_target_of(const index::Serial& serial, Session& session);
 
 /// Directories that --osv names, else NACRE_OSV (parted by ':').
 std::vector<Path> osv_folders(const Arguments& arguments);

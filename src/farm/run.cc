@@ -133,6 +133,11 @@ class Loop {
       task.finish(recorded.error().render());
       return {};
     }
+    // What is recorded is recorded; clearing away may have been stopped in the middle.
+    if (!recorded && env_.stop.stop_requested()) {
+      task.finish("stopped");
+      return {};
+    }
     TRY(std::move(recorded));
     task.finish(outcome ? outcome->note : split(outcome.error().render(), '\n').front());
     return {};

@@ -112,10 +112,43 @@ same "  is red" red "$(change state 7)"
 check "  cancel" farm cancel --quiet 7
 check "  and rest" farm run --quiet --once
 
+# ---- a known vulnerability: nothing new ships with it, what mends it goes first and closes the advisory
+
+push() { git -C "$scratch/clone" add -A && git -C "$scratch/clone" commit -qm "$1" && git -C "$scratch/clone" push -q origin HEAD:main 2>/dev/null; }
+mkdir "$scratch/osv"
+python3 - "$scratch/osv/one.json" <<'END'
+import json, sys, time
+json.dump({"id": "GHSA-aaaa-bbbb-cccc", "aliases": ["CVE-2026-99999"], "schema_version": "1.6.0",
+           "modified": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "summary": "counts wrong",
+           "affected": [{"package": {"ecosystem": "npm", "name": "libtwo"},
+                         "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "2.3.0"}]}]}]},
+          open(sys.argv[1], "w"))
+END
+export NACRE_OSV=$scratch/osv
+git -C "$scratch/clone" fetch -q && git -C "$scratch/clone" reset -q --hard origin/main && git -C "$scratch/clone" clean -qfd
+rm "$scratch/clone/farm.yaml"
+NACRE_OS_DIR=$scratch/clone check "the scanner finds it" "$NACRE" scan --quiet --record
+push "libtwo: a vulnerability is known"
+check "  the advisory itself may ship" farm run --quiet --once
+sed -i 's/A library of/The second library of/' "$scratch/clone/packages/libtwo.yaml"
+git -C "$scratch/clone" add -A && git -C "$scratch/clone" commit -qm "libtwo: other words" && git -C "$scratch/clone" push -q origin HEAD:change/other-words 2>/dev/null
+what="what has it does not ship anew" refused 4 farm run --quiet --once
+number=$(farm queue --quiet --json | json '[0]["id"]')
+says "  the gate says so" <(change error "$number") "CVE-2026-99999"
+farm cancel --quiet "$number" >/dev/null
+library_source libtwo 4 2 | source_release libtwo 2.3
+farm upstreams --quiet --ask libtwo >/dev/null
+check "libtwo 2.3" farm run --quiet --once
+number=$(farm queue --all --quiet --json | python3 -c 'import json, sys; print(max(c["id"] for c in json.load(sys.stdin) if c["package"] == "libtwo"))')
+same "  is a matter of security, and published" "security done" "$(change cause "$number") $(change state "$number")"
+says "  closes the advisory" <(main advisories/libtwo.advisories.yaml) "fixed-version: 2.3-r0"
+unset NACRE_OSV
+
 # ---- rollback
 
+serial=$(newest_serial)
 check "rollback" "$NACRE" rollback --quiet 3
-same "  serial 6" 6 "$(newest_serial)"
+same "  a new serial" "$((serial + 1))" "$(newest_serial)"
 check "  verifies" "$NACRE" verify --quiet app
 [ "$failures" -eq 0 ] || finish
 

@@ -59,6 +59,9 @@ pipeline:
       install -D -m 755 \$soname "\${{targets.destdir}}/usr/lib/\$soname"
       ln -s \$soname "\${{targets.destdir}}/usr/lib/$1.so"
       install -d "\${{targets.destdir}}/usr/include"
+      # What scanners know it by.
+      install -d "\${{targets.destdir}}/usr/lib/node_modules/$1"
+      printf '{"name": "$1", "version": "\${{package.version}}.0"}\n' >"\${{targets.destdir}}/usr/lib/node_modules/$1/package.json"
       grep '^int\|^long' $1.c | sed 's/{.*/;/' >"\${{targets.destdir}}/usr/include/$1.h"
 subpackages:
   - name: $1-dev
