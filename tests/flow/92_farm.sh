@@ -176,7 +176,7 @@ number=$(farm queue --all --quiet --json | python3 -c 'import json, sys; print(m
 for _ in $(seq 100); do [ "$(change state "$number")" != "done" ] || break; sleep 0.1; done
 check "  the split" farm why --quiet "$number"
 awk '{ print "      " $0 }' "$out"
-check "  edge and stable" "$NACRE" farm channel --quiet
+check "  edge and stable" "$NACRE" farm channel list --quiet
 kill "$service"
 wait "$service"
 same "  the service ends when it is told to" 0 $?

@@ -63,12 +63,10 @@ check "  nginx verifies" "$NACRE" verify --quiet nginx
 newest=$(pushed nginx latest)
 serial=$(newest_serial)
 same "  and is what the registry gives" "$newest" "$(pushed nginx "serial-$serial")"
-check "stable and edge name it" "$NACRE" farm channel --quiet --json
+check "stable and edge name it" "$NACRE" farm channel list --quiet --json
 same "  both" "edge $serial stable $serial" "$(python3 -c '
 import json, sys
-rows = json.load(sys.stdin)
-rows = rows if isinstance(rows, list) else rows["channels"]
-print(" ".join(f"{c[\"name\"]} {c[\"serial\"]}" for c in rows))' <"$out")"
+print(" ".join("{} {}".format(c["channel"], c["serial"]) for c in json.load(sys.stdin)))' <"$out")"
 check "rollback" "$NACRE" rollback --quiet
 same "  serial $((serial + 1))" $((serial + 1)) "$(newest_serial)"
 finish
