@@ -8,13 +8,13 @@ bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
 programs=$(dirname "$(dirname "$NACRE")")
 
 start_postgres() {
-  local to=$scratch/postgres
-  mkdir -p "$to"
+  # Where its user can reach it, wherever this checkout is.
+  to=$(mktemp -d)
   chown postgres "$to"
-  as_postgres "$bin/initdb" -D "$to/data" --auth=trust --no-sync >"$to.log" 2>&1 &&
-    as_postgres "$bin/pg_ctl" -D "$to/data" -w -l "$to/log" -o "-k '$to' -c listen_addresses= -c fsync=off" start >>"$to.log" 2>&1 ||
-    { fail "Postgres does not start"; tail -n 20 "$to.log"; finish; }
-  cleaners+=("as_postgres '$bin/pg_ctl' -D '$to/data' -m immediate stop >'$to.log' 2>&1")
+  as_postgres "$bin/initdb" -D "$to/data" --auth=trust --no-sync >"$scratch/postgres.log" 2>&1 &&
+    as_postgres "$bin/pg_ctl" -D "$to/data" -w -l "$to/log" -o "-k '$to' -c listen_addresses= -c fsync=off" start >>"$scratch/postgres.log" 2>&1 ||
+    { fail "Postgres does not start"; tail -n 20 "$scratch/postgres.log"; finish; }
+  cleaners+=("as_postgres '$bin/pg_ctl' -D '$to/data' -m immediate stop >'$scratch/stop' 2>&1; rm -rf '$to'")
   export NACRE_TEST_POSTGRES="postgres://postgres@/postgres?host=$to"
 }
 as_postgres() { (cd / && setpriv --reuid=postgres --regid=postgres --init-groups "$@"); }
@@ -28,6 +28,6 @@ for room in store farm; do
 done
 
 # The server goes in the middle: an error that may pass, and the next call finds it again.
-as_postgres "$bin/pg_ctl" -D "$scratch/postgres/data" -m immediate restart -w -l "$scratch/postgres/log" >"$scratch/restart" 2>&1
+as_postgres "$bin/pg_ctl" -D "$to/data" -m immediate restart -w -l "$to/log" >"$scratch/restart" 2>&1
 check "after a restart" "$programs/farm/farm_test" --gtest_filter='*AnyOrder*postgres*'
 finish
