@@ -130,7 +130,11 @@ Result<std::unique_ptr<FarmSteps>> FarmSteps::open(Farm& farm, Session& session)
   return std::unique_ptr<FarmSteps>(new FarmSteps(farm, std::move(repository), session));
 }
 
-Result<os::FileLock> FarmSteps::own_repository() { return wait_for_lease("farm/repository", session_.env); }
+Result<os::FileLock> FarmSteps::own_repository() {
+  Result<os::FileLock> lease = wait_for_lease("farm/repository", session_.env);
+  if (lease) repository_.clear_leftovers();
+  return lease;
+}
 
 std::string FarmSteps::branch_of(const Change& change) const {
   std::string name = change.package;

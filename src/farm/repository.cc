@@ -4,6 +4,7 @@
 #include "os/process.h"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 namespace nacre::farm {
@@ -31,7 +32,10 @@ Result<std::string> run_git(const std::vector<std::string>& words, const Path& i
   const os::Exit exit = TRY(env.processes.run(git_command(words, in), env.stop));
   if (exit.ok()) return std::string(trim(exit.out));
   const std::string said(trim(exit.err.empty() ? exit.out : exit.err));
-  return Error::make(exit.signal != 0 ? ErrorKind::kUnavailable : ErrorKind::kConflict, "git {} failed: {}", words[0],
+  // A lock that somebody holds, and a full disk, pass.
+  const bool passes =
+      exit.signal != 0 || said.find(".lock") != std::string::npos || said.find("No space left") != std::string::npos;
+  return Error::make(passes ? ErrorKind::kUnavailable : ErrorKind::kConflict, "git {} failed: {}", words[0],
                      said.empty() ? fmt::format("exit {}", exit.code) : said);
 }
 
@@ -61,8 +65,9 @@ Result<Repository> Repository::open(const Path& folder, const std::string& main,
   if (!os::exists(folder))
     return Error::make(ErrorKind::kNotFound, "there is no directory '{}'", folder.string())
         .hint("name a git repository of definitions, or leave --repository out: the farm then makes its own");
-  const auto top = out.git({"rev-parse", "--git-dir"});
-  if (!top) return Error::make(ErrorKind::kInvalid, "'{}' is no git repository", folder.string());
+  const auto git_dir = out.git({"rev-parse", "--path-format=absolute", "--git-common-dir"});
+  if (!git_dir) return Error::make(ErrorKind::kInvalid, "'{}' is no git repository", folder.string());
+  out.git_dir_ = *git_dir;
   const auto head = out.git({"rev-parse", "--verify", "--quiet", "refs/heads/" + main + "^{commit}"});
   if (!head)
     return Error::make(ErrorKind::kNotFound, "'{}' has no branch '{}'", folder.string(), main)
@@ -188,9 +193,36 @@ Result<> Repository::advance_main(const std::string& expected, const std::string
   return Error::make(ErrorKind::kConflict, "branch '{}' moved meanwhile: {}", main_, moved.error().render());
 }
 
+void Repository::clear_leftovers() {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const auto farms = git_dir_ / "refs/heads/farm";
+  for (auto entry = fs::recursive_directory_iterator(farms, ignored); entry != fs::recursive_directory_iterator();
+       entry.increment(ignored)) {
+    if (ignored) break;
+    if (entry->path().extension() == ".lock") fs::remove(entry->path(), ignored);
+  }
+  constexpr std::chrono::seconds kNoGitNeeds{60};
+  for (const std::string& name : {std::string("packed-refs.lock"), std::string("config.lock"), std::string("HEAD.lock"),
+                                  "refs/heads/" + main_ + ".lock"}) {
+    const auto since = fs::last_write_time(git_dir_ / name, ignored);
+    if (!ignored && fs::file_time_type::clock::now() - since > kNoGitNeeds) fs::remove(git_dir_ / name, ignored);
+  }
+}
+
 Result<> Repository::remove_tree(const std::string& branch) {
   const Path tree = tree_of(branch);
   TRY(os::remove_tree(tree));
+  // A `git worktree add` that was killed leaves its record locked, and prune would keep it.
+  std::error_code ignored;
+  std::vector<Path> records;
+  for (const auto& entry : std::filesystem::directory_iterator(git_dir_ / "worktrees", ignored)) {
+    const auto place = os::read_file(entry.path() / "gitdir");
+    const bool ours = place && !place->empty() ? Path(trim(*place)) == tree / ".git"
+                                               : entry.path().filename().string().starts_with(flat(branch));
+    if (ours) records.push_back(entry.path());
+  }
+  for (const Path& record : records) TRY(os::remove_tree(record));
   TRY(git({"worktree", "prune"}));
   return {};
 }

@@ -31,6 +31,9 @@ class Repository {
   static Result<> ensure(const Path& folder, const std::string& main, const Path& content, Env& env);
 
   const std::string& main() const { return main_; }
+  /// Removes what a git that was killed left behind: locks of the farm's branches, and others' when they are a minute
+  /// old, which no git needs.
+  void clear_leftovers();
   Result<std::string> head(const std::string& branch);  ///< Its commit. kNotFound without such a branch.
   Result<bool> contains(const std::string& branch, const std::string& commit);  ///< Whether it is an ancestor.
   /// Branches under `prefix` that are not part of main, with their newest commit's first line.
@@ -61,7 +64,7 @@ class Repository {
   Path tree_of(const std::string& branch) const;
   Path prefix() const { return at_top_ ? Path() : Path("os"); }
 
-  Path folder_;
+  Path folder_, git_dir_;
   std::string main_;
   Path trees_;
   bool at_top_ = true;

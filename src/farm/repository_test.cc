@@ -97,6 +97,22 @@ TEST_F(RepositoryTest, ATreeLeftByACrashIsMadeAnew) {
   EXPECT_EQ(repository_->commit("farm/1", "nothing", Repository::Amend::kNo).take(), commit);
 }
 
+TEST_F(RepositoryTest, WhatAGitLeftThatWasKilledIsNoObstacle) {
+  const std::string commit = propose("farm/1", "version: 2\n");
+  // As `git worktree add` leaves it, killed before the end; and a branch that was being written.
+  ASSERT_TRUE(os::write_file(folder_ / "worktrees/farm-1/locked", "initializing"));
+  ASSERT_TRUE(os::write_file(folder_ / "refs/heads/farm/1.lock", ""));
+  ASSERT_TRUE(os::remove_tree(dir_.path() / "trees/farm-1"));
+  repository_->clear_leftovers();
+  ASSERT_TRUE(repository_->remove("farm/1"));
+  EXPECT_NE(propose("farm/1", "version: 3\n"), commit);
+  // Killed before it said where the tree is.
+  ASSERT_TRUE(os::write_file(folder_ / "worktrees/farm-1/gitdir", ""));
+  ASSERT_TRUE(os::write_file(folder_ / "worktrees/farm-1/locked", "initializing"));
+  ASSERT_TRUE(repository_->remove("farm/1"));
+  propose("farm/1", "version: 4\n");
+}
+
 TEST_F(RepositoryTest, FindsWhatPeoplePushed) {
   propose("change/by-hand", "version: 4\n");
   propose("other", "version: 5\n");
