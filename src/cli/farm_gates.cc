@@ -10,15 +10,6 @@
 namespace nacre::cli {
 namespace {
 
-/// The `gates:` block of a distribution's farm.yaml, or the defaults.
-Result<farm::GatePolicy> load_gate_policy(const Path& os_dir) {
-  const Path file = os_dir / "farm.yaml";
-  std::string text;
-  if (os::exists(file)) text = TRY(os::read_file(file));
-  const codec::YamlTree tree = TRY(codec::parse_yaml(std::move(text), file.string()));
-  return farm::read_gate_policy(tree, tree.root.find("gates"));
-}
-
 /// Definitions some of whose packages the candidate has with other bytes than the serial before.
 std::set<std::string> new_builds(const index::Serial& candidate, const std::optional<index::Serial>& before) {
   std::set<Sha256> published;
@@ -87,6 +78,13 @@ Result<farm::Heard> known_vulnerabilities(const index::Serial& candidate, const 
 
 }  // namespace
 
+Result<codec::YamlTree> read_farm_yaml(const Path& os_dir) {
+  const Path file = os_dir / "farm.yaml";
+  std::string text;
+  if (os::exists(file)) text = TRY(os::read_file(file));
+  return codec::parse_yaml(std::move(text), file.string());
+}
+
 Result<std::set<std::string>> vulnerable_definitions(Session& session) {
   std::set<std::string> out;
   const std::optional<index::Serial> newest = TRY(index::head(session.env, Edition::kCommunity));
@@ -127,7 +125,8 @@ Result<farm::GateReport> judge_candidate(const FlowReport& report, const Path& p
   farm::GateInput input;
   input.before = report.before ? &*report.before : nullptr;
   input.candidate = &*report.candidate;
-  input.policy = TRY(load_gate_policy(session.os_dir));
+  const codec::YamlTree rules = TRY(read_farm_yaml(session.os_dir));
+  input.policy = TRY(farm::read_gate_policy(rules, rules.root.find("gates")));
   input.folder = session.os_dir;
   input.people = people;
   input.tests = input.images = farm::Heard::nothing_wrong();  // the flow ends when one fails

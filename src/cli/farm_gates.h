@@ -8,6 +8,9 @@
 
 namespace nacre::cli {
 
+/// farm.yaml beside packages/; as an empty file when there is none.
+Result<codec::YamlTree> read_farm_yaml(const Path& os_dir);
+
 /// What the gates say of a flow's candidate (FlowOptions::Until::kComposed or later), by the rules beside the
 /// definitions of `session.os_dir`: farm.yaml, waivers.yaml, delta.yaml. Builds all that is new a second time when the
 /// gate `reproducibility` asks. `people`: keys of those who may waive.

@@ -103,10 +103,7 @@ std::string reason_of(const Change& change) {
 }  // namespace
 
 Result<farm::Policy> load_policy(const Path& os_dir) {
-  const Path file = os_dir / "farm.yaml";
-  if (!os::exists(file)) return farm::Policy{};
-  std::string text = TRY(os::read_file(file));
-  const codec::YamlTree tree = TRY(codec::parse_yaml(std::move(text), file.string()));
+  const codec::YamlTree tree = TRY(read_farm_yaml(os_dir));
   return farm::read_policy(tree);
 }
 
@@ -134,6 +131,10 @@ Result<os::FileLock> FarmSteps::own_repository() {
   Result<os::FileLock> lease = wait_for_lease("farm/repository", session_.env);
   if (lease) repository_.clear_leftovers();
   return lease;
+}
+
+std::string FarmSteps::registry_of(const farm::Policy& policy) const {
+  return farm_.places.registry.empty() ? policy.registry : farm_.places.registry;
 }
 
 std::string FarmSteps::branch_of(const Change& change) const {
@@ -171,7 +172,7 @@ Result<int> FarmSteps::look(std::stop_token stop) {
   const farm::Policy policy = TRY(load_policy(tree));
   watched_ = watched(os, policy);
   added += TRY(look_upstream(session, os));
-  TRY(follow_stable(session));  // what soaks becomes due without any change
+  TRY(follow_stable(session, policy));  // what soaks becomes due without any change
   return added;
 }
 
@@ -412,7 +413,7 @@ Result<StepOutcome> FarmSteps::push(Change& change, Session& session) {
   TRY(refresh_layout(serial, session));
   const Path tree = TRY(tree_of(change));
   const farm::Policy policy = TRY(load_policy(tree));
-  const std::string registry = farm_.places.registry.empty() ? policy.registry : farm_.places.registry;
+  const std::string registry = registry_of(policy);
   if (registry.empty()) return StepOutcome{Way::kOn, {}, fmt::format("{} images, no registry", serial.images.size())};
   const std::vector<publish::Receipt> receipts = TRY(push_images(serial.images, serial, registry, session));
   return StepOutcome{Way::kOn, {}, fmt::format("{} images pushed", receipts.size())};
@@ -424,18 +425,18 @@ Result<StepOutcome> FarmSteps::promote(Session& session) {
                             : edge->pinned.empty()
                                 ? fmt::format("edge is serial {}", edge->serial)
                                 : fmt::format("edge stays at serial {}: {}", edge->serial, edge->pinned);
-  const std::string stable = TRY(follow_stable(session));
+  const Path tree = TRY(view_of_main());
+  const farm::Policy policy = TRY(load_policy(tree));
+  const std::string stable = TRY(follow_stable(session, policy));
   return StepOutcome{Way::kOn, {}, stable.empty() ? where : where + ", " + stable};
 }
 
 /// Moves `stable` to the newest serial that has soaked on edge, with its tags; says so when it moved.
-Result<std::string> FarmSteps::follow_stable(Session& session) {
-  const Path tree = TRY(view_of_main());
-  const farm::Policy policy = TRY(load_policy(tree));
+Result<std::string> FarmSteps::follow_stable(Session& session, const farm::Policy& policy) {
   const std::optional<index::FollowReport> report =
       TRY(follow_soaked(session, Edition::kCommunity, index::kStable, policy.stable_soak_seconds));
   if (!report || !report->moved()) return std::string();
-  const std::string registry = farm_.places.registry.empty() ? policy.registry : farm_.places.registry;
+  const std::string registry = registry_of(policy);
   if (!registry.empty()) {
     const index::Serial serial = TRY(index::serial_of(session.env, report->channel));
     (void)TRY(push_images(serial.images, serial, registry, session));

@@ -62,9 +62,10 @@ class FarmSteps final : public farm::Steps {
   Result<farm::StepOutcome> publish(farm::Change& change, Session& session);
   Result<farm::StepOutcome> push(farm::Change& change, Session& session);
   Result<farm::StepOutcome> promote(Session& session);
-  Result<std::string> follow_stable(Session& session);
+  Result<std::string> follow_stable(Session& session, const farm::Policy& policy);
 
   Result<FlowReport> run(farm::Change& change, const FlowOptions& options, Session& session);
+  std::string registry_of(const farm::Policy& policy) const;
   std::string branch_of(const farm::Change& change) const;
   Result<Path> tree_of(const farm::Change& change);
   /// The farm's work trees and branches are one process's at a time.

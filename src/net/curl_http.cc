@@ -1,12 +1,11 @@
 #include "base/text.h"
+#include "net/curl_handles.h"
 #include "net/http.h"
 #include "net/url.h"
 #include "os/file.h"
 
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -24,23 +23,6 @@ constexpr std::size_t kMaxHeaderBytes = 256u << 10;
 constexpr std::size_t kMaxIdleSessions = 16;
 /// curl's own limits are put out of the way: `timeout_seconds` is about silence and measured here.
 constexpr long kConnectTimeoutMilliseconds = 24L * 3600 * 1000;
-
-struct FreeEasy {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct FreeMulti {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
-};
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using Headers = std::unique_ptr<curl_slist, FreeList>;
-
-/// One transfer at a time; the multi handle keeps its connections open for the next.
-struct Session {
-  std::unique_ptr<CURLM, FreeMulti> multi{curl_multi_init()};
-  std::unique_ptr<CURL, FreeEasy> easy{curl_easy_init()};
-};
 
 /// The bytes that go up: a text, or a part of a file.
 struct Upload {
@@ -73,8 +55,7 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* us
   transfer.moved(line.size());
   transfer.header_bytes += line.size();
   if (transfer.header_bytes > kMaxHeaderBytes) {
-    transfer.error = Error::make(ErrorKind::kInvalid, "the headers are longer than {} bytes",
-                                 kMaxHeaderBytes);
+    transfer.error = Error::make(ErrorKind::kInvalid, "the headers are longer than {} bytes", kMaxHeaderBytes);
     return 0;
   }
   if (line.starts_with("HTTP/")) {  // the next answer: after a 1xx or a redirect
@@ -92,8 +73,7 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* us
 Result<> receive(Transfer& transfer, std::string_view bytes) {
   const Request& request = transfer.request;
   if (bytes.size() > request.max_bytes - transfer.received)
-    return Error::make(ErrorKind::kInvalid, "the answer is longer than {} bytes",
-                       request.max_bytes);
+    return Error::make(ErrorKind::kInvalid, "the answer is longer than {} bytes", request.max_bytes);
   const bool first = transfer.received == 0;
   transfer.received += bytes.size();
   long status = 0;
@@ -119,8 +99,7 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* user
 std::size_t on_upload(char* out, std::size_t size, std::size_t count, void* user) {
   Transfer& transfer = *static_cast<Transfer*>(user);
   Upload& upload = transfer.upload;
-  const auto wanted =
-      static_cast<std::size_t>(std::min<std::uint64_t>(size * count, upload.size - upload.done));
+  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(size * count, upload.size - upload.done));
   transfer.moved(wanted);
   if (wanted == 0) return 0;
   if (!upload.file) {
@@ -128,13 +107,11 @@ std::size_t on_upload(char* out, std::size_t size, std::size_t count, void* user
     upload.done += wanted;
     return wanted;
   }
-  const ssize_t got = ::pread(upload.file.get(), out, wanted,
-                              static_cast<off_t>(upload.offset + upload.done));
+  const ssize_t got = ::pread(upload.file.get(), out, wanted, static_cast<off_t>(upload.offset + upload.done));
   if (got <= 0) {
     const std::string name = transfer.request.body_file.string();
     transfer.error = got < 0 ? os::system_error(errno, fmt::format("read '{}'", name))
-                             : Error::make(ErrorKind::kInvalid,
-                                           "'{}' became shorter while it was sent", name);
+                             : Error::make(ErrorKind::kInvalid, "'{}' became shorter while it was sent", name);
     return CURL_READFUNC_ABORT;
   }
   upload.done += static_cast<std::uint64_t>(got);
@@ -144,14 +121,12 @@ std::size_t on_upload(char* out, std::size_t size, std::size_t count, void* user
 /// curl goes back to the start to send again: after a redirect, or when a kept connection died.
 int on_seek(void* user, curl_off_t offset, int origin) {
   Upload& upload = static_cast<Transfer*>(user)->upload;
-  if (origin != SEEK_SET || offset < 0 || static_cast<std::uint64_t>(offset) > upload.size)
-    return CURL_SEEKFUNC_FAIL;
+  if (origin != SEEK_SET || offset < 0 || static_cast<std::uint64_t>(offset) > upload.size) return CURL_SEEKFUNC_FAIL;
   upload.done = static_cast<std::uint64_t>(offset);
   return CURL_SEEKFUNC_OK;
 }
 
-int on_progress(void* user, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
-                curl_off_t up) {
+int on_progress(void* user, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
   const Transfer& transfer = *static_cast<const Transfer*>(user);
   if (!transfer.request.on_progress) return 0;
   const bool sending = up_total > 0 && down == 0;
@@ -175,14 +150,14 @@ Result<Upload> open_upload(const Request& request) {
   const auto total = static_cast<std::uint64_t>(status.st_size);
   upload.offset = request.body_offset;
   if (request.body_offset > total || request.body_size > total - request.body_offset)
-    return Error::make(ErrorKind::kInvalid, "'{}' has {} bytes; asked to send {} from {} on", name,
-                       total, request.body_size, request.body_offset);
+    return Error::make(ErrorKind::kInvalid, "'{}' has {} bytes; asked to send {} from {} on", name, total,
+                       request.body_size, request.body_offset);
   upload.size = request.body_size != 0 ? request.body_size : total - request.body_offset;
   return upload;
 }
 
-Result<Headers> make_headers(const Request& request) {
-  Headers list(curl_slist_append(nullptr, "Expect:"));  // do not wait for "100 Continue"
+Result<CurlList> make_headers(const Request& request) {
+  CurlList list(curl_slist_append(nullptr, "Expect:"));  // do not wait for "100 Continue"
   for (const auto& [name, value] : request.headers) {
     const std::string_view bad("\r\n\0", 3);
     if (name.empty() || name.find_first_of(bad) != name.npos || name.find(':') != name.npos ||
@@ -208,11 +183,9 @@ void set_method(CURL* easy, Transfer& transfer) {
     curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(transfer.upload.size));
   }
-  if (method != "GET" || transfer.upload.size > 0)
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
+  if (method != "GET" || transfer.upload.size > 0) curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
-                   static_cast<curl_off_t>(std::min<std::uint64_t>(transfer.request.max_bytes,
-                                                                   INT64_MAX)));
+                   static_cast<curl_off_t>(std::min<std::uint64_t>(transfer.request.max_bytes, INT64_MAX)));
 }
 
 void set_options(CURL* easy, Transfer& transfer, const std::string& user_agent) {
@@ -243,8 +216,8 @@ void set_options(CURL* easy, Transfer& transfer, const std::string& user_agent) 
 
 /// Takes the handle out of the multi handle again, whichever way the transfer ends.
 struct Attached {
-  Session& session;
-  explicit Attached(Session& with) : session(with) {
+  CurlSession& session;
+  explicit Attached(CurlSession& with) : session(with) {
     curl_multi_add_handle(session.multi.get(), session.easy.get());
   }
   ~Attached() { curl_multi_remove_handle(session.multi.get(), session.easy.get()); }
@@ -253,12 +226,11 @@ struct Attached {
 };
 
 /// Drives the transfer to its end; curl's verdict, or an Error when we ended it.
-Result<CURLcode> drive(Session& session, Transfer& transfer, std::stop_token stop) {
+Result<CURLcode> drive(CurlSession& session, Transfer& transfer, std::stop_token stop) {
   CURLM* multi = session.multi.get();
   const Attached attached(session);
   const std::stop_callback on_stop(stop, [&] { curl_multi_wakeup(multi); });
-  const auto patience = std::chrono::milliseconds(
-      static_cast<std::int64_t>(transfer.request.timeout_seconds * 1000));
+  const auto patience = std::chrono::milliseconds(static_cast<std::int64_t>(transfer.request.timeout_seconds * 1000));
   const Time::time_point begin = Time::now();
   Time::time_point window = begin;
   std::uint64_t window_bytes = 0;
@@ -277,8 +249,8 @@ Result<CURLcode> drive(Session& session, Transfer& transfer, std::stop_token sto
       window = Time::now();
       window_bytes = transfer.moved_bytes;
     }
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        transfer.last_move + patience - Time::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(transfer.last_move + patience - Time::now());
     if (left.count() <= 0)
       return Error::make(ErrorKind::kUnavailable, "nothing came for {}",
                          human_duration(transfer.request.timeout_seconds));
@@ -295,26 +267,26 @@ Error error_of(CURLcode code, const char* detail, const Request& request) {
   const std::string text = *detail != '\0' ? detail : curl_easy_strerror(code);
   switch (code) {
     case CURLE_FILESIZE_EXCEEDED:
-      return Error::make(ErrorKind::kInvalid, "the answer is longer than {} bytes",
-                         request.max_bytes);
+      return Error::make(ErrorKind::kInvalid, "the answer is longer than {} bytes", request.max_bytes);
     case CURLE_TOO_MANY_REDIRECTS:
       return Error::make(ErrorKind::kInvalid, "more than {} redirects", request.max_redirects);
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT: return Error::make(ErrorKind::kInvalid, "{}", text);
     case CURLE_PEER_FAILED_VERIFICATION:
       return Error::make(ErrorKind::kUnavailable, "{}", text)
-          .hint("the certificate is not trusted: install ca-certificates, or name a bundle in "
-                "SSL_CERT_FILE");
+          .hint(
+              "the certificate is not trusted: install ca-certificates, or name a bundle in "
+              "SSL_CERT_FILE");
     default: return Error::make(ErrorKind::kUnavailable, "{}", text);
   }
 }
 
-Result<Response> transfer_with(Session& session, const Request& request, const Url& url,
+Result<Response> transfer_with(CurlSession& session, const Request& request, const Url& url,
                                const std::string& user_agent, std::stop_token stop) {
   CURL* easy = session.easy.get();
   Transfer transfer{.request = request, .easy = easy};
   transfer.upload = TRY(open_upload(request));
-  const Headers headers = TRY(make_headers(request));
+  const CurlList headers = TRY(make_headers(request));
   char detail[CURL_ERROR_SIZE] = "";
   set_options(easy, transfer, user_agent);
   curl_easy_setopt(easy, CURLOPT_URL, url.str().c_str());
@@ -340,14 +312,12 @@ Result<Response> transfer_with(Session& session, const Request& request, const U
 
 struct CurlHttp::State {
   std::mutex mutex;
-  std::vector<std::unique_ptr<Session>> idle;
+  std::vector<std::unique_ptr<CurlSession>> idle;
 };
 
-CurlHttp::CurlHttp(std::string user_agent)
-    : user_agent_(std::move(user_agent)), state_(std::make_shared<State>()) {
+CurlHttp::CurlHttp(std::string user_agent) : user_agent_(std::move(user_agent)), state_(std::make_shared<State>()) {
   // TLS writes without MSG_NOSIGNAL; os::Processes gives its children the default back.
-  static const CURLcode kReady =
-      (::signal(SIGPIPE, SIG_IGN), curl_global_init(CURL_GLOBAL_DEFAULT));
+  static const CURLcode kReady = (::signal(SIGPIPE, SIG_IGN), curl_global_init(CURL_GLOBAL_DEFAULT));
   (void)kReady;
 }
 
@@ -355,7 +325,7 @@ Result<Response> CurlHttp::send(const Request& request, std::stop_token stop) {
   const Url url = TRY(parse_url(request.url));
   if (url.scheme == "file")
     return Error::make(ErrorKind::kInvalid, "expected http:// or https://, got '{}'", url.safe());
-  std::unique_ptr<Session> session;
+  std::unique_ptr<CurlSession> session;
   {
     const std::lock_guard lock(state_->mutex);
     if (!state_->idle.empty()) {
@@ -363,9 +333,8 @@ Result<Response> CurlHttp::send(const Request& request, std::stop_token stop) {
       state_->idle.pop_back();
     }
   }
-  if (!session) session = std::make_unique<Session>();
-  if (!session->multi || !session->easy)
-    return Error::make(ErrorKind::kUnavailable, "out of memory");
+  if (!session) session = std::make_unique<CurlSession>();
+  if (!session->multi || !session->easy) return Error::make(ErrorKind::kUnavailable, "out of memory");
   auto response = transfer_with(*session, request, url, user_agent_, stop);
   {
     const std::lock_guard lock(state_->mutex);

@@ -1,6 +1,8 @@
 #include "net/grpc.h"
 
-#include <curl/curl.h>
+#include "base/text.h"
+#include "net/curl_handles.h"
+#include "os/file.h"
 
 #include <algorithm>
 #include <charconv>
@@ -10,9 +12,6 @@
 #include <mutex>
 #include <vector>
 
-#include "base/text.h"
-#include "os/file.h"
-
 namespace nacre::net {
 namespace {
 
@@ -20,22 +19,6 @@ using Time = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxHeaderBytes = 64u << 10, kMaxMessage = 2000, kMaxIdle = 8;
 constexpr long kConnectSeconds = 20, kKeepAliveIdle = 30, kKeepAliveInterval = 10, kUploadBuffer = 512L << 10;
-
-struct FreeEasy {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct FreeMulti {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
-};
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-
-/// One call at a time; the multi handle keeps its connection open for the next.
-struct Session {
-  std::unique_ptr<CURLM, FreeMulti> multi{curl_multi_init()};
-  std::unique_ptr<CURL, FreeEasy> easy{curl_easy_init()};
-};
 
 /// One call under way: what the callbacks read and write.
 struct Transfer {
@@ -135,7 +118,7 @@ class CurlChannel final : public GrpcChannel {
       : base_(std::move(base)), place_(std::move(place)), user_agent_(std::move(user_agent)) {}
 
   Result<GrpcStatus> call(const GrpcCall& call, std::stop_token stop) override {
-    std::unique_ptr<Session> session = take();
+    std::unique_ptr<CurlSession> session = take();
     if (!session->multi || !session->easy) return Error::make(ErrorKind::kUnavailable, "out of memory");
     auto status = transfer_with(*session, call, stop);
     give_back(std::move(session));
@@ -144,19 +127,19 @@ class CurlChannel final : public GrpcChannel {
   }
 
  private:
-  std::unique_ptr<Session> take() {
+  std::unique_ptr<CurlSession> take() {
     const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return std::make_unique<Session>();
-    std::unique_ptr<Session> out = std::move(idle_.back());
+    if (idle_.empty()) return std::make_unique<CurlSession>();
+    std::unique_ptr<CurlSession> out = std::move(idle_.back());
     idle_.pop_back();
     return out;
   }
-  void give_back(std::unique_ptr<Session> session) {
+  void give_back(std::unique_ptr<CurlSession> session) {
     const std::lock_guard lock(mutex_);
     if (idle_.size() < kMaxIdle) idle_.push_back(std::move(session));
   }
 
-  Result<std::unique_ptr<curl_slist, FreeList>> headers() const {
+  Result<CurlList> headers() const {
     std::vector<std::string> lines = {"Expect:", "Accept:", "content-type: application/grpc", "te: trailers"};
     if (!place_.token_file.empty()) {
       const std::string token = TRY(os::read_file(place_.token_file, 64u << 10), "reading the token");
@@ -165,7 +148,7 @@ class CurlChannel final : public GrpcChannel {
         return Error::make(ErrorKind::kInvalid, "'{}' holds more than one line", place_.token_file);
       lines.push_back("authorization: Bearer " + std::string(word));
     }
-    std::unique_ptr<curl_slist, FreeList> list;
+    CurlList list;
     for (const std::string& line : lines) {
       curl_slist* longer = curl_slist_append(list.get(), line.c_str());
       if (longer == nullptr) return Error::make(ErrorKind::kUnavailable, "out of memory");
@@ -209,11 +192,11 @@ class CurlChannel final : public GrpcChannel {
   }
 
   /// curl's verdict, or an Error when we ended it, or nothing after a silence.
-  Result<std::optional<CURLcode>> drive(Session& session, Transfer& transfer, std::stop_token stop) const {
+  Result<std::optional<CURLcode>> drive(CurlSession& session, Transfer& transfer, std::stop_token stop) const {
     CURLM* multi = session.multi.get();
     curl_multi_add_handle(multi, session.easy.get());
     struct Detach {
-      Session& session;
+      CurlSession& session;
       ~Detach() { curl_multi_remove_handle(session.multi.get(), session.easy.get()); }
     } const detach{session};
     const std::stop_callback on_stop(stop, [&] { curl_multi_wakeup(multi); });
@@ -233,7 +216,7 @@ class CurlChannel final : public GrpcChannel {
     return std::optional(CURLE_FAILED_INIT);
   }
 
-  Result<GrpcStatus> transfer_with(Session& session, const GrpcCall& call, std::stop_token stop) const {
+  Result<GrpcStatus> transfer_with(CurlSession& session, const GrpcCall& call, std::stop_token stop) const {
     CURL* easy = session.easy.get();
     Transfer transfer{.call = call, .frames = {call.max_message_bytes, call.max_bytes, call.on_message}};
     const auto lines = TRY(headers());
@@ -268,7 +251,7 @@ class CurlChannel final : public GrpcChannel {
   GrpcPlace place_;
   std::string user_agent_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Session>> idle_;
+  std::vector<std::unique_ptr<CurlSession>> idle_;
 };
 
 }  // namespace

@@ -17,12 +17,6 @@ struct Finalize {
 };
 using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
 
-std::string column(sqlite3_stmt* statement, int index) {
-  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, index));
-  const int size = sqlite3_column_bytes(statement, index);
-  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(size));
-}
-
 class SqliteDatabase final : public Database {
  public:
   explicit SqliteDatabase(os::Path file) : file_(std::move(file)) {}
@@ -51,7 +45,7 @@ class SqliteDatabase final : public Database {
     int code = bind(statement, values);
     while (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
       Row row;
-      for (int i = 0; i < sqlite3_column_count(statement); ++i) row.push_back(column(statement, i));
+      for (int i = 0; i < sqlite3_column_count(statement); ++i) row.push_back(sqlite_column(statement, i));
       rows.push_back(std::move(row));
       code = SQLITE_OK;
     }

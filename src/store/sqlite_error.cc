@@ -43,4 +43,10 @@ Error sqlite_error(sqlite3* db, int code, std::string_view what, const os::Path&
   }
 }
 
+std::string sqlite_column(sqlite3_stmt* statement, int index) {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, index));
+  const int size = sqlite3_column_bytes(statement, index);
+  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(size));
+}
+
 }  // namespace nacre::store

@@ -20,12 +20,6 @@ constexpr const char* kSchema =
     " kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
     " PRIMARY KEY (kind, key)) WITHOUT ROWID";
 
-std::string column(sqlite3_stmt* statement, int index) {
-  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, index));
-  const int size = sqlite3_column_bytes(statement, index);
-  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(size));
-}
-
 }  // namespace
 
 struct State::Impl {
@@ -119,7 +113,7 @@ Result<std::unique_ptr<State>> State::open(const os::Path& file) {
 
   std::string mode;
   TRY(impl->run("PRAGMA journal_mode=WAL", {}, "open the state", [&](sqlite3_stmt* row) {
-    mode = column(row, 0);
+    mode = sqlite_column(row, 0);
     return true;
   }));
   if (mode != "wal")
@@ -142,7 +136,7 @@ Result<std::optional<std::string>> State::get(std::string_view kind, std::string
   }
   TRY(impl_->run(kRead, {kind, key},
                  fmt::format("read {} '{}'", kind, key), [&](sqlite3_stmt* row) {
-                   out = column(row, 0);
+                   out = sqlite_column(row, 0);
                    return true;
                  }));
   return out;
@@ -174,9 +168,9 @@ Result<std::vector<std::pair<std::string, std::string>>> State::list(std::string
   // Keys are ordered bytewise, so those with the prefix stand together from the prefix itself on.
   TRY(impl_->run("SELECT key, value FROM records WHERE kind = ?1 AND key >= ?2 ORDER BY key",
                  {kind, prefix}, fmt::format("list {} '{}'", kind, prefix), [&](sqlite3_stmt* row) {
-                   std::string key = column(row, 0);
+                   std::string key = sqlite_column(row, 0);
                    if (!key.starts_with(prefix)) return false;
-                   out.emplace_back(std::move(key), column(row, 1));
+                   out.emplace_back(std::move(key), sqlite_column(row, 1));
                    return true;
                  }));
   return out;

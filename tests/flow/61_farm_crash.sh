@@ -11,7 +11,7 @@ RANDOM=${NACRE_TORTURE_SEED:-7}
 clone_home home
 forget_distribution
 start_upstream
-small_os "$scratch/os"
+empty_os "$scratch/os"
 for name in liba libb libc; do
   library_source $name 1 1 | source_release $name 1.0
   library $name 1.0

@@ -8,7 +8,7 @@ command -v git >/dev/null || skip "no git"
 clone_home home
 forget_distribution
 start_upstream
-small_os "$scratch/os"
+empty_os "$scratch/os"
 library_source libone 1 1 | source_release libone 1.0
 library_source libtwo 1 1 | source_release libtwo 1.0
 library libone 1.0

@@ -24,8 +24,8 @@ source_release() {
   mv "$scratch/release.tar.gz" "$upstream/$1-$2.tar.gz"
 }
 
-# small_os DIR: the distribution without its definitions and images.
-small_os() {
+# empty_os DIR: the distribution without its definitions and images.
+empty_os() {
   cp -a "$source_root/os" "$1"
   rm -rf "$1/packages" "$1/images"
   mkdir "$1/packages" "$1/images"
