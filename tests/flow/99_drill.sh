@@ -11,33 +11,9 @@ rows = sqlite3.connect(sys.argv[1]).execute("SELECT kind, key, value FROM record
 print(len(rows), hashlib.sha256(repr(rows).encode()).hexdigest())' "$NACRE_HOME/state.db"
 }
 export NACRE_HOME=$scratch/home
-cp -a "$source_root/os" "$scratch/os"
-export NACRE_OS_DIR=$scratch/os
-rm -rf "$NACRE_OS_DIR/packages" "$NACRE_OS_DIR/images"
-mkdir "$NACRE_OS_DIR/packages" "$NACRE_OS_DIR/images"
+. "$(dirname "$0")/small_os.sh"
+small_os "$scratch/os"
 printf 'sources: []\n' >"$NACRE_OS_DIR/sources.lock"
-cat >"$NACRE_OS_DIR/stage0.yaml" <<'END'
-packages:
-  - name: stage0-layout
-    links: {bin: usr/bin, sbin: usr/bin, lib: usr/lib, lib64: usr/lib, usr/sbin: bin, usr/lib64: lib, usr/bin/sh: bash}
-    files:
-      etc/passwd: stage0/etc/passwd
-      etc/group: stage0/etc/group
-      etc/nsswitch.conf: stage0/etc/nsswitch.conf
-      etc/ld.so.conf: stage0/etc/ld.so.conf
-  - name: glibc
-    debs: [libc6, libc-bin]
-    depends: [stage0-layout]
-    files: {etc/ld.so.conf: stage0/etc/ld.so.conf}
-  - name: bash
-    debs: [bash]
-    depends: [stage0-layout, glibc]
-  - name: coreutils
-    debs: [coreutils]
-    depends: [stage0-layout, glibc]
-  - name: build-base
-    depends: [bash, coreutils, glibc]
-END
 define libtiny <<'END'
 mkdir -p "${{targets.destdir}}/usr/share/tiny"
 echo "${{package.full-version}}" >"${{targets.destdir}}/usr/share/tiny/version"
