@@ -6,12 +6,14 @@
 
 namespace nacre::net {
 
+/// What gives curl's handles back.
 struct FreeEasy {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
 };
 struct FreeMulti {
   void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
 };
+/// Headers of a request.
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
