@@ -208,10 +208,12 @@ Report make_report(const std::vector<Document>& advisories, const ReportOptions&
   std::stable_sort(out.open.begin(), out.open.end(),
                    [](const Case& a, const Case& b) { return a.detected < b.detected; });
   for (const auto& [image, origins] : options.images) {
+    const std::set<std::string> held(origins.begin(), origins.end());
+    const auto which = [&](const Case& each) { return held.contains(each.package); };
+    out.by_image.push_back(measure(image, cases, which, out.date, options.settle_seconds));
     std::vector<std::string> open;
     for (const Case& each : out.open)
-      if (std::find(origins.begin(), origins.end(), each.package) != origins.end())
-        open.push_back(each.package + " " + (each.names.empty() ? each.advisory : each.names.front()));
+      if (which(each)) open.push_back(each.package + " " + (each.names.empty() ? each.advisory : each.names.front()));
     out.images.emplace_back(image, std::move(open));
   }
   return out;
@@ -219,6 +221,7 @@ Report make_report(const std::vector<Document>& advisories, const ReportOptions&
 
 Json to_json(const Report& report) {
   Json out, latest, cohorts = Json::array(), packages = Json::array(), open = Json::array(), images = Json::array();
+  Json by_image = Json::array();
   out.set("dataDate", os::rfc3339(report.date)).set("packages", static_cast<std::int64_t>(report.packages));
   out.set("advisories", static_cast<std::int64_t>(report.advisories));
   out.set("events", static_cast<std::int64_t>(report.events));
@@ -229,10 +232,12 @@ Json to_json(const Report& report) {
   out.set("latest", std::move(latest));
   for (const Cohort& cohort : report.cohorts) cohorts.push(to_json(cohort));
   for (const Cohort& cohort : report.by_package) packages.push(to_json(cohort));
+  for (const Cohort& cohort : report.by_image) by_image.push(to_json(cohort));
   for (const Case& each : report.open) open.push(to_json(each));
   for (const auto& [image, names] : report.images)
     images.push(Json().set("image", image).set("open", Json::strings(names)));
   out.set("cohorts", std::move(cohorts)).set("byPackage", std::move(packages));
+  out.set("byImage", std::move(by_image));
   return out.set("images", std::move(images)).set("open", std::move(open));
 }
 
@@ -247,6 +252,10 @@ std::string render(const Report& report) {
   if (!report.by_package.empty()) {
     out += "\nby package\n" + heading();
     for (const Cohort& cohort : report.by_package) out += row(cohort);
+  }
+  if (!report.by_image.empty()) {
+    out += "\nby image, of what it holds now\n" + heading();
+    for (const Cohort& cohort : report.by_image) out += row(cohort);
   }
   for (const auto& [image, open] : report.images)
     out += fmt::format("\n{}: {} open{}", image, open.size(), open.empty() ? "" : ": " + join(open, ", "));

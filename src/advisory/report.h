@@ -47,6 +47,7 @@ struct Report {
   std::map<std::string, std::size_t> latest;  ///< By type of the latest event.
   std::vector<Cohort> cohorts;                ///< All, by year, by kind of component, Go's standard library.
   std::vector<Cohort> by_package;             ///< Most cases first.
+  std::vector<Cohort> by_image;               ///< Of what the serial and each image hold now.
   std::vector<std::pair<std::string, std::vector<std::string>>> images;  ///< Image -> open vulnerabilities.
   std::vector<Case> open;  ///< Neither fixed nor false positives, oldest first.
 };

@@ -106,6 +106,7 @@ std::string report_page(const Report& report, const std::vector<Case>& cases, st
         "aria-label=\"Part of {} cases that is fixed, by time since detection\">\n{}{}</svg>\n",
         kLeft + kWidth + 20, kTop + kHeight + 30, counted, axes(), curve(hours, counted));
   out += table(report.cohorts, "cohort") + "<h2>By package</h2>\n" + table(report.by_package, "package");
+  if (!report.by_image.empty()) out += "<h2>By image</h2>\n" + table(report.by_image, "image");
   if (!report.images.empty()) {
     out += "<h2>Images</h2>\n<table><tr><th>image</th><th>open</th></tr>\n";
     for (const auto& [image, open] : report.images)

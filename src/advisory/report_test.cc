@@ -81,6 +81,10 @@ TEST(Report, SaysWhatIsOpenWhere) {
   EXPECT_EQ(report.cohorts[0].median_fixed, 24);
   EXPECT_EQ(report.images[0].second, std::vector<std::string>{"a CVE-2026-1"});
   EXPECT_TRUE(report.images[1].second.empty());
+  ASSERT_EQ(report.by_image.size(), 2u);
+  EXPECT_EQ(report.by_image[0].counted, 2u);
+  EXPECT_EQ(report.by_image[0].open, 1u);
+  EXPECT_EQ(report.by_image[1].median_open, 24) << "of b alone";
   const std::string text = render(report);
   EXPECT_NE(text.find("2 advisories on 2 packages, 3 events; data of 2026-01-03T00:00:00Z"), std::string::npos) << text;
   const std::string page = report_page(report, cases_of(documents), "A <title>");
