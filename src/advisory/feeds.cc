@@ -1,5 +1,6 @@
 #include "advisory/feeds.h"
 
+#include "advisory/feed_parts.h"
 #include "apk/version.h"
 #include "base/encoding.h"
 #include "os/clock.h"
@@ -12,39 +13,8 @@ namespace {
 
 using codec::Json;
 
-const std::vector<std::string>& packages_of(const FeedOptions& options, const std::string& origin,
-                                            std::vector<std::string>& alone) {
-  const auto found = options.packages.find(origin);
-  if (found != options.packages.end()) return found->second;
-  alone = {origin};
-  return alone;
-}
-
 std::string purl(const FeedOptions& options, std::string_view name) {
   return fmt::format("pkg:apk/{}/{}", options.name_space, percent_encode(name));
-}
-
-/// Names under which scanners know it: aliases, or the id when there are none.
-std::vector<std::string> known_names(const Advisory& advisory) {
-  std::vector<std::string> out = advisory.aliases;
-  if (out.empty()) out = {advisory.id};
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-std::int64_t newest_event(const std::vector<Document>& advisories) {
-  std::int64_t out = 0;
-  for (const Document& document : advisories)
-    for (const Advisory& advisory : document.advisories)
-      for (const Event& event : advisory.events) out = std::max(out, event.time);
-  return out;
-}
-
-std::vector<const Document*> by_package(const std::vector<Document>& advisories) {
-  std::vector<const Document*> out;
-  for (const Document& document : advisories) out.push_back(&document);
-  std::sort(out.begin(), out.end(), [](const Document* a, const Document* b) { return a->package < b->package; });
-  return out;
 }
 
 /// Fixed in which version, "0" for what never was affected; empty for open ones.
@@ -61,9 +31,18 @@ struct VersionLess {
   }
 };
 
+/// What is affected and has no fix. OSV can say that; what nobody judged yet it cannot.
+bool affected_without_fix(const Event* latest) {
+  return latest != nullptr &&
+         (latest->type == EventType::kTruePositive || latest->type == EventType::kPendingUpstreamFix ||
+          latest->type == EventType::kFixNotPlanned);
+}
+
+/// All versions before `fixed`; all there are when it is empty.
 Json osv_range(const std::string& fixed) {
   Json events = Json::array(), range, out = Json::array();
-  events.push(Json().set("introduced", "0")).push(Json().set("fixed", fixed));
+  events.push(Json().set("introduced", "0"));
+  if (!fixed.empty()) events.push(Json().set("fixed", fixed));
   range.set("type", "ECOSYSTEM").set("events", std::move(events));
   return out.push(std::move(range));
 }
@@ -85,6 +64,7 @@ Json osv_record(const Document& document, const Advisory& advisory, const std::s
     row.set("package", std::move(package)).set("ranges", osv_range(fixed));
     if (latest.type == EventType::kFalsePositive)
       row.set("database_specific", Json().set("false_positive", true).set("type", latest.kind));
+    if (fixed.empty()) row.set("database_specific", Json().set("status", name_of(latest.type)));
     affected.push(std::move(row));
   }
   return out.set("affected", std::move(affected));
@@ -155,7 +135,8 @@ std::vector<std::pair<std::string, Json>> osv_feed(const std::vector<Document>& 
   std::vector<std::pair<std::string, Json>> out;
   for (const Document* document : by_package(advisories))
     for (const Advisory& advisory : document->advisories)
-      if (const std::string fixed = settled_version(advisory.latest()); !fixed.empty())
+      if (const std::string fixed = settled_version(advisory.latest());
+          !fixed.empty() || affected_without_fix(advisory.latest()))
         out.emplace_back(advisory.id + ".json", osv_record(*document, advisory, fixed, options));
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   Json all = Json::array();
@@ -174,10 +155,8 @@ Json vex_feed(const std::vector<Document>& advisories, const FeedOptions& option
     for (const Advisory& advisory : document->advisories) {
       const Event* latest = advisory.latest();
       if (latest == nullptr) continue;
-      std::vector<std::string> names = known_names(advisory), alone;
-      const auto cve =
-          std::find_if(names.begin(), names.end(), [](const std::string& n) { return n.starts_with("CVE-"); });
-      if (cve != names.end()) std::rotate(names.begin(), cve, cve + 1);
+      const std::vector<std::string> names = names_cve_first(advisory);
+      std::vector<std::string> alone;
       Json statement, vulnerability, products = Json::array(), aliases = Json::array();
       vulnerability.set("name", names[0]);
       for (std::size_t i = 1; i < names.size(); ++i) aliases.push(names[i]);

@@ -2,6 +2,7 @@
 
 #include "advisory/feeds.h"
 #include "advisory/scan.h"
+#include "store/database.h"
 
 #include <gtest/gtest.h>
 
@@ -161,18 +162,75 @@ TEST(Feeds, OsvHasARecordForEachOfThese) {
   FeedOptions options;
   options.packages["b"] = {"b", "b-dev"};
   const auto files = osv_feed(six(), options);
-  ASSERT_EQ(files.size(), 3u);
-  EXPECT_EQ(files[2].first, "all.json");
+  ASSERT_EQ(files.size(), 6u) << "five states, and all.json; what nobody judged is in none";
+  EXPECT_EQ(files[5].first, "all.json");
   for (const auto& [name, record] : files) {
     if (name == "all.json") continue;
     const auto read = read_osv(record);
     ASSERT_TRUE(read) << read.error().render();
     EXPECT_TRUE(read->id.starts_with("x_NACRE-")) << read->id;
   }
-  const codec::Json& fixed =
-      files[0].second["upstream"].as_strings()[0] == "CVE-2026-2" ? files[0].second : files[1].second;
-  EXPECT_EQ(fixed["affected"].items().size(), 2u);
-  EXPECT_EQ(fixed["affected"].items()[1]["package"]["purl"].as_string(), "pkg:apk/nacre/b-dev");
+  // What a record says of one: the range's events, and what only we know.
+  const auto said = [&](const std::string& name) -> std::string {
+    for (const auto& [file, record] : files) {
+      if (file == "all.json" || record["upstream"].as_strings()[0] != name) continue;
+      const codec::Json& affected = record["affected"].items()[0];
+      return codec::to_json(affected["ranges"].items()[0]["events"]) + codec::to_json(affected["database_specific"]);
+    }
+    return "no record";
+  };
+  EXPECT_EQ(said("CVE-2026-1"), "no record");
+  EXPECT_EQ(said("CVE-2026-2"), R"([{"introduced":"0"},{"fixed":"1.0-r0"}]null)");
+  EXPECT_EQ(said("CVE-2026-3"),
+            R"([{"introduced":"0"},{"fixed":"0"}]{"false_positive":true,"type":"inline-mitigations-exist"})");
+  EXPECT_EQ(said("CVE-2026-4"), R"([{"introduced":"0"}]{"status":"pending-upstream-fix"})");
+  EXPECT_EQ(said("CVE-2026-5"), R"([{"introduced":"0"}]{"status":"fix-not-planned"})");
+  EXPECT_EQ(said("CVE-2026-6"), R"([{"introduced":"0"}]{"status":"true-positive-determination"})");
+  for (const auto& [file, record] : files)
+    if (file != "all.json" && record["upstream"].as_strings()[0] == "CVE-2026-2") {
+      ASSERT_EQ(record["affected"].items().size(), 2u);
+      EXPECT_EQ(record["affected"].items()[1]["package"]["purl"].as_string(), "pkg:apk/nacre/b-dev");
+    }
+}
+
+TEST(Feeds, GrypesDataBaseHasAllSix) {
+  auto dir = *os::TempDir::create(std::filesystem::temp_directory_path());
+  const os::Path file = dir.path() / "nacre.db", again = dir.path() / "again.db";
+  FeedOptions options;
+  options.packages["b"] = {"b", "b-dev"};
+  const auto count = write_grype_feed(six(), options, file);
+  ASSERT_TRUE(count) << count.error().render();
+  EXPECT_EQ(*count, 6u);
+  ASSERT_TRUE(write_grype_feed(six(), options, again));
+  EXPECT_EQ(*os::read_file(file), *os::read_file(again));
+  ASSERT_TRUE(write_grype_feed(six(), options, again)) << "an older one is replaced";
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 2) << "nothing is left beside them";
+  const auto database = store::Database::open("sqlite:" + again.string());
+  ASSERT_TRUE(database) << database.error().render();
+  const auto rows = (*database)->run(
+      "read it",
+      "SELECT p.name, v.name, v.status, b.value FROM affected_package_handles a JOIN packages p ON p.id = a.package_id "
+      "JOIN vulnerability_handles v ON v.id = a.vulnerability_id JOIN blobs b ON b.id = a.blob_id ORDER BY a.id");
+  ASSERT_TRUE(rows) << rows.error().render();
+  Lines said;
+  for (const store::Database::Row& row : *rows) {
+    const auto range = codec::parse_json(row[3], "a blob");
+    ASSERT_TRUE(range) << range.error().render();
+    EXPECT_EQ((*range)["cves"].as_strings(), Lines{row[1]});
+    said.push_back(row[0] + " " + row[1] + " " + row[2] + " " + codec::to_json((*range)["ranges"].items()[0]));
+  }
+  const std::string fixed =
+      R"({"version":{"type":"apk","constraint":"< 1.0-r0"},"fix":{"version":"1.0-r0","state":"fixed",)"
+      R"("detail":{"available":{"date":"2026-01-01","kind":"advisory"}}}})";
+  const auto open = [](const std::string& state) {
+    return R"({"version":{"type":"apk"},"fix":{"state":")" + state + R"("}})";
+  };
+  EXPECT_EQ(said, (Lines{R"(a CVE-2026-1 analyzing {"version":{"type":"apk"}})", "b CVE-2026-2 active " + fixed,
+                         "b-dev CVE-2026-2 active " + fixed,
+                         R"(c CVE-2026-3 active {"version":{"type":"apk","constraint":"< 0"},)"
+                         R"("fix":{"state":"not-affected"}})",
+                         "d CVE-2026-4 active " + open("not-fixed"), "e CVE-2026-5 active " + open("wont-fix"),
+                         "f CVE-2026-6 active " + open("not-fixed")}));
 }
 
 TEST(Feeds, OpenVexSaysAllSix) {

@@ -33,6 +33,13 @@ Result<std::map<std::string, std::vector<std::string>>> packages_by_origin(const
   return out;
 }
 
+/// "2026-11-01", or with a time.
+Result<std::int64_t> day_or_time(const std::string& text, std::string_view option) {
+  const std::int64_t time =
+      TRY(advisory::parse_time(text.size() == 10 ? text + "T00:00:00Z" : text), "reading {}", option);
+  return time;
+}
+
 Result<int> run_feed(const Arguments& arguments, Session& session) {
   const std::vector<advisory::Document> advisories = TRY(advisory::read_documents(advisories_folder(session)));
   const Arch arch = TRY(arch_of(arguments));
@@ -43,10 +50,12 @@ Result<int> run_feed(const Arguments& arguments, Session& session) {
   options.ecosystem = arguments.text("--ecosystem");
   options.author = arguments.text("--author");
   if (const std::string base = arguments.text("--base"); !base.empty()) options.base = options.url_prefix = base;
+  if (const std::string date = arguments.text("--date"); !date.empty()) options.date = TRY(day_or_time(date, "--date"));
   const std::string secdb = arguments.text("--secdb"), osv = arguments.text("--osv"), vex = arguments.text("--vex");
-  if (secdb.empty() && osv.empty() && vex.empty())
+  const std::string grype = arguments.text("--grype");
+  if (secdb.empty() && osv.empty() && vex.empty() && grype.empty())
     return Error::make(ErrorKind::kInvalid, "nothing to write")
-        .hint("name a file: --secdb FILE, --osv DIR, --vex FILE");
+        .hint("name a file: --secdb FILE, --osv DIR, --vex FILE, --grype FILE");
   Json json;
   std::string text;
   const auto wrote = [&](const char* form, const std::string& where, std::size_t count, const char* what) {
@@ -68,6 +77,10 @@ Result<int> run_feed(const Arguments& arguments, Session& session) {
     const Json feed = advisory::vex_feed(advisories, options);
     TRY(os::write_file(vex, codec::to_pretty_json(feed)));
     wrote("vex", vex, feed["statements"].items().size(), "statements");
+  }
+  if (!grype.empty()) {
+    const std::size_t count = TRY(advisory::write_grype_feed(advisories, options, grype));
+    wrote("grype", grype, count, "advisories");
   }
   session.print(session.json ? codec::to_pretty_json(json) : text);
   return 0;
@@ -147,8 +160,7 @@ Result<int> run_report(const Arguments& arguments, Session& session) {
         .hint("`nacre scan --record` writes what it finds");
   const auto day = [&](const char* option, std::int64_t& out) -> Result<> {
     const std::string text = arguments.text(option);
-    if (!text.empty())
-      out = TRY(advisory::parse_time(text.size() == 10 ? text + "T00:00:00Z" : text), "reading {}", option);
+    if (!text.empty()) out = TRY(day_or_time(text, option));
     return {};
   };
   TRY(day("--since", options.since));
@@ -183,12 +195,16 @@ Verb verb_advisory_close() {
 Verb verb_advisory_feed() {
   Verb verb;
   verb.name = "advisory feed";
-  verb.summary = "write what scanners read: Alpine's secdb, OSV records, OpenVEX";
+  verb.summary = "write what scanners read: Alpine's secdb, OSV records, OpenVEX, grype's data base";
   verb.options = {
       {"--secdb", OptionType::kText, "FILE", "", "security.json: what is fixed, and what never was affected",
        Completion::kFile},
-      {"--osv", OptionType::kText, "DIR", "", "the same as OSV records, and all.json", Completion::kFolder},
+      {"--osv", OptionType::kText, "DIR", "", "these and what is affected without a fix as OSV records, and all.json",
+       Completion::kFolder},
       {"--vex", OptionType::kText, "FILE", "", "OpenVEX: all six states", Completion::kFile},
+      {"--grype", OptionType::kText, "FILE", "", "data base for `grype db import`: all six states", Completion::kFile},
+      {"--date", OptionType::kText, "TIME", "", "of OpenVEX and grype's data base, instead of the newest event's",
+       Completion::kNone},
       {"--namespace", OptionType::kText, "NAME", "nacre", "of package URLs: pkg:apk/NAME/…", Completion::kNone},
       {"--ecosystem", OptionType::kText, "NAME", "Wolfi", "of OSV records; its schema knows a list", Completion::kNone},
       {"--author", OptionType::kText, "TEXT", "nacre", "of the OpenVEX document", Completion::kNone},
