@@ -1,7 +1,10 @@
 #include "farm/repository.h"
 
 #include "base/text.h"
+#include "os/fd.h"
 #include "os/process.h"
+
+#include <fcntl.h>
 
 #include <algorithm>
 #include <chrono>
@@ -33,8 +36,8 @@ Result<std::string> run_git(const std::vector<std::string>& words, const Path& i
   if (exit.ok()) return std::string(trim(exit.out));
   const std::string said(trim(exit.err.empty() ? exit.out : exit.err));
   // A lock that somebody holds, and a full disk, pass.
-  const bool passes =
-      exit.signal != 0 || said.find(".lock") != std::string::npos || said.find("No space left") != std::string::npos;
+  const auto has = [&](const char* part) { return said.find(part) != std::string::npos; };
+  const bool passes = exit.signal != 0 || has(".lock") || has("packed-refs.new") || has("No space left");
   return Error::make(passes ? ErrorKind::kUnavailable : ErrorKind::kConflict, "git {} failed: {}", words[0],
                      said.empty() ? fmt::format("exit {}", exit.code) : said);
 }
@@ -202,12 +205,20 @@ void Repository::clear_leftovers() {
     if (ignored) break;
     if (entry->path().extension() == ".lock") fs::remove(entry->path(), ignored);
   }
-  constexpr std::chrono::seconds kNoGitNeeds{60};
+  constexpr std::chrono::seconds kNoGitNeeds{10};
   for (const std::string& name : {std::string("packed-refs.lock"), std::string("config.lock"), std::string("HEAD.lock"),
                                   "refs/heads/" + main_ + ".lock"}) {
     const auto since = fs::last_write_time(git_dir_ / name, ignored);
     if (!ignored && fs::file_time_type::clock::now() - since > kNoGitNeeds) fs::remove(git_dir_ / name, ignored);
   }
+  // Git writes packed-refs.new while it holds packed-refs.lock, and no git writes it any more once one is left over: with
+  // the lock in our hand, what is there is nobody's.
+  const Path rest = git_dir_ / "packed-refs.new", lock = git_dir_ / "packed-refs.lock";
+  if (!fs::exists(rest, ignored)) return;
+  const os::Fd held(::open(lock.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!held) return;
+  fs::remove(rest, ignored);
+  fs::remove(lock, ignored);
 }
 
 Result<> Repository::remove_tree(const std::string& branch) {

@@ -31,7 +31,7 @@ class Repository {
   static Result<> ensure(const Path& folder, const std::string& main, const Path& content, Env& env);
 
   const std::string& main() const { return main_; }
-  /// Removes what a git that was killed left behind: locks of the farm's branches, and others' when they are a minute
+  /// Removes what a git that was killed left behind: locks of the farm's branches, and others' when they are ten seconds
   /// old, which no git needs.
   void clear_leftovers();
   Result<std::string> head(const std::string& branch);  ///< Its commit. kNotFound without such a branch.

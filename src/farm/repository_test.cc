@@ -102,6 +102,8 @@ TEST_F(RepositoryTest, WhatAGitLeftThatWasKilledIsNoObstacle) {
   // As `git worktree add` leaves it, killed before the end; and a branch that was being written.
   ASSERT_TRUE(os::write_file(folder_ / "worktrees/farm-1/locked", "initializing"));
   ASSERT_TRUE(os::write_file(folder_ / "refs/heads/farm/1.lock", ""));
+  // Killed while it wrote the packed branches anew; the lock went with an earlier start.
+  ASSERT_TRUE(os::write_file(folder_ / "packed-refs.new", "# pack-refs"));
   ASSERT_TRUE(os::remove_tree(dir_.path() / "trees/farm-1"));
   repository_->clear_leftovers();
   ASSERT_TRUE(repository_->remove("farm/1"));
