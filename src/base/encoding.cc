@@ -24,11 +24,10 @@ unsigned byte_at(std::string_view bytes, std::size_t i) {
 }  // namespace
 
 std::string to_hex(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
   for (std::size_t i = 0; i < bytes.size(); ++i) {
-    out += kHexDigits[byte_at(bytes, i) >> 4];
-    out += kHexDigits[byte_at(bytes, i) & 15];
+    out[2 * i] = kHexDigits[byte_at(bytes, i) >> 4];
+    out[2 * i + 1] = kHexDigits[byte_at(bytes, i) & 15];
   }
   return out;
 }

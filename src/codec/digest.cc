@@ -1,25 +1,16 @@
+// The older functions need none of OpenSSL's preparation (configuration, providers), which takes longer than many of
+// our commands.
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "codec/digest.h"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
-#include <cstdlib>
 #include <cstring>
+#include <variant>
 
 namespace nacre::codec {
 namespace {
-
-/// Fetched once and kept: EVP_sha256() looks the algorithm up again at each use.
-const EVP_MD* algorithm(HashKind kind) {
-  static EVP_MD* const kSha1 = EVP_MD_fetch(nullptr, "SHA1", nullptr);
-  static EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  static EVP_MD* const kSha512 = EVP_MD_fetch(nullptr, "SHA512", nullptr);
-  switch (kind) {
-    case HashKind::kSha1: return kSha1;
-    case HashKind::kSha256: return kSha256;
-    case HashKind::kSha512: return kSha512;
-  }
-  return nullptr;
-}
 
 std::string digest_of(HashKind kind, std::string_view bytes) {
   Hasher hasher(kind);
@@ -30,33 +21,46 @@ std::string digest_of(HashKind kind, std::string_view bytes) {
 }  // namespace
 
 struct Hasher::State {
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-  State() = default;
-  State(const State&) = delete;
-  ~State() { EVP_MD_CTX_free(context); }
+  std::variant<SHA_CTX, SHA256_CTX, SHA512_CTX> stream;
 };
 
 Hasher::Hasher(HashKind kind) : state_(std::make_unique<State>()) {
-  if (EVP_DigestInit_ex(state_->context, algorithm(kind), nullptr) != 1) std::abort();
+  switch (kind) {
+    case HashKind::kSha1: SHA1_Init(&state_->stream.emplace<SHA_CTX>()); break;
+    case HashKind::kSha256: SHA256_Init(&state_->stream.emplace<SHA256_CTX>()); break;
+    case HashKind::kSha512: SHA512_Init(&state_->stream.emplace<SHA512_CTX>()); break;
+  }
 }
 Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 Hasher::~Hasher() = default;
 
 void Hasher::update(std::string_view bytes) {
-  EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
+  if (auto* const sha1 = std::get_if<SHA_CTX>(&state_->stream)) SHA1_Update(sha1, bytes.data(), bytes.size());
+  else if (auto* const sha256 = std::get_if<SHA256_CTX>(&state_->stream))
+    SHA256_Update(sha256, bytes.data(), bytes.size());
+  else SHA512_Update(std::get_if<SHA512_CTX>(&state_->stream), bytes.data(), bytes.size());
 }
 
 Hasher Hasher::clone() const {
   Hasher out;
-  if (EVP_MD_CTX_copy_ex(out.state_->context, state_->context) != 1) std::abort();
+  *out.state_ = *state_;
   return out;
 }
 
 std::string Hasher::finish() {
-  unsigned char out[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  EVP_DigestFinal_ex(state_->context, out, &size);
+  unsigned char out[SHA512_DIGEST_LENGTH];
+  std::size_t size = 0;
+  if (auto* const sha1 = std::get_if<SHA_CTX>(&state_->stream)) {
+    SHA1_Final(out, sha1);
+    size = SHA_DIGEST_LENGTH;
+  } else if (auto* const sha256 = std::get_if<SHA256_CTX>(&state_->stream)) {
+    SHA256_Final(out, sha256);
+    size = SHA256_DIGEST_LENGTH;
+  } else {
+    SHA512_Final(out, std::get_if<SHA512_CTX>(&state_->stream));
+    size = SHA512_DIGEST_LENGTH;
+  }
   return {reinterpret_cast<const char*>(out), size};
 }
 

@@ -19,8 +19,15 @@ struct FreeList {
 };
 using CurlList = std::unique_ptr<curl_slist, FreeList>;
 
+/// What libcurl wants once in a program.
+inline CURLcode prepare_curl() {
+  static const CURLcode kDone = curl_global_init(CURL_GLOBAL_DEFAULT);
+  return kDone;
+}
+
 /// One transfer at a time; the multi handle keeps its connections open for the next.
 struct CurlSession {
+  CURLcode prepared = prepare_curl();
   std::unique_ptr<CURLM, FreeMulti> multi{curl_multi_init()};
   std::unique_ptr<CURL, FreeEasy> easy{curl_easy_init()};
 };

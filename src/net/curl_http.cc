@@ -317,8 +317,8 @@ struct CurlHttp::State {
 
 CurlHttp::CurlHttp(std::string user_agent) : user_agent_(std::move(user_agent)), state_(std::make_shared<State>()) {
   // TLS writes without MSG_NOSIGNAL; os::Processes gives its children the default back.
-  static const CURLcode kReady = (::signal(SIGPIPE, SIG_IGN), curl_global_init(CURL_GLOBAL_DEFAULT));
-  (void)kReady;
+  static const auto kBefore = ::signal(SIGPIPE, SIG_IGN);
+  (void)kBefore;
 }
 
 Result<Response> CurlHttp::send(const Request& request, std::stop_token stop) {

@@ -257,8 +257,8 @@ class CurlChannel final : public GrpcChannel {
 }  // namespace
 
 Result<std::unique_ptr<GrpcChannel>> open_channel(const GrpcPlace& place, std::string user_agent) {
-  static const CURLcode kReady = (::signal(SIGPIPE, SIG_IGN), curl_global_init(CURL_GLOBAL_DEFAULT));
-  (void)kReady;
+  static const auto kBefore = ::signal(SIGPIPE, SIG_IGN);
+  (void)kBefore;
   const bool tls = place.address.starts_with("grpcs://");
   const std::string_view address = place.address;
   const std::string_view host = tls                              ? address.substr(8)
