@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <numeric>
 #include <set>
 
 namespace nacre::cli {
@@ -247,17 +246,43 @@ const image::LockedPackage* locked_package(const ImageJob& job, const Repository
   return nullptr;
 }
 
-Result<Sha256> fetch_one(const ImageJob& job, RepositoryShelf& shelf, const RepositoryShelf::Pick& pick, Env& env) {
+/// A pick as index::Repositories asks for it, whose indexes are not opened.
+struct Wish {
+  explicit Wish(const RepositoryShelf::Pick& pick) : record(apk::view_of(pick.record, lists)) {
+    from.base = pick.base;
+    from.signer = pick.signer;
+  }
+  Wish(const Wish&) = delete;
+  index::Repositories::Wanted wanted() const { return {&from, record}; }
+
+  index::Repositories::Repository from;
+  apk::RecordLists lists;
+  apk::RecordView record;
+};
+
+/// The .apk of a pick when it was brought before.
+Result<std::optional<Sha256>> find_one(const ImageJob& job, const index::Repositories& places,
+                                       const RepositoryShelf::Pick& pick, Env& env) {
   const image::LockedPackage* locked = job.lock ? locked_package(job, pick) : nullptr;
+  std::optional<Sha256> out;
   if (locked != nullptr && !locked->sha256.empty()) {
     const Sha256 named = TRY(parse_sha256(locked->sha256), "reading the lock");
-    if (env.store.has(named)) return named;
+    if (env.store.has(named)) return out = named;
   }
+  out = TRY(places.find(Wish(pick).wanted()));
+  if (out && locked != nullptr) TRY(check_locked(*locked, *out, env.store));
+  return out;
+}
+
+Result<Sha256> fetch_one(const ImageJob& job, const index::Repositories& places, const RepositoryShelf::Pick& pick,
+                         Env& env) {
+  const image::LockedPackage* locked = job.lock ? locked_package(job, pick) : nullptr;
   // What is new is read once, for the store and for the composer.
   const auto reader = [&](const os::Path& file, const codec::Sink& copy, const apk::ReadLimits& limits) {
     return image::read_new_package(file, copy, limits, env.store);
   };
-  const Sha256 blob = TRY(shelf.fetch(pick, reader));
+  const Wish wish(pick);
+  const Sha256 blob = TRY(places.fetch(wish.wanted(), reader));
   if (locked != nullptr) TRY(check_locked(*locked, blob, env.store));
   return blob;
 }
@@ -388,16 +413,20 @@ Result<std::vector<ArchPicks>> choose(const ImageJob& job, Env& env) {
 
 Result<> fetch_picks(const ImageJob& job, std::vector<ArchPicks>& all, Env& env) {
   for (ArchPicks& arch : all) {
-    RepositoryShelf shelf(source_of(job, arch.arch), env);
+    const index::Repositories places = TRY(index::Repositories::unopened(source_of(job, arch.arch), env));
     arch.blobs.resize(arch.picks.size());
+    std::vector<std::size_t> order;  // of those that are to be brought
+    for (std::size_t i = 0; i < arch.picks.size(); ++i) {
+      const std::optional<Sha256> known = TRY(find_one(job, places, arch.picks[i], env));
+      if (known) arch.blobs[i] = *known;
+      else order.push_back(i);
+    }
     const auto fetch = [&](std::size_t i) -> Result<> {
       if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
-      arch.blobs[i] = TRY(fetch_one(job, shelf, arch.picks[i], env));
+      arch.blobs[i] = TRY(fetch_one(job, places, arch.picks[i], env));
       return {};
     };
     // The largest first: the last to end is then a small one.
-    std::vector<std::size_t> order(arch.picks.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
       return arch.picks[a].record.size_bytes > arch.picks[b].record.size_bytes;
     });

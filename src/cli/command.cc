@@ -24,6 +24,7 @@ std::pair<const Verb*, std::size_t> find_verb(const std::vector<std::string>& wo
   const Verb* found = nullptr;
   std::size_t taken = 0;
   for (const Verb& verb : all_verbs()) {
+    if (words.empty() || !verb.name.starts_with(words[0])) continue;
     const std::vector<std::string> parts = split(verb.name, ' ');
     if (parts.size() > words.size() || parts.size() <= taken) continue;
     if (!std::equal(parts.begin(), parts.end(), words.begin())) continue;

@@ -259,15 +259,6 @@ Result<std::set<std::string>> RepositoryShelf::labels() {
   return out;
 }
 
-Result<Sha256> RepositoryShelf::fetch(const Pick& pick, const index::Repositories::Reader& reader) {
-  const index::Repositories none = TRY(index::Repositories::unopened(source_, env_));
-  index::Repositories::Repository from;
-  from.base = pick.base;
-  from.signer = pick.signer;
-  apk::RecordLists lists;
-  return none.fetch({&from, apk::view_of(pick.record, lists)}, reader);
-}
-
 Result<std::vector<std::pair<std::string, std::string>>> RepositoryShelf::keys() {
   const index::Fetcher fetcher = TRY(index::Fetcher::make(env_, source_.reach));
   const std::vector<index::TrustedKey> keys = TRY(index::read_keyring(source_.keyring, fetcher));

@@ -48,9 +48,6 @@ class RepositoryShelf {
   void restrict_to(std::set<std::string> labels) { allowed_ = std::move(labels); }
   /// What a base image has: chosen from too, and never among the picks.
   void stand_upon(std::vector<apk::IndexRecord> installed) { below_ = std::move(installed); }
-  /// The .apk of a pick in the store, every byte checked against the record. Opens no index.
-  /// `reader`: see index::Repositories::fetch.
-  Result<Sha256> fetch(const Pick& pick, const index::Repositories::Reader& reader = {});
   /// Keys of the keyring: file name and PEM.
   Result<std::vector<std::pair<std::string, std::string>>> keys();
   /// What was chosen from.

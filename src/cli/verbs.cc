@@ -10,9 +10,19 @@ namespace nacre::cli {
 namespace {
 
 /// Puts the verbs of a group behind the verb of that name, as the help page shows them.
-void put_behind(std::vector<Verb>& verbs, std::string_view name, const std::vector<Verb>& group) {
+void put_behind(std::vector<Verb>& verbs, std::string_view name, std::vector<Verb> group) {
   const auto found = std::find_if(verbs.begin(), verbs.end(), [&](const Verb& verb) { return verb.name == name; });
-  verbs.insert(found == verbs.end() ? found : found + 1, group.begin(), group.end());
+  verbs.insert(found == verbs.end() ? found : found + 1, std::move_iterator(group.begin()),
+               std::move_iterator(group.end()));
+}
+
+/// A list whose rows are moved in: every command makes it.
+template <class... Row>
+std::vector<Verb> list_of(Row... rows) {
+  std::vector<Verb> out;
+  out.reserve(sizeof...(rows) + 32);  // the groups come behind
+  (out.push_back(std::move(rows)), ...);
+  return out;
 }
 
 std::vector<Verb> with_groups(std::vector<Verb> verbs) {
@@ -20,14 +30,14 @@ std::vector<Verb> with_groups(std::vector<Verb> verbs) {
   std::vector<Verb> farm = verbs_farm();
   farm.push_back(verb_farm_channel());
   farm.push_back(verb_farm_serials());
-  put_behind(verbs, "delta", farm);
+  put_behind(verbs, "delta", std::move(farm));
   return verbs;
 }
 
 }  // namespace
 
 const std::vector<Verb>& all_verbs() {
-  static const std::vector<Verb> kVerbs = with_groups({
+  static const std::vector<Verb> kVerbs = with_groups(list_of(
       verb_up(),
       verb_plan(),
       verb_simulate(),
@@ -80,8 +90,7 @@ const std::vector<Verb>& all_verbs() {
       verb_gc(),
       verb_melange(),
       verb_apko(),
-      verb_completion(),
-  });
+      verb_completion()));
   return kVerbs;
 }
 

@@ -275,23 +275,32 @@ std::string Repositories::place_of(const Wanted& wanted) const {
   return fmt::format("{}/{}/{}", base, source_.arch.apk, is_address(base) ? net::url_encode(file) : file);
 }
 
+// Who signed is part of what is remembered: another's word is another question.
+std::string Repositories::apk_key(const Wanted& wanted) {
+  const apk::RecordView& record = wanted.record;
+  return codec::sha256(fmt::format("{} {} {} {} {} {}", wanted.from->signer, record.name, record.version, record.arch,
+                                   record.checksum, record.size_bytes))
+      .hex();
+}
+
+Result<std::optional<Sha256>> Repositories::find(const Wanted& wanted) const {
+  std::optional<Sha256> out;
+  const auto known = TRY(env_->store.state().get(kApkKind, apk_key(wanted)));
+  if (!known) return out;
+  const Sha256 digest = TRY(parse_sha256(*known));
+  if (!env_->store.has(digest)) return out;
+  const std::uint64_t size = TRY(env_->store.size(digest));
+  if (wanted.record.size_bytes == 0 || size == wanted.record.size_bytes) out = digest;
+  return out;
+}
+
 Result<Sha256> Repositories::fetch(const Wanted& wanted, const Reader& reader) const {
   const apk::RecordView& record = wanted.record;
   for (const std::string_view part : {record.name, record.version})
     if (part.find('/') != std::string_view::npos || part.starts_with('.'))
       return Error::make(ErrorKind::kInvalid, "the index of '{}' holds the name '{}-{}', which is no file name",
                          wanted.from->name(), record.name, record.version);
-  // Who signed is part of what is remembered: another's word is another question.
-  const std::string key = codec::sha256(fmt::format("{} {} {} {} {} {}", wanted.from->signer, record.name,
-                                                    record.version, record.arch, record.checksum, record.size_bytes))
-                              .hex();
-  if (const auto known = TRY(env_->store.state().get(kApkKind, key))) {
-    const Sha256 digest = TRY(parse_sha256(*known));
-    if (env_->store.has(digest)) {
-      const std::uint64_t size = TRY(env_->store.size(digest));
-      if (record.size_bytes == 0 || size == record.size_bytes) return digest;
-    }
-  }
+  if (const auto known = TRY(find(wanted))) return *known;
   const std::string place = place_of(wanted);
   const auto take = [&](const os::Path& file, const codec::Sink& copy) -> Result<Sha256> {
     apk::ReadLimits limits;
@@ -312,7 +321,7 @@ Result<Sha256> Repositories::fetch(const Wanted& wanted, const Reader& reader) c
   const std::uint64_t most = record.size_bytes > 0 ? std::min(record.size_bytes, allowed) : allowed;
   const Sha256 digest =
       TRY(fetcher_.bring(place, most, take), "taking the package '{}', which its index names", safe_place(place));
-  TRY(env_->store.state().put(kApkKind, key, digest.hex()));
+  TRY(env_->store.state().put(kApkKind, apk_key(wanted), digest.hex()));
   return digest;
 }
 

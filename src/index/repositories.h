@@ -102,13 +102,16 @@ class Repositories {
   /// signer to blob is kept. kDenied for bytes that are not what the index says. `reader` is for who wants to see the
   /// inside of what is new while it goes by.
   Result<Sha256> fetch(const Wanted& wanted, const Reader& reader = {}) const;
-  /// The same for many, several at once; `on_done` hears how many are there, from any thread.
+  /// The same of what was brought before; nothing for what is to be brought.
+  Result<std::optional<Sha256>> find(const Wanted& wanted) const;
+  /// fetch() for many, several at once; `on_done` hears how many are there, from any thread.
   Result<std::vector<Sha256>> fetch_all(std::span<const Wanted> wanted,
                                         const std::function<void(std::size_t done)>& on_done = {}) const;
 
  private:
   Repositories(RepositorySource source, Env& env, Fetcher fetcher)
       : source_(std::move(source)), env_(&env), fetcher_(std::move(fetcher)) {}
+  static std::string apk_key(const Wanted& wanted);
   Result<> read_lines(const std::vector<std::string>& lines);
   Result<> load(Repository& repository) const;
   Result<Fetched> fetch_index(Repository& repository, const std::string& file) const;

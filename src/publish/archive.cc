@@ -124,8 +124,8 @@ Result<> write_index_layout(const os::Path& folder, const Sha256& index, Env& en
     for (const Sha256& blob : needed) TRY(place_blob(env.store, blob, blobs / blob.hex()));
     TRY(place_blob(env.store, manifest.digest, blobs / manifest.digest.hex()));
   }
-  TRY(os::write_file(folder / "oci-layout", kLayoutVersion));
-  return os::write_file(folder / "index.json", whole.index_text);
+  TRY(put_text(folder / "oci-layout", kLayoutVersion));
+  return put_text(folder / "index.json", whole.index_text);
 }
 
 Result<> write_docker_archive(const os::Path& file, const Sha256& index, const std::vector<std::string>& tags,

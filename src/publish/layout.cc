@@ -43,10 +43,7 @@ Result<> add_image(Json& manifests, const index::SerialImage& image, bool named,
 /// The timestamp last: what it leads to is there then.
 Result<> write_metadata(const os::Path& folder, const index::MetadataFiles& files) {
   TRY(os::make_dirs(folder));
-  const auto put = [&](const std::string& name, const std::string& bytes) -> Result<> {
-    const auto there = os::read_file(folder / name);
-    return there && *there == bytes ? Result<>() : os::write_file(folder / name, bytes);
-  };
+  const auto put = [&](const std::string& name, const std::string& bytes) { return put_text(folder / name, bytes); };
   for (const auto& [name, bytes] : files)
     if (name != "timestamp.json") TRY(put(name, bytes));
   const auto timestamp = files.find("timestamp.json");
@@ -67,6 +64,11 @@ Result<> place_blob(const store::Store& store, const Sha256& digest, const os::P
   return os::write_file(to, bytes);
 }
 
+Result<> put_text(const os::Path& file, std::string_view bytes) {
+  const auto there = os::read_file(file);
+  return there && *there == bytes ? Result<>() : os::write_file(file, bytes);
+}
+
 Result<> write_layout(const os::Path& folder, const std::vector<index::SerialImage>& images, Env& env) {
   Task task(env.events, "layout");
   const os::Path blobs = folder / "blobs/sha256";
@@ -76,11 +78,11 @@ Result<> write_layout(const os::Path& folder, const std::vector<index::SerialIma
     for (const Sha256& blob : image.blobs) TRY(place_blob(env.store, blob, blobs / blob.hex()));
     TRY(add_image(manifests, image, images.size() > 1, env.store));
   }
-  TRY(os::write_file(folder / "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}"));
+  TRY(put_text(folder / "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}"));
   Json index;
   index.set("schemaVersion", 2).set("mediaType", "application/vnd.oci.image.index.v1+json");
   index.set("manifests", std::move(manifests));
-  TRY(os::write_file(folder / "index.json", codec::to_json(index)));
+  TRY(put_text(folder / "index.json", codec::to_json(index)));
   task.finish(fmt::format("{} images", images.size()));
   return {};
 }

@@ -20,6 +20,9 @@ std::string_view registry_space(Edition edition);
 /// Makes `to` the store's blob: a hard link, or a copy where that is another file system. What is there stays.
 Result<> place_blob(const store::Store& store, const Sha256& digest, const os::Path& to);
 
+/// Writes a small file by rename, unless it holds these bytes already.
+Result<> put_text(const os::Path& file, std::string_view bytes);
+
 /// Writes images of a serial as an OCI image layout (oci-layout, index.json, blobs/sha256/…): blobs are hard links or
 /// copies of the store's. Tags become `org.opencontainers.image.ref.name`. Referrers and legacy cosign tags are in
 /// index.json too. Existing blobs are kept, index.json is replaced by rename, so a crash leaves the old state or the

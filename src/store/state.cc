@@ -191,7 +191,13 @@ Result<> State::Deferred::finish() {
   Impl& impl = *state_.impl_;
   const std::lock_guard lock(impl.mutex);
   if (impl.remembered.empty()) return {};
-  const auto all = std::exchange(impl.remembered, {});
+  auto all = std::exchange(impl.remembered, {});
+  // What stands there already is not written again: a run that found nothing new leaves the log alone.
+  for (auto row = all.begin(); row != all.end();) {
+    const std::optional<std::string> there = TRY(state_.get(row->first.first, row->first.second));
+    row = there == row->second ? all.erase(row) : std::next(row);
+  }
+  if (all.empty()) return {};
   TRY(impl.run("PRAGMA synchronous=NORMAL", {}, "write what was found"));
   Result<> done = state_.transaction([&]() -> Result<> {
     for (const auto& [name, value] : all) TRY(state_.put(name.first, name.second, value));

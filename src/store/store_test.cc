@@ -105,6 +105,22 @@ TEST_F(StoreTest, DeferredRecordsAreSeenAndWrittenTogether) {
   EXPECT_EQ(open()->state().get("kind", "c").take(), "3");
 }
 
+TEST_F(StoreTest, DeferredRecordsThatStandThereAreNotWrittenAgain) {
+  const auto keep = [&](std::string_view value) {
+    State::Deferred records(store->state());
+    ASSERT_TRUE(store->state().put("kind", "a", value));
+    ASSERT_TRUE(records.finish());
+  };
+  const auto log = [&] { return os::read_file(home / "state.db-wal").take(); };
+  keep("1");
+  const std::string before = log();
+  keep("1");
+  EXPECT_EQ(log(), before);
+  keep("2");
+  EXPECT_NE(log(), before);
+  EXPECT_EQ(store->state().get("kind", "a").take(), "2");
+}
+
 TEST_F(StoreTest, KeepsBytesUnderTheirDigest) {
   const Sha256 digest = store->put_bytes("hello").take();
   EXPECT_EQ(digest.hex(), kHelloHex);
