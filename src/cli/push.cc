@@ -15,7 +15,7 @@ using codec::Json;
 
 namespace {
 
-constexpr unsigned kImagesAtOnce = 4;
+constexpr unsigned kImagesAtOnce = 8;
 
 /// Which tags an image may take: a tag belongs to the newest serial that has it, as `nacre serve` says.
 class Tags {

@@ -20,7 +20,7 @@ namespace {
 using Time = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxHeaderBytes = 256u << 10;
-constexpr std::size_t kMaxIdleSessions = 16;
+constexpr std::size_t kMaxIdleSessions = 32;
 /// curl's own limits are put out of the way: `timeout_seconds` is about silence and measured here.
 constexpr long kConnectTimeoutMilliseconds = 24L * 3600 * 1000;
 

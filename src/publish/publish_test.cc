@@ -484,8 +484,10 @@ TEST_F(RegistryTest, PushesTagsLastAndBlobsOnce) {
   EXPECT_EQ(parsed(remote.manifests[fallback])["manifests"], entry.referrers[web.index.digest.oci()]);
   const std::size_t tag = at("PUT /v2/a/b/manifests/1");
   EXPECT_EQ(tag + 2, remote.log.size());
-  EXPECT_LT(at("PUT /v2/a/b/manifests/" + web.manifest.digest.oci()),
-            at("PUT /v2/a/b/manifests/" + web.index.digest.oci()));
+  EXPECT_LT(at("PUT /v2/a/b/manifests/" + web.manifest.digest.oci()), tag);
+  EXPECT_LT(at("PUT /v2/a/b/manifests/" + signature_tag()), tag);
+  // What gets a tag comes with it, and not before under its digest.
+  EXPECT_EQ(at("PUT /v2/a/b/manifests/" + web.index.digest.oci()), remote.log.size());
 
   remote.log.clear();
   const auto again = registry.push(entry);
@@ -493,6 +495,12 @@ TEST_F(RegistryTest, PushesTagsLastAndBlobsOnce) {
   EXPECT_EQ(again->blobs_sent, 0);
   EXPECT_EQ(again->bytes_present, receipt->bytes_sent);
   EXPECT_EQ(parsed(remote.manifests[fallback])["manifests"].items().size(), 1u);  // not listed twice
+}
+
+TEST_F(RegistryTest, PutsAnImageWithoutTagsUnderItsDigest) {
+  entry.tags.clear();
+  ASSERT_TRUE(registry.push(entry));
+  EXPECT_EQ(pull(web.index.digest.oci()), web.index.digest.oci());
 }
 
 TEST_F(RegistryTest, MountsWhatAnotherRepositoryHas) {
@@ -563,10 +571,11 @@ TEST_F(LargeBlob, ARegistryThatTakesNothingIsGivenUp) {
 }
 
 TEST_F(RegistryTest, AFailedPushLeavesTagsAsTheyWere) {
-  remote.failures["PUT /v2/a/b/manifests/" + web.index.digest.oci()] = 400;
-  const auto receipt = registry.push(entry);
-  ASSERT_FALSE(receipt);
-  EXPECT_FALSE(remote.manifests.contains("1"));
+  for (const std::string& put : {web.manifest.digest.oci(), signature_tag(), "sha256-" + web.index.digest.hex()}) {
+    remote.failures = {{"PUT /v2/a/b/manifests/" + put, 400}};
+    EXPECT_FALSE(registry.push(entry)) << put;
+    EXPECT_FALSE(remote.manifests.contains("1")) << put;
+  }
 }
 
 TEST_F(RegistryTest, KeepsWhatOthersListedAsReferrers) {

@@ -74,22 +74,24 @@ struct ManifestPut {
 /// Blobs and manifests of an image, told apart by what refers to them.
 struct Parts {
   std::vector<Sha256> blobs;
-  std::vector<ManifestPut> manifests;   ///< Children before parents.
+  std::vector<ManifestPut> image;       ///< Children before parents, the index last.
+  std::vector<ManifestPut> statements;  ///< In any order; those with a tag of their own under that alone.
 };
 
-void add_manifest(Parts& parts, const Sha256& digest, std::string media_type) {
-  for (const ManifestPut& known : parts.manifests)
+void add_manifest(std::vector<ManifestPut>& into, const Sha256& digest, std::string media_type) {
+  for (const ManifestPut& known : into)
     if (known.digest == digest) return;
-  parts.manifests.push_back({digest.oci(), digest, std::move(media_type)});
+  into.push_back({digest.oci(), digest, std::move(media_type)});
 }
 
-Result<> collect(Parts& parts, const Sha256& digest, store::Store& store, int depth) {
+/// `into`: which of the two lists of `parts` the manifest and those beneath it belong to.
+Result<> collect(Parts& parts, std::vector<ManifestPut>& into, const Sha256& digest, store::Store& store, int depth) {
   if (depth > kMaxDepth) return Error::make(ErrorKind::kInvalid, "indexes are nested too deeply");
   const std::string text = TRY(store.read(digest, kMaxManifestBytes));
   const Json json = TRY(codec::parse_json(text, digest.oci()));
   for (const Json& child : json["manifests"].items()) {
     const Sha256 inner = TRY(parse_sha256(child["digest"].as_string()));
-    TRY(collect(parts, inner, store, depth + 1));
+    TRY(collect(parts, into, inner, store, depth + 1));
   }
   std::vector<Json> descriptors = json["layers"].items();
   if (json.find("config") != nullptr) descriptors.push_back(json["config"]);
@@ -101,7 +103,7 @@ Result<> collect(Parts& parts, const Sha256& digest, store::Store& store, int de
   if (type.empty())
     type = json.find("manifests") != nullptr ? "application/vnd.oci.image.index.v1+json"
                                              : "application/vnd.oci.image.manifest.v1+json";
-  add_manifest(parts, digest, std::move(type));
+  add_manifest(into, digest, std::move(type));
   return {};
 }
 
@@ -175,17 +177,21 @@ std::vector<std::pair<std::string, std::string>> legacy_tags(const index::Serial
 /// The image, then each statement about it: everything that must be there before a tag points to it.
 Result<Parts> parts_of(const index::SerialImage& image, store::Store& store) {
   Parts parts;
-  TRY(collect(parts, image.index_digest, store, 0));
+  TRY(collect(parts, parts.image, image.index_digest, store, 0));
   for (const auto& [subject, list] : image.referrers.members()) {
     if (subject == "tags") continue;
     for (const Json& descriptor : list.items()) {
       const Sha256 digest = TRY(parse_sha256(descriptor["digest"].as_string()));
-      TRY(collect(parts, digest, store, 0));
+      TRY(collect(parts, parts.statements, digest, store, 0));
     }
   }
   for (const auto& [tag, text] : legacy_tags(image)) {
     const Sha256 digest = TRY(parse_sha256(text));
-    TRY(collect(parts, digest, store, 0));
+    TRY(collect(parts, parts.statements, digest, store, 0));
+    const auto put = std::find_if(parts.statements.begin(), parts.statements.end(),
+                                  [&](const ManifestPut& manifest) { return manifest.digest == digest; });
+    if (put->target == digest.oci()) put->target = tag;  // a tag puts the manifest under its digest, too
+    else parts.statements.push_back({tag, digest, put->media_type});
   }
   return parts;
 }
@@ -199,6 +205,9 @@ Result<Receipt> Registry::push(const index::SerialImage& image) {
   Task task(env_.events, "push " + receipt.name);
   Pusher pusher(RegistrySession(env_, base_, token_));
   const Parts parts = TRY(parts_of(image, env_.store), "reading image '{}'", image.name);
+  // The index comes with its first tag, after all that belongs to it; without tags as the last part of the image.
+  const std::size_t untagged = parts.image.size() - (image.tags.empty() ? 0 : 1);
+  const std::uint64_t total = parts.blobs.size() + untagged + parts.statements.size() + image.tags.size();
   std::uint64_t done = 0;
   std::mutex mutex;
   BlobUpload upload(env_, base_, token_);
@@ -207,30 +216,25 @@ Result<Receipt> Registry::push(const index::SerialImage& image) {
     const Arrival how = TRY(upload.bring(parts.blobs[i]));
     const std::lock_guard lock(mutex);
     count(receipt, how, size);
-    task.progress(++done, parts.blobs.size() + parts.manifests.size());
+    task.progress(++done, total);
     return {};
   };
   TRY(os::for_each(parts.blobs.size(), kUploadsAtOnce, bring));
   bool noted = false;
-  for (const ManifestPut& manifest : parts.manifests) {
+  const auto put = [&](const ManifestPut& manifest) -> Result<> {
     const std::string text = TRY(env_.store.read(manifest.digest, kMaxManifestBytes));
     const bool subject_noted = TRY(pusher.manifest(manifest, text));
+    const std::lock_guard lock(mutex);
     noted = noted || subject_noted;
-    task.progress(++done, parts.blobs.size() + parts.manifests.size());
-  }
+    task.progress(++done, total);
+    return {};
+  };
+  for (std::size_t i = 0; i < untagged; ++i) TRY(put(parts.image[i]));
+  TRY(os::for_each(parts.statements.size(), kUploadsAtOnce, [&](std::size_t i) { return put(parts.statements[i]); }));
   receipt.referrers_api = noted;
   for (const auto& [subject, list] : image.referrers.members())
     if (!noted && subject != "tags") TRY(pusher.fallback_tag(subject, list));
-
-  std::vector<std::pair<std::string, std::string>> tags = legacy_tags(image);
-  for (const std::string& tag : image.tags) tags.emplace_back(tag, image.index_digest.oci());
-  for (const auto& [tag, text] : tags) {
-    const Sha256 digest = TRY(parse_sha256(text));
-    const std::string bytes = TRY(env_.store.read(digest, kMaxManifestBytes));
-    const Json json = TRY(codec::parse_json(bytes, tag));
-    const bool ignored = TRY(pusher.manifest({tag, digest, json["mediaType"].as_string()}, bytes));
-    (void)ignored;
-  }
+  for (const std::string& tag : image.tags) TRY(put({tag, image.index_digest, parts.image.back().media_type}));
   receipt.tags = image.tags;
   task.finish(fmt::format("{} sent, {} mounted, {} there before", human_bytes(receipt.bytes_sent),
                           human_bytes(receipt.bytes_mounted), human_bytes(receipt.bytes_present)));
