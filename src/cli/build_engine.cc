@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <set>
 
@@ -27,6 +28,7 @@ using engine::Digest;
 // What an engine may claim that an output has; a lie beyond this costs nothing.
 constexpr std::uint64_t kMaxReport = 16u << 20, kMaxLog = 300u << 20, kMaxKept = 64u << 20,
                         kMaxPackages = std::uint64_t{32} << 30;
+constexpr std::size_t kMaxLine = 4096;  ///< Of a log, as it is shown.
 
 std::string setting(const char* name) {
   const char* value = std::getenv(name);
@@ -89,7 +91,7 @@ Result<engine::Blob> stored(store::Store& store, const Sha256& content) {
 /// One output, checked, in a file.
 Result<> fetch_output(engine::Cas& cas, const engine::ActionResult& result, std::string_view path,
                       std::uint64_t max_bytes, const Path& to) {
-  const engine::ActionResult::File* file = result.find(path);
+  const engine::File* file = result.find(path);
   if (file == nullptr) return Error::make(ErrorKind::kUnavailable, "the action left no '{}'", path);
   if (file->digest.size > max_bytes)
     return Error::make(ErrorKind::kDenied, "the engine says that '{}' has {}, at most {} were expected", path,
@@ -122,6 +124,13 @@ Error no_report(engine::Cas& cas, const engine::ActionResult& result) {
   }
   return Error::make(ErrorKind::kUnavailable, "the worker ended with exit code {} and left no report{}",
                      result.exit_code, tail_of(printed));
+}
+
+/// A log that nobody saw while it was written.
+Result<> show_log(const Path& file, const Task& task) {
+  const std::string text = TRY(os::read_file(file, kMaxLog));
+  for (const std::string& line : split(trim(text), '\n')) task.output(net::printable(line, kMaxLine));
+  return {};
 }
 
 /// The packages' directories, and nothing that the definition does not make.
@@ -162,10 +171,13 @@ Result<> BuildEngine::connect(const std::string& where) {
   platform_.insert(platform_.end(), more.begin(), more.end());
   std::sort(platform_.begin(), platform_.end());
   const std::string instance = setting("NACRE_ENGINE_INSTANCE");
-  channel_ = TRY(net::open_channel({where, setting("NACRE_ENGINE_CA"), setting("NACRE_ENGINE_TOKEN")},
-                                   fmt::format("nacre/{}", program_version())));
+  const std::string agent = fmt::format("nacre/{}", program_version());
+  net::GrpcPlace place{where, setting("NACRE_ENGINE_CA"), setting("NACRE_ENGINE_TOKEN")};
+  channel_ = TRY(net::open_channel(place, agent));
+  place.address = setting("NACRE_ENGINE_LOGS");
+  if (!place.address.empty()) logs_ = TRY(net::open_channel(place, agent), "reading NACRE_ENGINE_LOGS");
   auto cas = std::make_unique<engine::ReapiCas>(*channel_, instance, env.stop);
-  executor_ = std::make_unique<engine::ReapiExecutor>(*channel_, instance);
+  executor_ = std::make_unique<engine::ReapiExecutor>(*channel_, instance, engine::Patience(), logs_.get());
   const engine::Capabilities can = TRY(executor_->capabilities(env.stop));
   if (!can.sha256 || !can.executes || can.low_major > 2 || (can.high_major != 0 && can.high_major < 2))
     return Error::make(ErrorKind::kInvalid,
@@ -241,7 +253,7 @@ Result<BuildEngine::Prepared> BuildEngine::prepare(const build::BuildRequest& re
   return out;
 }
 
-Result<engine::Outcome> BuildEngine::execute(const Prepared& prepared, engine::Lookup lookup, const Task& task) {
+Result<BuildEngine::Ran> BuildEngine::execute(const Prepared& prepared, engine::Lookup lookup, const Task& task) {
   engine::Job job;
   job.action = prepared.action;
   job.lookup = lookup;
@@ -252,13 +264,18 @@ Result<engine::Outcome> BuildEngine::execute(const Prepared& prepared, engine::L
   };
   engine::Listener listener;
   listener.on_stage = [&](engine::Stage stage) { task.note(std::string(engine::name_of(stage))); };
-  listener.on_line = [&](std::string_view line) { task.output(line); };
+  std::atomic<bool> seen = false;
+  listener.on_line = [&](std::string_view line) {
+    seen = true;
+    task.output(line);
+  };
   listener.on_note = [&](std::string_view note) { task.note(note); };
-  return executor_->wait(executor_->submit(std::move(job), listener), session_.env.stop);
+  engine::Outcome outcome = TRY(executor_->wait(executor_->submit(std::move(job), listener), session_.env.stop));
+  return Ran{std::move(outcome), seen};
 }
 
-Result<BuildEngine::Built> BuildEngine::take(const build::BuildRequest& request, const engine::Outcome& outcome) {
-  const engine::ActionResult& result = outcome.result;
+Result<BuildEngine::Built> BuildEngine::take(const build::BuildRequest& request, const Ran& ran, const Task& task) {
+  const engine::ActionResult& result = ran.outcome.result;
   if (result.find(build::kReportFile) == nullptr) return no_report(*cas_, result);
   TRY(fetch_output(*cas_, result, build::kReportFile, kMaxReport, request.work / "report.json"));
   const std::string text = TRY(os::read_file(request.work / "report.json", kMaxReport));
@@ -272,6 +289,7 @@ Result<BuildEngine::Built> BuildEngine::take(const build::BuildRequest& request,
   if (result.find(build::kLogFile) != nullptr) {
     TRY(fetch_output(*cas_, result, build::kLogFile, kMaxLog, request.work / "log"));
     built.log = TRY(session_.env.store.put_file(request.work / "log", store::Store::Take::kCopy));
+    if (!ran.was_seen && !ran.outcome.cached) TRY(show_log(request.work / "log", task));
   }
   if (report.error)
     return build::localized(*report.error, *request.definition)
@@ -308,10 +326,11 @@ Result<BuildEngine::Built> BuildEngine::run(const build::BuildRequest& request, 
   Task task(env.events, fmt::format("run {} on {}", request.definition->name, where_));
   const std::int64_t started = env.clock.now_seconds();
   const Prepared prepared = TRY(prepare(request), "preparing the action of '{}'", request.definition->name);
-  const engine::Outcome outcome =
+  const Ran ran =
       TRY(execute(prepared, lookup, task), "running '{}' on the engine '{}'", request.definition->name, where_);
+  const engine::Outcome& outcome = ran.outcome;
   TRY(os::make_dirs(request.work));
-  Built out = TRY(take(request, outcome));
+  Built out = TRY(take(request, ran, task));
   out.tree.started = started;
   out.tree.finished = env.clock.now_seconds();
   out.evidence.set("api", where_ == "local" ? "local" : "remote-execution-v2");

@@ -24,9 +24,9 @@ namespace nacre::cli {
 /// threads.
 class BuildEngine {
  public:
-  /// `where`: "local", "grpc://HOST:PORT" or "grpcs://HOST:PORT". NACRE_ENGINE_CA, _TOKEN, _INSTANCE and _PLATFORM say
-  /// the rest. Asks the server what it can: kInvalid when that is not what builds need, kUnavailable when it is not
-  /// there.
+  /// `where`: "local", "grpc://HOST:PORT" or "grpcs://HOST:PORT". NACRE_ENGINE_CA, _TOKEN, _INSTANCE, _PLATFORM and
+  /// _LOGS say the rest. Asks the server what it can: kInvalid when that is not what builds need, kUnavailable when it
+  /// is not there.
   static Result<std::shared_ptr<BuildEngine>> open(const std::string& where, Session& session);
 
   /// Why a build does not leave this process; nothing when it may.
@@ -52,15 +52,19 @@ class BuildEngine {
   Result<> connect(const std::string& where);
   Result<std::vector<Input>> worker_inputs();
   Result<Prepared> prepare(const build::BuildRequest& request);
-  Result<engine::Outcome> execute(const Prepared& prepared, engine::Lookup lookup, const Task& task);
-  Result<Built> take(const build::BuildRequest& request, const engine::Outcome& outcome);
+  struct Ran {
+    engine::Outcome outcome;
+    bool was_seen = false;  ///< Lines of its output came while it ran.
+  };
+  Result<Ran> execute(const Prepared& prepared, engine::Lookup lookup, const Task& task);
+  Result<Built> take(const build::BuildRequest& request, const Ran& ran, const Task& task);
 
   Session& session_;
   std::string where_;
   engine::Properties platform_;
   std::mutex mutex_;
   std::vector<Input> worker_;  ///< nacre-worker, its loader and its libraries; found at the first build.
-  std::unique_ptr<net::GrpcChannel> channel_;
+  std::unique_ptr<net::GrpcChannel> channel_, logs_;
   std::unique_ptr<engine::Cas> cas_;
   std::unique_ptr<engine::Executor> executor_;  ///< Goes first: it uses the others.
 };

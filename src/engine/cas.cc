@@ -157,8 +157,8 @@ Result<StagedTree> tree(Cas& cas, const Digest& root, const TreeBounds& bounds) 
       return Error::make(ErrorKind::kInvalid, "a tree has more than {} levels", bounds.max_depth);
     const std::string bytes = TRY(cas.get(here.digest, bounds.max_directory_bytes), "reading '{}'", here.path.str());
     const Directory directory = TRY(directory_from_wire(bytes), "reading '{}'", here.path.str());
-    for (const Directory::File& file : directory.files) {
-      TreePath path = TRY(here.path.join(file.name));
+    for (const File& file : directory.files) {
+      TreePath path = TRY(here.path.join(file.path));
       out.files.push_back({std::move(path), file.digest, file.executable});
     }
     for (const Directory::Link& link : directory.links) {

@@ -37,7 +37,7 @@ struct Outcome {
   int tries = 1;  ///< So often the engine was asked to run it.
 };
 
-/// What happens to a job before it ends. Called from a thread of the executor.
+/// What happens to a job before it ends. Called from threads of the executor, perhaps from several at once.
 struct Listener {
   std::function<void(Stage)> on_stage;
   std::function<void(std::string_view line)> on_line;  ///< Of its output, where the engine has that while it runs.

@@ -63,7 +63,7 @@ Result<std::optional<ActionResult>> LocalExecutor::kept(const Digest& action) {
   if (!text) return std::optional<ActionResult>();
   const std::string bytes = TRY(from_hex(*text));
   ActionResult result = TRY(action_result_from_wire(bytes), "reading a kept result");
-  for (const ActionResult::File& file : result.files)
+  for (const File& file : result.files)
     if (!store_.has(file.digest.hash)) return std::optional<ActionResult>();
   return std::optional(std::move(result));
 }

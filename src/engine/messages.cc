@@ -4,12 +4,14 @@
 
 #include "codec/digest.h"
 #include "engine/wire.h"
+#include "net/grpc.h"
 
 namespace nacre::engine {
 namespace {
 
 constexpr std::size_t kMaxRows = 1'000'000;  ///< Of one list in one message.
 constexpr std::uint64_t kSha256 = 1;         ///< DigestFunction
+constexpr std::size_t kMaxName = 4096, kMaxWords = 2000, kMaxPrinted = 1u << 20;
 
 /// Fields that a reader does not know it passes over, as protobuf wants it.
 using Each = std::function<Result<>(const WireField&)>;
@@ -17,6 +19,24 @@ using Each = std::function<Result<>(const WireField&)>;
 Result<std::string> text_of(const WireField& field, std::string_view what) {
   if (!field.is_bytes) return Error::make(ErrorKind::kInvalid, "{} is a number, expected text", what);
   return std::string(field.bytes);
+}
+
+/// A name that goes back to the server in later calls.
+Result<std::string> name_in(const WireField& field, std::string_view what) {
+  std::string name = TRY(text_of(field, what));
+  if (name.size() <= kMaxName) return name;
+  return Error::make(ErrorKind::kInvalid, "{} has {} bytes, at most {} were expected", what, name.size(), kMaxName);
+}
+
+/// Words for people.
+Result<std::string> words_in(const WireField& field, std::string_view what) {
+  const std::string words = TRY(text_of(field, what));
+  return net::printable(words, kMaxWords);
+}
+
+/// Of what a command printed.
+std::string_view end_of(std::string_view bytes) {
+  return bytes.substr(bytes.size() - std::min(bytes.size(), kMaxPrinted));
 }
 
 template <class T>
@@ -82,8 +102,12 @@ Result<std::int64_t> seconds_from_wire(std::string_view bytes) {
   return out;
 }
 
-Result<ActionResult::File> output_file_from_wire(std::string_view bytes) {
-  ActionResult::File out;
+std::string file_to_wire(const File& file) {
+  return WireWriter().text(1, file.path).message(2, to_wire(file.digest)).flag(4, file.executable).take();
+}
+
+Result<File> output_file_from_wire(std::string_view bytes) {
+  File out;
   auto read = read_fields(bytes, [&](const WireField& field) -> Result<> {
     if (field.number == 1) out.path = TRY(text_of(field, "the path of an output"));
     if (field.number == 2) out.digest = TRY(digest_from_wire(field.bytes));
@@ -113,7 +137,7 @@ Result<> read_response(std::string_view bytes, Operation& out) {
     if (field.number == 1) out.result = TRY(action_result_from_wire(field.bytes));
     if (field.number == 2) out.cached = field.value != 0;
     if (field.number == 3) out.status = TRY(rpc_status_from_wire(field.bytes));
-    if (field.number == 5) out.message = TRY(text_of(field, "the message of a response"));
+    if (field.number == 5) out.message = TRY(words_in(field, "the message of a response"));
     return {};
   });
 }
@@ -198,12 +222,11 @@ Result<Command> command_from_wire(std::string_view bytes) {
 std::string to_wire(const Directory& directory) {
   Directory sorted = directory;
   const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };
-  std::sort(sorted.files.begin(), sorted.files.end(), by_name);
+  std::sort(sorted.files.begin(), sorted.files.end(), [](const File& a, const File& b) { return a.path < b.path; });
   std::sort(sorted.folders.begin(), sorted.folders.end(), by_name);
   std::sort(sorted.links.begin(), sorted.links.end(), by_name);
   WireWriter out;
-  for (const Directory::File& file : sorted.files)
-    out.message(1, WireWriter().text(1, file.name).message(2, to_wire(file.digest)).flag(4, file.executable).take());
+  for (const File& file : sorted.files) out.message(1, file_to_wire(file));
   for (const Directory::Folder& folder : sorted.folders)
     out.message(2, WireWriter().text(1, folder.name).message(2, to_wire(folder.digest)).take());
   for (const Directory::Link& link : sorted.links)
@@ -267,15 +290,14 @@ Result<Action> action_from_wire(std::string_view bytes) {
   return out;
 }
 
-const ActionResult::File* ActionResult::find(std::string_view path) const {
+const File* ActionResult::find(std::string_view path) const {
   const auto found = std::find_if(files.begin(), files.end(), [&](const File& file) { return file.path == path; });
   return found == files.end() ? nullptr : &*found;
 }
 
 std::string to_wire(const ActionResult& result) {
   WireWriter out;
-  for (const ActionResult::File& file : result.files)
-    out.message(2, WireWriter().text(1, file.path).message(2, to_wire(file.digest)).flag(4, file.executable).take());
+  for (const File& file : result.files) out.message(2, file_to_wire(file));
   out.number(4, static_cast<std::uint64_t>(std::int64_t{result.exit_code}));
   out.text(5, result.out);
   if (result.out_blob) out.message(6, to_wire(*result.out_blob));
@@ -290,17 +312,17 @@ Result<ActionResult> action_result_from_wire(std::string_view bytes) {
   auto read = read_fields(bytes, [&](const WireField& field) -> Result<> {
     switch (field.number) {
       case 2: {
-        ActionResult::File file = TRY(output_file_from_wire(field.bytes));
+        File file = TRY(output_file_from_wire(field.bytes));
         return append(out.files, std::move(file));
       }
       case 4: out.exit_code = static_cast<int>(static_cast<std::int64_t>(field.value)); return {};
-      case 5: out.out = field.bytes; return {};
+      case 5: out.out = end_of(field.bytes); return {};
       case 6: out.out_blob = TRY(digest_from_wire(field.bytes)); return {};
-      case 7: out.err = field.bytes; return {};
+      case 7: out.err = end_of(field.bytes); return {};
       case 8: out.err_blob = TRY(digest_from_wire(field.bytes)); return {};
       case 9:
         return read_fields(field.bytes, [&](const WireField& part) -> Result<> {
-          if (part.number == 1) out.worker = TRY(text_of(part, "the name of a worker"));
+          if (part.number == 1) out.worker = TRY(words_in(part, "the name of a worker"));
           return {};
         });
       default: return {};
@@ -313,8 +335,8 @@ Result<ActionResult> action_result_from_wire(std::string_view bytes) {
 Result<RpcStatus> rpc_status_from_wire(std::string_view bytes) {
   RpcStatus out;
   auto read = read_fields(bytes, [&](const WireField& field) -> Result<> {
-    if (field.number == 1) out.code = static_cast<int>(field.value & 0xffff);
-    if (field.number == 2) out.message = TRY(text_of(field, "the message of a status"));
+    if (field.number == 1) out.code = static_cast<int>(net::grpc_code(field.value));
+    if (field.number == 2) out.message = TRY(words_in(field, "the message of a status"));
     return {};
   });
   TRY(std::move(read));
@@ -337,12 +359,14 @@ Result<Operation> operation_from_wire(std::string_view bytes) {
   Operation out;
   auto read = read_fields(bytes, [&](const WireField& field) -> Result<> {
     switch (field.number) {
-      case 1: out.name = TRY(text_of(field, "the name of an operation")); return {};
+      case 1: out.name = TRY(name_in(field, "the name of an operation")); return {};
       case 2: {
         const auto metadata = TRY(unpack_any(field.bytes, std::string(kApi) + "ExecuteOperationMetadata"));
         if (!metadata) return {};
         return read_fields(*metadata, [&](const WireField& part) -> Result<> {
           if (part.number == 1 && part.value <= 4) out.stage = static_cast<Stage>(part.value);
+          if (part.number == 3) out.out_stream = TRY(name_in(part, "the name of a log"));
+          if (part.number == 4) out.err_stream = TRY(name_in(part, "the name of a log"));
           return {};
         });
       }

@@ -40,13 +40,15 @@ struct Command {
 std::string to_wire(const Command& command);
 Result<Command> command_from_wire(std::string_view bytes);
 
+/// A file of a Directory, where `path` is a plain name, or of a result. FileNode and OutputFile have the same bytes.
+struct File {
+  std::string path;
+  Digest digest;
+  bool executable = false;
+};
+
 /// One level of an input root. Names are plain and differ; ordered when written.
 struct Directory {
-  struct File {
-    std::string name;
-    Digest digest;
-    bool executable = false;
-  };
   struct Folder {
     std::string name;
     Digest digest;  ///< Of its Directory.
@@ -73,14 +75,9 @@ Result<Action> action_from_wire(std::string_view bytes);
 
 /// What an action left.
 struct ActionResult {
-  struct File {
-    std::string path;
-    Digest digest;
-    bool executable = false;
-  };
   std::vector<File> files;  ///< Of the output paths.
   int exit_code = 0;
-  std::string out, err;                           ///< As far as they came along.
+  std::string out, err;                           ///< As far as they came along: the last MiB of each.
   std::optional<Digest> out_blob, err_blob;       ///< Else here.
   std::string worker;                             ///< Who ran it, as the engine says it.
   const File* find(std::string_view path) const;  ///< nullptr.
@@ -90,8 +87,8 @@ Result<ActionResult> action_result_from_wire(std::string_view bytes);
 
 /// google.rpc.Status
 struct RpcStatus {
-  int code = 0;
-  std::string message;
+  int code = 0;         ///< 2 (unknown) for numbers that are none of gRPC's.
+  std::string message;  ///< Printable, bounded.
 };
 Result<RpcStatus> rpc_status_from_wire(std::string_view bytes);
 
@@ -106,7 +103,9 @@ struct Operation {
   RpcStatus status;                    ///< Of the operation, or of its response; code 0 when all went well.
   std::optional<ActionResult> result;  ///< May be there beside a status: what a timeout left.
   bool cached = false;
-  std::string message;  ///< For people.
+  std::string message;  ///< For people. Printable, bounded.
+  /// What ByteStream reads the streams of the running command by; empty where the engine offers none.
+  std::string out_stream, err_stream;
 };
 Result<Operation> operation_from_wire(std::string_view bytes);
 

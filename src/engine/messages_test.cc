@@ -106,6 +106,11 @@ TEST(Messages, ReadsResultsAndOperations) {
   ASSERT_TRUE(failed) << message_of(failed);
   EXPECT_EQ(failed->status.code, 9);
   EXPECT_EQ(failed->status.message, "gone");
+  const std::string odd = WireWriter().number(1, 65536).text(2, "a\tb\033c" + std::string(3000, 'x')).take();
+  EXPECT_EQ(rpc_status_from_wire(odd)->code, 2);
+  EXPECT_EQ(rpc_status_from_wire(odd)->message, "a\tb c" + std::string(1995, 'x'));
+  const std::string printed = "first" + std::string(1u << 20, 'x');
+  EXPECT_EQ(action_result_from_wire(WireWriter().text(5, printed).take())->out, printed.substr(5));
 
   const auto can = capabilities_from_wire(raw(kCapabilities));
   ASSERT_TRUE(can) << message_of(can);

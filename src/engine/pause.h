@@ -13,7 +13,9 @@ namespace nacre::engine {
 /// Waits between tries, longer each time, and says when it is enough.
 class Pause {
  public:
-  explicit Pause(const Patience& patience) : patience_(patience), next_(patience.first_pause_seconds) {}
+  explicit Pause(const Patience& patience, int times = 1) : patience_(patience), next_(patience.first_pause_seconds) {
+    patience_.tries *= times;
+  }
 
   /// Waits; false, at once, after the last try or when `stop` is requested.
   bool again(std::stop_token stop) {

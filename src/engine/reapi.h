@@ -44,10 +44,13 @@ class ReapiCas final : public Cas {
 };
 
 /// Execute; when the stream ends early, WaitExecution; when the server knows the operation no more, Execute again: an
-/// action is the same wherever and how often it runs. Waiting is never counted as a try.
+/// action is the same wherever and how often it runs. Waiting is never counted as a try. Where the server names streams
+/// of the running command, their lines go to the listener as they come.
 class ReapiExecutor final : public Executor {
  public:
-  ReapiExecutor(net::GrpcChannel& channel, std::string instance, Patience patience = {});
+  /// `logs`: who has the streams of running commands; nullptr: the same server.
+  ReapiExecutor(net::GrpcChannel& channel, std::string instance, Patience patience = {},
+                net::GrpcChannel* logs = nullptr);
   ~ReapiExecutor() override { end_all(); }
   Result<Capabilities> capabilities(std::stop_token stop) override;
 
@@ -59,6 +62,7 @@ class ReapiExecutor final : public Executor {
   net::GrpcChannel& channel_;
   std::string instance_;
   Patience patience_;
+  net::GrpcChannel& logs_;
 };
 
 }  // namespace nacre::engine

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <chrono>
 
 #include "base/text.h"
+#include "engine/log_stream.h"
 #include "engine/pause.h"
 #include "engine/reapi.h"
 #include "engine/wire.h"
@@ -12,7 +14,10 @@ using net::GrpcCode;
 using net::GrpcStatus;
 
 constexpr std::string_view kExecution = "build.bazel.remote.execution.v2.Execution/";
-constexpr int kMaxRuns = 4;  ///< So often an action is started before trouble that the engine reports is believed.
+constexpr int kMaxRuns = 4;       ///< So often an action is started before trouble that the engine reports is believed.
+constexpr int kShortStreams = 4;  ///< So many times more than tries may streams end at once that did say something.
+constexpr std::uint64_t kMaxStream = 160u << 20;  ///< Of one stream: a result, and hours of words about its state.
+constexpr std::chrono::seconds kShort(1);
 
 /// Trouble of the engine's machinery, that another try may not have.
 bool is_machinery(GrpcCode code) {
@@ -39,6 +44,7 @@ class ReapiExecutor::Course {
         listener_(listener),
         stop_(std::move(stop)),
         pause_(executor.patience_),
+        short_streams_(executor.patience_, kShortStreams),
         skip_cache_(job.lookup == Lookup::kRun) {}
 
   Result<Outcome> run() {
@@ -77,10 +83,12 @@ class ReapiExecutor::Course {
     }
     std::optional<std::string> bytes = request.take();
     last_.reset();
+    begun_ = std::chrono::steady_clock::now();
     net::GrpcCall call;
     call.method = std::string(kExecution) + (waits ? "WaitExecution" : "Execute");
     call.body_bytes = net::grpc_frame_size(bytes->size());
     call.max_message_bytes = 64u << 20;  // a result may hold its streams
+    call.max_bytes = kMaxStream;
     call.silence_seconds = executor_.patience_.silence_seconds;
     call.next = [&]() -> Result<std::optional<std::string>> { return std::exchange(bytes, std::nullopt); };
     call.on_message = [&](std::string_view message) -> Result<> {
@@ -95,7 +103,17 @@ class ReapiExecutor::Course {
     pause_.reset();
     if (!operation.name.empty()) name_ = operation.name;
     if (listener_.on_stage && (!last_ || last_->stage != operation.stage)) listener_.on_stage(operation.stage);
+    if (listener_.on_line && !operation.done) {
+      show(out_, operation.out_stream);
+      show(err_, operation.err_stream);
+    }
     last_ = std::move(operation);
+  }
+
+  /// A worker that takes over from another has a stream of its own.
+  void show(std::optional<LogStream>& log, const std::string& name) {
+    if (name.empty() || (log && log->name() == name)) return;
+    log.emplace(executor_.logs_, name, listener_, executor_.patience_);
   }
 
   /// The stream ended, and the action did not.
@@ -104,6 +122,8 @@ class ReapiExecutor::Course {
     const std::string how =
         status.ok() ? "without a result" : fmt::format("{}: {}", name_of(status.code), status.message);
     if (waited && (status.code == GrpcCode::kNotFound || status.code == GrpcCode::kUnimplemented)) {
+      if (++forgotten_ > executor_.patience_.tries)
+        return Error::make(ErrorKind::kUnavailable, "the engine forgot the action {} times", forgotten_);
       note("the engine no longer knows the action: it is run again");
       name_.clear();
       return again(status);
@@ -113,6 +133,9 @@ class ReapiExecutor::Course {
     if (!lost) return status.error();
     if (!last_) return again(status);  // nothing was heard: this counts
     note(fmt::format("the stream of the action ended ({}): waiting for it again", how));
+    if (std::chrono::steady_clock::now() - begun_ > kShort) short_streams_.reset();
+    else if (!short_streams_.again(stop_) && !stop_.stop_requested())
+      return Error::make(ErrorKind::kUnavailable, "the engine ends the stream of the action again and again ({})", how);
     return {};
   }
 
@@ -135,6 +158,10 @@ class ReapiExecutor::Course {
     Operation done = *std::move(last_);
     last_.reset();
     name_.clear();
+    for (std::optional<LogStream>* log : {&out_, &err_}) {
+      if (*log) (*log)->finish();
+      log->reset();
+    }
     const auto code = static_cast<GrpcCode>(done.status.code);
     if (code == GrpcCode::kOk) {
       if (!done.cached || done.result->exit_code == 0)
@@ -168,15 +195,20 @@ class ReapiExecutor::Course {
   const Job& job_;
   const Listener& listener_;
   std::stop_token stop_;
-  Pause pause_;
+  Pause pause_, short_streams_;
+  std::chrono::steady_clock::time_point begun_{};  ///< The stream that is heard.
   bool skip_cache_;
   std::string name_;  ///< Of the operation, once it has one.
   std::optional<Operation> last_;
-  int runs_ = 0, refills_ = 0;
+  int runs_ = 0, refills_ = 0, forgotten_ = 0;
+  std::optional<LogStream> out_, err_;
 };
 
-ReapiExecutor::ReapiExecutor(net::GrpcChannel& channel, std::string instance, Patience patience)
-    : channel_(channel), instance_(std::move(instance)), patience_(patience) {}
+ReapiExecutor::ReapiExecutor(net::GrpcChannel& channel, std::string instance, Patience patience, net::GrpcChannel* logs)
+    : channel_(channel),
+      instance_(std::move(instance)),
+      patience_(patience),
+      logs_(logs != nullptr ? *logs : channel) {}
 
 Result<Capabilities> ReapiExecutor::capabilities(std::stop_token stop) {
   auto reply = TRY(channel_.ask("build.bazel.remote.execution.v2.Capabilities/GetCapabilities",

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <future>
 
 #include "engine/local_executor.h"
 #include "engine/test_server.h"
@@ -19,8 +20,8 @@ std::string any(std::string_view type, const std::string& value) {
       .take();
 }
 
-std::string going(std::string_view name, Stage stage) {
-  const std::string metadata = WireWriter().number(1, static_cast<std::uint64_t>(stage)).take();
+std::string going(std::string_view name, Stage stage, std::string_view log = {}) {
+  const std::string metadata = WireWriter().number(1, static_cast<std::uint64_t>(stage)).text(3, log).take();
   return WireWriter().text(1, name).message(2, any("ExecuteOperationMetadata", metadata)).take();
 }
 
@@ -134,8 +135,115 @@ TEST(ReapiExecutor, SaysWhatWentWrong) {
       {{says({}, down), says({}, down), says({}, down), says({}, down)}, "the server says UNAVAILABLE: down"},
       {{says({}, {GrpcCode::kPermissionDenied, "who are you"})}, "the server says PERMISSION_DENIED: who are you"},
       {{says({"\xff"})}, "no protobuf message: it stops inside a number\n  while reading the state of an action"},
+      {{says({going("op", Stage::kQueued).substr(0, 20)})},
+       "no protobuf message: it stops inside a field\n  while reading the state of an action"},
+      {{says({WireWriter().text(1, "op").flag(3, true).take()})},
+       "an operation ended with neither a result nor an error\n  while reading the state of an action"},
+      {{says({WireWriter().text(1, "op").flag(3, true).message(5, any("Action", "")).take()})},
+       "an operation ended with something else than a result\n  while reading the state of an action"},
+      {{says({WireWriter().text(1, std::string(5000, 'n')).take()})},
+       "the name of an operation has 5000 bytes, at most 4096 were expected\n  while reading the state of an action"},
+      {{fails(3, "a\033[2Jb\nc")}, "the server says INVALID_ARGUMENT: a [2Jb c\n  while running an action"},
+      // No number of ours: nothing that went well (65536 has no bit of the low ones), and perhaps the machinery's.
+      {{fails(65536, "odd"), fails(17, "odd"), fails(-1, "odd"), fails(99, "odd")},
+       "the server says UNKNOWN: odd\n  while running an action"},
+      {{says({std::string((64u << 20) + 1, 'x')})},
+       "a message of the answer has 67108865 bytes, at most 67108864 were expected"},
+      {{[](const TestServer::Emit& emit) -> Result<GrpcStatus> {
+         const std::string state =
+             going("op", Stage::kExecuting) + WireWriter().text(999, std::string(1u << 20, 'x')).take();
+         while (true) TRY(emit(state));
+       }},
+       "the answer is longer than it may be"},
   };
   for (const Case& item : cases) EXPECT_EQ(message_of(Remote(item.answers).run()), item.message);
+}
+
+/// Neither is a reason to go on for ever.
+TEST(ReapiExecutor, EndsWhenTheServerLeadsItInCircles) {
+  Remote remote({});
+  for (const char* name : {"Execute", "WaitExecution"})
+    remote.server.methods[name] = [](const auto&, const auto& emit) -> Result<GrpcStatus> {
+      TRY(emit(going("op", Stage::kExecuting)));
+      return GrpcStatus{};
+    };
+  EXPECT_EQ(message_of(remote.run()), "the engine ends the stream of the action again and again (without a result)");
+  EXPECT_LT(remote.server.calls.size(), 40u);
+  remote.server.methods["WaitExecution"] = [](const auto&, const auto&) -> Result<GrpcStatus> {
+    return GrpcStatus{GrpcCode::kNotFound, "which?"};
+  };
+  EXPECT_EQ(message_of(remote.run()), "the engine forgot the action 5 times");
+}
+
+/// Answers a call of Execute with an action that has a log, and ends it when `go` says so.
+struct WithLog {
+  Remote remote{{}};
+  std::mutex mutex;
+  std::vector<std::string> lines;
+
+  explicit WithLog(const std::function<void()>& go) {
+    remote.server.methods["Execute"] = [go](const auto&, const auto& emit) -> Result<GrpcStatus> {
+      TRY(emit(going("op", Stage::kExecuting, "logs/1")));
+      TRY(emit(going("op", Stage::kExecuting, "logs/1")));
+      go();
+      TRY(emit(ended("op", {kGood})));
+      return GrpcStatus{};
+    };
+  }
+  Result<Outcome> run() {
+    Listener listener;
+    listener.on_line = [this](std::string_view line) {
+      const std::lock_guard lock(mutex);
+      lines.emplace_back(line);
+    };
+    listener.on_note = [this](std::string_view note) {
+      const std::lock_guard lock(mutex);
+      remote.notes.emplace_back(note);
+    };
+    return remote.executor.wait(remote.executor.submit({}, listener), {});
+  }
+};
+
+TEST(ReapiExecutor, ShowsTheLogWhileTheActionRuns) {
+  std::promise<void> seen;
+  WithLog log([&] { seen.get_future().wait(); });
+  std::vector<std::string> asked;
+  log.remote.server.methods["Read"] = [&](const std::vector<std::string>& sent,
+                                          const auto& emit) -> Result<GrpcStatus> {
+    asked.push_back(sent.at(0));
+    if (asked.size() == 1) {  // cut in the middle of a line
+      TRY(emit(WireWriter().text(10, "one\ntw").take()));
+      return GrpcStatus{GrpcCode::kUnavailable, "broken"};
+    }
+    TRY(emit(WireWriter().text(10, "o\n\033[2J" + std::string(5000, 'x') + "\nthe rest").take()));
+    seen.set_value();
+    return GrpcStatus{};
+  };
+  const auto outcome = log.run();
+  ASSERT_TRUE(outcome) << message_of(outcome);
+  EXPECT_THAT(log.lines, testing::ElementsAre("one", "two", " [2J" + std::string(4092, 'x'), "the rest"));
+  EXPECT_THAT(asked, testing::ElementsAre(WireWriter().text(1, "logs/1").take(),
+                                          WireWriter().text(1, "logs/1").number(2, 6).take()));
+}
+
+TEST(ReapiExecutor, LeavesALogThatItCannotHave) {
+  WithLog log([] {});
+  log.remote.server.methods["Read"] = [](const auto&, const auto&) -> Result<GrpcStatus> {
+    return GrpcStatus{GrpcCode::kNotFound, "no such log"};
+  };
+  ASSERT_TRUE(log.run());
+  EXPECT_THAT(log.remote.notes,
+              testing::ElementsAre("the log cannot be followed (the server says NOT_FOUND: no such log)"));
+  EXPECT_THAT(log.lines, testing::IsEmpty());
+  // Nor does one without end keep the result back, or fill the memory.
+  WithLog endless([] {});
+  endless.remote.server.methods["Read"] = [](const auto&, const auto& emit) -> Result<GrpcStatus> {
+    while (true) TRY(emit(WireWriter().text(10, std::string(1u << 20, 'x')).take()));
+  };
+  ASSERT_TRUE(endless.run());
+  EXPECT_THAT(endless.lines, testing::ElementsAre(std::string(4096, 'x')));
+  EXPECT_THAT(endless.remote.notes,
+              testing::ElementsAre("the log cannot be followed (the answer is longer than it may be)"));
 }
 
 TEST(ReapiExecutor, CancelsWhatNobodyWaitsFor) {
@@ -160,9 +268,13 @@ TEST(ReapiExecutor, CancelsWhatNobodyWaitsFor) {
 class RealEngine : public testing::Test {
  protected:
   void SetUp() override {
-    const char* address = std::getenv("NACRE_TEST_ENGINE");
-    if (address == nullptr) GTEST_SKIP() << "NACRE_TEST_ENGINE names no engine";
-    auto opened = net::open_channel({address, "", ""}, "nacre-test");
+    const auto setting = [](const char* name) {
+      const char* value = std::getenv(name);
+      return std::string(value == nullptr ? "" : value);
+    };
+    const std::string address = setting("NACRE_TEST_ENGINE");
+    if (address.empty()) GTEST_SKIP() << "NACRE_TEST_ENGINE names no engine";
+    auto opened = net::open_channel({address, setting("NACRE_ENGINE_CA"), setting("NACRE_ENGINE_TOKEN")}, "nacre-test");
     ASSERT_TRUE(opened) << message_of(opened);
     channel_ = *std::move(opened);
     cas_.emplace(*channel_, "", std::stop_token(), Patience{.tries = 2, .silence_seconds = 2});

@@ -1,9 +1,5 @@
 #include "net/grpc.h"
 
-#include "base/text.h"
-#include "net/curl_handles.h"
-#include "os/file.h"
-
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -11,6 +7,10 @@
 #include <cstdlib>
 #include <mutex>
 #include <vector>
+
+#include "base/text.h"
+#include "net/curl_handles.h"
+#include "os/file.h"
 
 namespace nacre::net {
 namespace {
@@ -28,14 +28,14 @@ struct Transfer {
   std::size_t taken = 0;  ///< Of `out`.
   bool sent_all = false;
   std::size_t header_bytes = 0;
-  std::optional<int> code{};  ///< grpc-status
-  std::string message{};      ///< grpc-message
+  std::optional<GrpcCode> code{};  ///< grpc-status
+  std::string message{};           ///< grpc-message
   std::string content_type{};
   std::optional<Error> error{};  ///< Set by a callback that made curl give up.
   Time::time_point last_move = Time::now();
 };
 
-/// "%0A" and so on undone; bytes that would move a terminal's cursor become blanks.
+/// "%0A" and so on undone.
 std::string readable(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size() && out.size() < kMaxMessage; ++i) {
@@ -45,9 +45,9 @@ std::string readable(std::string_view text) {
       const auto [end, status] = std::from_chars(text.data() + i + 1, text.data() + i + 3, hex, 16);
       if (status == std::errc{} && end == text.data() + i + 3) value = hex, i += 2;
     }
-    out += value < 0x20 || value == 0x7f ? ' ' : static_cast<char>(value);
+    out += static_cast<char>(value);
   }
-  return out;
+  return printable(out, kMaxMessage);
 }
 
 /// Head and trailers alike.
@@ -66,9 +66,10 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* us
   if (name == "content-type") transfer.content_type = value;
   if (name == "grpc-message") transfer.message = readable(value);
   if (name == "grpc-status") {
-    int code = 2;
-    std::from_chars(value.data(), value.data() + value.size(), code);
-    transfer.code = code;
+    std::uint64_t code = 0;
+    const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), code);
+    const bool is_number = status == std::errc{} && end == value.data() + value.size();
+    transfer.code = is_number ? grpc_code(code) : GrpcCode::kUnknown;
   }
   return line.size();
 }
@@ -233,7 +234,7 @@ class CurlChannel final : public GrpcChannel {
     if (transfer.error) return *std::move(transfer.error);
     const std::optional<CURLcode> verdict = TRY(std::move(code));
     if (transfer.code) {  // said, whatever became of the stream afterwards
-      const GrpcStatus status{static_cast<GrpcCode>(*transfer.code), transfer.message};
+      const GrpcStatus status{*transfer.code, transfer.message};
       if (status.ok()) TRY(transfer.frames.finish());
       return status;
     }

@@ -33,7 +33,10 @@ enum class GrpcCode {
   kUnauthenticated = 16,
 };
 
-std::string_view name_of(GrpcCode code);  ///< "NOT_FOUND"; "UNKNOWN" for numbers that are none.
+std::string_view name_of(GrpcCode code);   ///< "NOT_FOUND"; "UNKNOWN" for numbers that are none.
+GrpcCode grpc_code(std::uint64_t number);  ///< kUnknown for numbers that are none.
+/// Of text of a server: bytes that would move a terminal's cursor become blanks; cut at `max_bytes`.
+std::string printable(std::string_view text, std::size_t max_bytes);
 
 struct GrpcStatus {
   GrpcCode code = GrpcCode::kOk;

@@ -39,6 +39,17 @@ std::string_view name_of(GrpcCode code) {
   return number < kNames.size() ? kNames[number] : "UNKNOWN";
 }
 
+GrpcCode grpc_code(std::uint64_t number) {
+  return number < kNames.size() ? static_cast<GrpcCode>(number) : GrpcCode::kUnknown;
+}
+
+std::string printable(std::string_view text, std::size_t max_bytes) {
+  std::string out(text.substr(0, max_bytes));
+  for (char& c : out)
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = ' ';
+  return out;
+}
+
 Error GrpcStatus::error() const {
   return Error::make(kind_of(code), "the server says {}{}{}", name_of(code), message.empty() ? "" : ": ", message);
 }

@@ -65,6 +65,11 @@ TEST(GrpcStatus, BecomesAnErrorOfItsKind) {
   EXPECT_EQ(GrpcStatus({GrpcCode::kUnauthenticated, ""}).error().kind(), ErrorKind::kDenied);
   EXPECT_EQ(GrpcStatus({GrpcCode::kInvalidArgument, ""}).error().render(), "the server says INVALID_ARGUMENT");
   EXPECT_EQ(GrpcStatus({static_cast<GrpcCode>(99), "x"}).error().render(), "the server says UNKNOWN: x");
+  EXPECT_EQ(grpc_code(5), GrpcCode::kNotFound);
+  EXPECT_EQ(grpc_code(17), GrpcCode::kUnknown);
+  EXPECT_EQ(grpc_code(std::uint64_t{1} << 32), GrpcCode::kUnknown);
+  EXPECT_EQ(printable("a\033[1mb\r\n\tc", 100), "a [1mb  \tc");
+  EXPECT_EQ(printable("abc", 2), "ab");
 }
 
 }  // namespace
