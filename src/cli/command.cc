@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include "base/text.h"
+#include "cli/completion.h"
 
 #include <algorithm>
 #include <charconv>
@@ -10,29 +11,6 @@ namespace nacre::cli {
 namespace {
 
 constexpr std::string_view kVersion = NACRE_VERSION;
-
-std::vector<Option> with_common(const Verb& verb) {
-  std::vector<Option> out = verb.options;
-  out.push_back({"--json", OptionType::kFlag, "", "", "print the answer as JSON", Completion::kNone});
-  out.push_back({"--quiet", OptionType::kFlag, "", "", "no progress on stderr", Completion::kNone});
-  out.push_back({"--help", OptionType::kFlag, "", "", "show this page", Completion::kNone});
-  return out;
-}
-
-/// The verb that the first one or two words name, and how many words that took.
-std::pair<const Verb*, std::size_t> find_verb(const std::vector<std::string>& words) {
-  const Verb* found = nullptr;
-  std::size_t taken = 0;
-  for (const Verb& verb : all_verbs()) {
-    if (words.empty() || !verb.name.starts_with(words[0])) continue;
-    const std::vector<std::string> parts = split(verb.name, ' ');
-    if (parts.size() > words.size() || parts.size() <= taken) continue;
-    if (!std::equal(parts.begin(), parts.end(), words.begin())) continue;
-    found = &verb;
-    taken = parts.size();
-  }
-  return {found, taken};
-}
 
 /// `words` are the first of the call. A word that begins verbs of two words is answered with those.
 Error unknown_verb(const std::vector<std::string>& words) {
@@ -120,6 +98,28 @@ std::string overview() {
 }
 
 }  // namespace
+
+std::vector<Option> with_common(const Verb& verb) {
+  std::vector<Option> out = verb.options;
+  out.push_back({"--json", OptionType::kFlag, "", "", "print the answer as JSON", Completion::kNone});
+  out.push_back({"--quiet", OptionType::kFlag, "", "", "no progress on stderr", Completion::kNone});
+  out.push_back({"--help", OptionType::kFlag, "", "", "show this page", Completion::kNone});
+  return out;
+}
+
+std::pair<const Verb*, std::size_t> find_verb(const std::vector<std::string>& words) {
+  const Verb* found = nullptr;
+  std::size_t taken = 0;
+  for (const Verb& verb : all_verbs()) {
+    if (words.empty() || !verb.name.starts_with(words[0])) continue;
+    const std::vector<std::string> parts = split(verb.name, ' ');
+    if (parts.size() > words.size() || parts.size() <= taken) continue;
+    if (!std::equal(parts.begin(), parts.end(), words.begin())) continue;
+    found = &verb;
+    taken = parts.size();
+  }
+  return {found, taken};
+}
 
 std::string_view program_version() { return kVersion; }
 

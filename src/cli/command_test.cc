@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include "base/text.h"
+#include "cli/completion.h"
 #include "os/file.h"
 
 #include <gtest/gtest.h>
@@ -22,14 +23,11 @@ const Verb& verb_named(std::string_view name) {
   return all_verbs().front();
 }
 
-/// What completion prints.
-std::string completion_script() {
-  testing::internal::CaptureStdout();
-  const auto code = verb_named("completion").run_alone({}, {});
-  std::fflush(stdout);
-  std::string text = testing::internal::GetCapturedStdout();
-  EXPECT_TRUE(code) << code.error().render();
-  return text;
+/// What completion offers for a call as far as it was typed.
+Words offered(const Words& words, const os::Path& os_dir = "/nowhere") {
+  Words out;
+  for (const Candidate& one : candidates(words, os_dir)) out.push_back(one.text);
+  return out;
 }
 
 struct Refusal {
@@ -237,36 +235,47 @@ TEST(EachVerb, HasAPageThatNamesNoOtherOption) {
 }
 
 TEST(Completion, KnowsEachVerbAndItsOptions) {
-  const std::string script = completion_script();
   for (const Verb& verb : all_verbs()) {
-    const std::string row = fmt::format("    '{0}'|'{0} '*) list='", verb.name);
-    const std::size_t at = script.find(row);
-    ASSERT_NE(at, std::string::npos) << verb.name;
-    const std::string line = script.substr(at, script.find('\n', at) - at) + " ";
-    for (const Option& option : verb.options) {
-      const std::string list = replace_all(line, "'", " ");
-      EXPECT_NE(list.find(" " + option.name + " "), std::string::npos) << verb.name << " " << option.name;
-    }
+    Words words = split(verb.name, ' '), expected;
+    words.push_back("-");
+    for (const Option& option : with_common(verb)) expected.push_back(option.name);
+    EXPECT_EQ(offered(words), expected) << verb.name;
   }
 }
 
-TEST(Completion, OffersEachVerbOnceInBash) {
-  const auto dir = os::TempDir::create(std::filesystem::temp_directory_path());
-  ASSERT_TRUE(dir) << dir.error().render();
-  const os::Path script = dir->path() / "complete", empty = dir->path() / "empty";
-  ASSERT_TRUE(os::make_dirs(empty));
-  ASSERT_TRUE(os::write_file(script, completion_script() + "COMP_WORDS=(nacre '') COMP_CWORD=1\ncd " +
-                                         shell_quote(empty.string()) +
-                                         "\n_nacre\nprintf '%s\\n' \"${COMPREPLY[@]}\" > ../complete.out\n"));
-  ASSERT_EQ(std::system(("bash " + shell_quote(script.string())).c_str()), 0);
-  const auto out = os::read_file(script.string() + ".out");
-  ASSERT_TRUE(out) << out.error().render();
+TEST(Completion, OffersEachFirstWordOnce) {
   Words expected = {"help", "version"};
   for (const Verb& verb : all_verbs()) {
     const std::string word = verb.name.substr(0, verb.name.find(' '));
     if (std::find(expected.begin(), expected.end(), word) == expected.end()) expected.push_back(word);
   }
-  EXPECT_EQ(split(trim(*out), '\n'), expected);
+  EXPECT_EQ(offered({""}), expected);
+  EXPECT_EQ(offered({"comp"}), (Words{"compile", "completion"}));
+  EXPECT_EQ(offered({}), expected);
+}
+
+TEST(Completion, OffersWhatTheTableSays) {
+  const auto dir = os::TempDir::create(std::filesystem::temp_directory_path());
+  ASSERT_TRUE(dir) << dir.error().render();
+  for (const char* file : {"packages/zlib.yaml", "packages/zstd.yaml", "packages/jq.yaml", "images/nginx.yaml"}) {
+    ASSERT_TRUE(os::make_dirs((dir->path() / file).parent_path()));
+    ASSERT_TRUE(os::write_file(dir->path() / file, ""));
+  }
+  const os::Path& os = dir->path();
+  EXPECT_EQ(offered({"update", "z"}, os), (Words{"zlib", "zstd"}));
+  EXPECT_EQ(offered({"image", "history", ""}, os), Words{"nginx"});
+  EXPECT_EQ(offered({"help", "image", "hist"}, os), Words{"history"});
+  EXPECT_EQ(offered({"log", "--step", ""}, os), Words{}) << "a value that nobody can guess";
+  EXPECT_EQ(offered({"log", "--step", "2", "z"}, os), (Words{"zlib", "zstd"})) << "the value is no argument";
+  EXPECT_EQ(offered({"log", "--steps", "--st"}, os), Words{"--step"}) << "a flag once";
+  EXPECT_EQ(offered({"log", "zlib", ""}, os), Words{}) << "no further argument";
+  EXPECT_EQ(offered({"biuld", ""}, os), Words{});
+}
+
+TEST(Completion, HasAScriptForEachShellOnly) {
+  for (const char* shell : {"bash", "zsh", "fish"}) EXPECT_TRUE(completion_script(shell)) << shell;
+  EXPECT_EQ(completion_script("tcsh").error().render(),
+            "no completion for the shell 'tcsh'\n  hint: there are: bash, zsh, fish");
 }
 
 }  // namespace

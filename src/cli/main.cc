@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "cli/places.h"
 #include "cli/progress.h"
 #include "cli/signer_process.h"
 #include "codec/json.h"
@@ -23,25 +24,6 @@ Path program_path() {
   std::error_code error;
   Path path = std::filesystem::read_symlink("/proc/self/exe", error);
   return error ? Path("nacre") : path;
-}
-
-/// NACRE_HOME, else /var/lib/nacre for root and the XDG data directory for others.
-Path home_dir() {
-  if (const char* home = std::getenv("NACRE_HOME"); home != nullptr && *home != '\0')
-    return std::filesystem::absolute(home);
-  if (::getuid() == 0) return "/var/lib/nacre";
-  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0')
-    return Path(data) / "nacre";
-  const char* user = std::getenv("HOME");
-  return Path(user != nullptr ? user : "/tmp") / ".local/share/nacre";
-}
-
-/// NACRE_OS_DIR, else ./os where there is one, else the distribution that this program was built beside.
-Path os_dir() {
-  if (const char* dir = std::getenv("NACRE_OS_DIR"); dir != nullptr && *dir != '\0')
-    return std::filesystem::absolute(dir);
-  const Path here = std::filesystem::current_path() / "os";
-  return os::exists(here / "packages") ? here : Path(NACRE_SOURCE_DIR) / "os";
 }
 
 int exit_code(ErrorKind kind) {

@@ -230,38 +230,6 @@ Result<int> run_gc(const Arguments& arguments, Session& session) {
   return 0;
 }
 
-std::string bash_completion() {
-  std::string out =
-      "_nacre() {\n  local words=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\" cur=\"${COMP_WORDS[COMP_CWORD]}\" list=\n"
-      "  case \"$words\" in\n";
-  for (const Verb& verb : all_verbs()) {
-    std::string options = "--json --quiet --help";
-    for (const Option& option : verb.options) options += " " + option.name;
-    out += fmt::format("    '{0}'|'{0} '*) list='{1}' ;;\n", verb.name, options);
-  }
-  std::vector<std::string> names = {"help", "version"};
-  std::map<std::string, std::vector<std::string>> groups;  // first word -> second words
-  for (const Verb& verb : all_verbs()) {
-    const std::vector<std::string> parts = split(verb.name, ' ');
-    if (parts.size() > 1) groups[parts[0]].push_back(parts[1]);
-    if (parts[0] != names.back()) names.push_back(parts[0]);
-  }
-  for (const auto& [first, seconds] : groups) out += fmt::format("    {}) list='{}' ;;\n", first, join(seconds, " "));
-  out += fmt::format("    '') list='{}' ;;\n  esac\n", join(names, " "));
-  return out +
-         "  mapfile -t COMPREPLY < <(compgen -W \"$list\" -- \"$cur\")\n"
-         "  [[ $cur == -* ]] || mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -f -- \"$cur\")\n"
-         "}\ncomplete -F _nacre nacre\n";
-}
-
-Result<int> run_completion(const Arguments& arguments, std::stop_token) {
-  const std::string shell = arguments.text("SHELL");
-  if (!shell.empty() && shell != "bash")
-    return Error::make(ErrorKind::kInvalid, "no completion for '{}' yet, only for bash", shell);
-  std::fputs(bash_completion().c_str(), stdout);
-  return 0;
-}
-
 }  // namespace
 
 Verb verb_shell() {
@@ -303,15 +271,6 @@ Verb verb_gc() {
   verb.summary = "remove what no serial names and nobody used for a while";
   verb.options = {{"--days", OptionType::kNumber, "N", "7", "only what is older", Completion::kNone}};
   verb.run = run_gc;
-  return verb;
-}
-
-Verb verb_completion() {
-  Verb verb;
-  verb.name = "completion";
-  verb.summary = "print the completion script of a shell";
-  verb.arguments = {{"SHELL", "bash", false, false, Completion::kNone}};
-  verb.run_alone = run_completion;
   return verb;
 }
 

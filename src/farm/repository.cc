@@ -211,8 +211,8 @@ void Repository::clear_leftovers() {
     const auto since = fs::last_write_time(git_dir_ / name, ignored);
     if (!ignored && fs::file_time_type::clock::now() - since > kNoGitNeeds) fs::remove(git_dir_ / name, ignored);
   }
-  // Git writes packed-refs.new while it holds packed-refs.lock, and no git writes it any more once one is left over: with
-  // the lock in our hand, what is there is nobody's.
+  // Git writes packed-refs.new while it holds packed-refs.lock, and no git writes it any more once one is left over.
+  // With the lock in our hand, what is there is nobody's.
   const Path rest = git_dir_ / "packed-refs.new", lock = git_dir_ / "packed-refs.lock";
   if (!fs::exists(rest, ignored)) return;
   const os::Fd held(::open(lock.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));

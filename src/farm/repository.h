@@ -31,8 +31,8 @@ class Repository {
   static Result<> ensure(const Path& folder, const std::string& main, const Path& content, Env& env);
 
   const std::string& main() const { return main_; }
-  /// Removes what a git that was killed left behind: locks of the farm's branches, and others' when they are ten seconds
-  /// old, which no git needs.
+  /// Removes what a git that was killed left behind: locks of the farm's branches, others' when they are ten seconds
+  /// old, which no git needs, and a half written list of packed branches.
   void clear_leftovers();
   Result<std::string> head(const std::string& branch);  ///< Its commit. kNotFound without such a branch.
   Result<bool> contains(const std::string& branch, const std::string& commit);  ///< Whether it is an ancestor.

@@ -1,0 +1,29 @@
+#include "cli/places.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace nacre::cli {
+
+using os::Path;
+
+Path home_dir() {
+  if (const char* home = std::getenv("NACRE_HOME"); home != nullptr && *home != '\0')
+    return std::filesystem::absolute(home);
+  if (::getuid() == 0) return "/var/lib/nacre";
+  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0')
+    return Path(data) / "nacre";
+  const char* user = std::getenv("HOME");
+  return Path(user != nullptr ? user : "/tmp") / ".local/share/nacre";
+}
+
+Path os_dir() {
+  if (const char* dir = std::getenv("NACRE_OS_DIR"); dir != nullptr && *dir != '\0')
+    return std::filesystem::absolute(dir);
+  const Path here = std::filesystem::current_path() / "os";
+  return os::exists(here / "packages") ? here : Path(NACRE_SOURCE_DIR) / "os";
+}
+
+}  // namespace nacre::cli
