@@ -55,25 +55,25 @@ Result<farm::Heard> distance_from_upstream(Workshop& shop, const std::set<std::s
   return farm::Heard::of(*lines);
 }
 
-bool has_data() { return !osv_folders({}).empty(); }
-
-/// What is known of a serial's packages.
-Result<advisory::ScanResult> scan_serial(const index::Serial& serial, const std::vector<advisory::Document>& advisories,
-                                         Session& session) {
+/// Nothing when NACRE_OSV names no data.
+Result<std::optional<KnownVulnerabilities>> known_of(const index::Serial& serial, Session& session) {
+  if (osv_folders({}).empty()) return std::optional<KnownVulnerabilities>();
+  KnownVulnerabilities out;
+  out.advisories = TRY(advisory::read_documents(advisories_folder(session)));
   const ScanTarget target = TRY(scan_target_of(serial, session));
-  return scan({}, target, advisories, session);
+  out.found = TRY(scan({}, target, out.advisories, session));
+  return std::optional(std::move(out));
 }
 
 /// Known vulnerabilities of what is new. A change is not refused for what it does not touch: that is seen by
 /// `nacre scan`, and its mending release goes first.
-Result<farm::Heard> known_vulnerabilities(const index::Serial& candidate, const std::set<std::string>& definitions,
-                                          Session& session) {
-  if (!has_data()) return farm::Heard::not_judged("NACRE_OSV names no data on vulnerabilities");
-  const std::vector<advisory::Document> advisories = TRY(advisory::read_documents(advisories_folder(session)));
-  advisory::ScanResult found = TRY(scan_serial(candidate, advisories, session));
-  std::erase_if(found.matches, [&](const advisory::Match& match) { return !definitions.contains(match.origin); });
+farm::Heard heard_of(const std::optional<KnownVulnerabilities>& known, const std::set<std::string>& definitions,
+                     Env& env) {
+  if (!known) return farm::Heard::not_judged("NACRE_OSV names no data on vulnerabilities");
+  std::vector<advisory::Match> matches = known->found.matches;
+  std::erase_if(matches, [&](const advisory::Match& match) { return !definitions.contains(match.origin); });
   return farm::Heard::of(
-      advisory::judge(found.matches, advisories, found.data_date, session.env.clock.now_seconds(), {}));
+      advisory::judge(matches, known->advisories, known->found.data_date, env.clock.now_seconds(), {}));
 }
 
 }  // namespace
@@ -88,26 +88,25 @@ Result<codec::YamlTree> read_farm_yaml(const Path& os_dir) {
 Result<std::set<std::string>> vulnerable_definitions(Session& session) {
   std::set<std::string> out;
   const std::optional<index::Serial> newest = TRY(index::head(session.env, Edition::kCommunity));
-  if (!newest || !has_data()) return out;
-  const std::vector<advisory::Document> advisories = TRY(advisory::read_documents(advisories_folder(session)));
-  const advisory::ScanResult found = TRY(scan_serial(*newest, advisories, session));
-  for (const advisory::Match& match : found.matches)
+  if (!newest) return out;
+  const std::optional<KnownVulnerabilities> known = TRY(known_of(*newest, session));
+  if (!known) return out;
+  for (const advisory::Match& match : known->found.matches)
     if (match.counts() && match.fixable()) out.insert(match.origin);
   return out;
 }
 
-Result<std::size_t> close_advisories(const FlowReport& report, Session& session) {
-  if (!report.before || !has_data()) return std::size_t{0};
-  std::vector<advisory::Document> advisories = TRY(advisory::read_documents(advisories_folder(session)));
-  if (advisories.empty()) return std::size_t{0};
-  const advisory::ScanResult before = TRY(scan_serial(*report.before, advisories, session));
-  const advisory::ScanResult after = TRY(scan_serial(*report.candidate, advisories, session));
+Result<std::size_t> close_advisories(const FlowReport& report, KnownVulnerabilities known, Session& session) {
+  std::vector<advisory::Document>& advisories = known.advisories;
+  if (!report.before || advisories.empty()) return std::size_t{0};
+  const ScanTarget target = TRY(scan_target_of(*report.before, session));
+  const advisory::ScanResult before = TRY(scan({}, target, advisories, session));
   std::size_t count = 0;
   for (const index::SerialPackage& package : report.candidate->packages) {
     if (package.record.name != package.record.origin) continue;
     const std::vector<advisory::Closing> closings =
-        advisory::close_fixed(advisories, package.record.name, package.record.version, before.matches, after.matches,
-                              session.env.clock.now_seconds());
+        advisory::close_fixed(advisories, package.record.name, package.record.version, before.matches,
+                              known.found.matches, session.env.clock.now_seconds());
     for (const advisory::Closing& closing : closings) {
       for (advisory::Document& document : advisories) {
         if (document.package != closing.package) continue;
@@ -121,22 +120,23 @@ Result<std::size_t> close_advisories(const FlowReport& report, Session& session)
   return count;
 }
 
-Result<farm::GateReport> judge_candidate(const FlowReport& report, const Path& people, Session& session) {
+Result<Judgement> judge_candidate(const FlowReport& report, const Path& people, Workshop& shop) {
   farm::GateInput input;
   input.before = report.before ? &*report.before : nullptr;
   input.candidate = &*report.candidate;
-  const codec::YamlTree rules = TRY(read_farm_yaml(session.os_dir));
+  const codec::YamlTree rules = TRY(read_farm_yaml(shop.os.folder));
   input.policy = TRY(farm::read_gate_policy(rules, rules.root.find("gates")));
-  input.folder = session.os_dir;
+  input.folder = shop.os.folder;
   input.people = people;
   input.tests = input.images = farm::Heard::nothing_wrong();  // the flow ends when one fails
-  Workshop shop = TRY(open_workshop(session, host_arch()));
+  Judgement out;
+  out.known = TRY(known_of(*report.candidate, shop.session));
   const std::set<std::string> changed = new_builds(*report.candidate, report.before);
-  if (input.policy.asks(farm::Gate::kVulnerabilities))
-    input.vulnerabilities = TRY(known_vulnerabilities(*report.candidate, changed, session));
+  if (input.policy.asks(farm::Gate::kVulnerabilities)) input.vulnerabilities = heard_of(out.known, changed, shop.env());
   if (input.policy.asks(farm::Gate::kDelta)) input.delta = TRY(distance_from_upstream(shop, changed));
   if (input.policy.asks(farm::Gate::kReproducibility)) input.reproducibility = TRY(second_builds(shop, changed));
-  return farm::run_gates(input, session.env);
+  out.gates = TRY(farm::run_gates(input, shop.env()));
+  return out;
 }
 
 }  // namespace nacre::cli

@@ -1,27 +1,43 @@
 #pragma once
 
+#include "advisory/document.h"
+#include "advisory/scan.h"
 #include "cli/flow.h"
 #include "farm/gate_run.h"
 
+#include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace nacre::cli {
 
 /// farm.yaml beside packages/; as an empty file when there is none.
 Result<codec::YamlTree> read_farm_yaml(const Path& os_dir);
 
-/// What the gates say of a flow's candidate (FlowOptions::Until::kComposed or later), by the rules beside the
-/// definitions of `session.os_dir`: farm.yaml, waivers.yaml, delta.yaml. Builds all that is new a second time when the
-/// gate `reproducibility` asks. `people`: keys of those who may waive.
-Result<farm::GateReport> judge_candidate(const FlowReport& report, const Path& people, Session& session);
+/// What the data on vulnerabilities says of one serial, beside the distribution's own advisories.
+struct KnownVulnerabilities {
+  std::vector<advisory::Document> advisories;
+  advisory::ScanResult found;
+};
+
+/// What the gates say of a flow's candidate, and what was learned of it on the way.
+struct Judgement {
+  farm::GateReport gates;
+  std::optional<KnownVulnerabilities> known;  ///< Of the candidate; nothing when NACRE_OSV names no data.
+};
+
+/// Judges a flow's candidate (FlowOptions::Until::kComposed or later), by the rules beside the definitions of
+/// `shop.os`: farm.yaml, waivers.yaml, delta.yaml. Builds all that is new a second time when the gate `reproducibility`
+/// asks. `shop` is the flow's own. `people`: keys of those who may waive.
+Result<Judgement> judge_candidate(const FlowReport& report, const Path& people, Workshop& shop);
 
 /// Definitions of the newest serial in which a vulnerability is known that has a fix. None when NACRE_OSV names no
 /// data.
 Result<std::set<std::string>> vulnerable_definitions(Session& session);
 
 /// Writes `fixed` events for the advisories beside the definitions that a flow's candidate closes: open, found in the
-/// newest serial, and not found in the candidate. How many; 0 when NACRE_OSV names no data.
-Result<std::size_t> close_advisories(const FlowReport& report, Session& session);
+/// serial before, and not found in the candidate, of which `known` says what is. How many.
+Result<std::size_t> close_advisories(const FlowReport& report, KnownVulnerabilities known, Session& session);
 
 }  // namespace nacre::cli

@@ -337,9 +337,12 @@ Result<StepOutcome> FarmSteps::fetch(Change& change, Session& session) {
   return StepOutcome{Way::kOn, {}, fmt::format("{} sources", sources)};
 }
 
-Result<FlowReport> FarmSteps::run(Change& change, const FlowOptions& options, Session& session) {
+Result<Workshop> FarmSteps::open_shop(const Change& change, Session& session) {
   session.os_dir = TRY(tree_of(change));
-  Workshop shop = TRY(open_workshop(session, host_arch()));
+  return open_workshop(session, host_arch());
+}
+
+Result<FlowReport> FarmSteps::run(const Change& change, const FlowOptions& options, Workshop& shop) {
   FlowReport report = TRY(run_flow(shop, options));
   // Epochs that the flow wrote.
   const std::lock_guard lock(mutex_);
@@ -351,7 +354,8 @@ Result<FlowReport> FarmSteps::run(Change& change, const FlowOptions& options, Se
 Result<StepOutcome> FarmSteps::flow(Change& change, FlowOptions::Until until, Session& session) {
   FlowOptions options;
   options.until = until;
-  const FlowReport report = TRY(run(change, options, session));
+  Workshop shop = TRY(open_shop(change, session));
+  const FlowReport report = TRY(run(change, options, shop));
   if (until == FlowOptions::Until::kBuilt) return StepOutcome{Way::kOn, {}, summary_of(report)};
   return StepOutcome{
       Way::kOn, {}, fmt::format("{} tests passed, {} had passed before", report.tests.ran, report.tests.known)};
@@ -360,17 +364,20 @@ Result<StepOutcome> FarmSteps::flow(Change& change, FlowOptions::Until until, Se
 Result<StepOutcome> FarmSteps::gate(Change& change, Session& session) {
   FlowOptions options;
   options.until = FlowOptions::Until::kComposed;
-  const FlowReport report = TRY(run(change, options, session));
+  Workshop shop = TRY(open_shop(change, session));
+  const FlowReport report = TRY(run(change, options, shop));
   // Who brings a waiver must not bring the key for it: people's keys are those of main.
   const Path main = TRY(view_of_main());
-  const farm::GateReport judged = TRY(judge_candidate(report, main / "keys" / "people", session));
+  Judgement judgement = TRY(judge_candidate(report, main / "keys" / "people", shop));
+  const farm::GateReport& judged = judgement.gates;
   TRY(os::write_file(farm_.places.folder / "logs" / fmt::format("{}.gates.json", change.id),
                      codec::to_pretty_json(farm::to_json(judged))));
   session.env.events.emit({EventKind::kNote, 0, 0, "gates", farm::render(judged)});
   if (judged.refused())
     return Error::make(ErrorKind::kDenied, "the gates refuse it:\n  {}", join(farm::refusals(judged), "\n  "))
         .hint("mend it, or let a person waive it (nacre farm waive --help)");
-  const std::size_t closed = TRY(close_advisories(report, session));
+  std::size_t closed = 0;
+  if (judgement.known) closed = TRY(close_advisories(report, *std::move(judgement.known), session));
   if (closed > 0) {
     const std::lock_guard lock(mutex_);
     const os::FileLock lease = TRY(own_repository());
@@ -401,7 +408,8 @@ Result<StepOutcome> FarmSteps::publish(Change& change, Session& session) {
   }
   FlowOptions options;
   options.reason = reason_of(change);
-  const FlowReport report = TRY(run(change, options, session));
+  Workshop shop = TRY(open_shop(change, session));
+  const FlowReport report = TRY(run(change, options, shop));
   TRY(farm_.ledger->set_note(std::string(kPublishedMain), commit));
   change.serial = report.serial;
   if (!report.published) return StepOutcome{Way::kOn, {}, fmt::format("serial {} holds all of it", report.serial)};

@@ -64,7 +64,8 @@ class FarmSteps final : public farm::Steps {
   Result<farm::StepOutcome> promote(Session& session);
   Result<std::string> follow_stable(Session& session, const farm::Policy& policy);
 
-  Result<FlowReport> run(farm::Change& change, const FlowOptions& options, Session& session);
+  Result<Workshop> open_shop(const farm::Change& change, Session& session);
+  Result<FlowReport> run(const farm::Change& change, const FlowOptions& options, Workshop& shop);
   std::string registry_of(const farm::Policy& policy) const;
   std::string branch_of(const farm::Change& change) const;
   Result<Path> tree_of(const farm::Change& change);
