@@ -98,10 +98,6 @@ std::vector<std::string> given_by_stage0(const Workshop& shop, const std::vector
 
 }  // namespace
 
-Path side_dir_of(const definition::Definition& definition) {
-  return Path(definition.file).parent_path() / definition.name;
-}
-
 Result<std::vector<watch::Delta>> measure_distribution(Workshop& shop, const std::vector<std::string>& names) {
   const std::vector<const definition::Definition*> definitions = TRY(chosen_definitions(shop, names));
   const watch::Ages ages = watch::ages_in_git(shop.os.folder / "packages", shop.env());
@@ -162,7 +158,7 @@ Result<watch::TreeDelta> take_tree(Workshop& shop, const definition::Definition&
   request.sources = TRY(build::fetch_sources(definition, shop.os.sources, shop.places, env));
   request.root = TRY(shop.shelf.root_for(given_by_stage0(shop, definition.environment.packages), {}, false),
                      "choosing the root of '{}'", definition.name);
-  if (os::exists(side_dir_of(definition))) request.source_dir = side_dir_of(definition);
+  if (const Path beside = side_dir_of(definition); os::exists(beside)) request.source_dir = beside;
   request.source_date_epoch = TRY(source_date(request.sources, env));
   const os::FileLock lease = TRY(wait_for_lease("build/" + definition.name, env));
   const os::TempDir work = TRY(os::TempDir::create(env.store.work_dir(), "prepare-"));

@@ -10,9 +10,6 @@
 
 namespace nacre::cli {
 
-/// The directory beside a definition that bears its name; it need not be there.
-Path side_dir_of(const definition::Definition& definition);
-
 /// Deltas of the distribution's definitions (all when `names` is empty), in its order: with ages from git, and with
 /// upstream's own defaults where the sources are in the store (what a source says is kept in the state database), and
 /// with trees that were taken for the same inputs.

@@ -2,6 +2,7 @@
 
 #include "apk/version.h"
 #include "base/events.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "build/fetch.h"
 #include "cli/at.h"
@@ -230,7 +231,7 @@ Result<int> FarmSteps::look_upstream(Session& session, const Distribution& os) {
     const definition::Definition& definition = *os.find(name);
     auto seen = watch::observe(definition, feeds, os.sources, session.env);
     if (!seen) {
-      TRY(farm_.schedule.failed(name, split(seen.error().render(), '\n').front(), rule));
+      TRY(farm_.schedule.failed(name, first_line(seen.error().render()), rule));
       continue;
     }
     const watch::Release newest = seen->releases.empty() ? watch::Release{} : seen->releases.front();

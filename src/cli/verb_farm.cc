@@ -1,3 +1,4 @@
+#include "base/lines.h"
 #include "base/text.h"
 #include "cli/farm_pages.h"
 #include "cli/farm_steps.h"
@@ -60,8 +61,6 @@ Result<std::int64_t> number_of(const std::string& text) {
 }
 
 // ---- what is shown
-
-std::string first_line(const std::string& text) { return split(text, '\n').front(); }
 
 std::string version_of(const Change& change) {
   return change.to.empty() ? change.commit.substr(0, 12) : fmt::format("{} -> {}", change.from, change.to);

@@ -10,6 +10,7 @@
 #include "cli/stage0.h"
 #include "codec/archive.h"
 #include "codec/digest.h"
+#include "definition/load.h"
 #include "os/clock.h"
 #include "package/abi.h"
 #include "store/store.h"
@@ -48,11 +49,6 @@ std::string commit_of(Workshop& shop, const std::string& file) {
 std::string root_relative(const Workshop& shop, const std::string& file) {
   const Path path(file), inside = path.lexically_relative(shop.os.folder);
   return inside.empty() || *inside.begin() == ".." ? path.filename().string() : "os/" + inside.string();
-}
-
-/// The directory beside a definition that bears its name.
-Path side_files_of(const definition::Definition& definition) {
-  return Path(definition.file).parent_path() / definition.name;
 }
 
 Result<std::vector<package::Extra>> sboms_of(const build::BuildRequest& request, const build::BuiltTree& built) {
@@ -409,7 +405,7 @@ Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Defi
   request.root = TRY(shop.shelf.root_for(definition.environment.packages, kAlwaysInBuildRoot, !from_stage0_alone,
                                          seen == shop.seen.end() ? nullptr : &seen->second),
                      "choosing the build root of '{}'", definition.name);
-  const Path side_files = side_files_of(definition);
+  const Path side_files = side_dir_of(definition);
   if (os::exists(side_files)) request.source_dir = side_files;
   request.source_date_epoch = TRY(source_date(request.sources, shop.env()));
   return request;
@@ -528,7 +524,7 @@ Result<TestCount> test_definition(Workshop& shop, const definition::Definition& 
     atoms.push_back(package);
     atoms.insert(atoms.end(), shop.test_with.begin(), shop.test_with.end());
     request.root = TRY(test_root(shop, atoms), "choosing the test root of '{}'", package);
-    const Path side_files = side_files_of(definition);
+    const Path side_files = side_dir_of(definition);
     if (os::exists(side_files)) request.source_dir = side_files;
     request.source_date_epoch = kNoSourceDate;
     request.network = TRY(network_of(shop, definition, "test"));
@@ -570,7 +566,7 @@ Result<plan::Plan> plan_builds(Workshop& shop, const std::vector<std::string>& o
   for (const definition::Definition& definition : shop.os.definitions) {
     const std::optional<BuildRecord> record = TRY(latest_build(shop.env(), definition.name));
     if (!record) continue;
-    input.side_files[definition.name] = TRY(build::side_files_digest(side_files_of(definition)));
+    input.side_files[definition.name] = TRY(build::side_files_digest(side_dir_of(definition)));
     input.built[definition.name] = record->from;
     // What a cut-off looked at is no reason to look again.
     if (const std::optional<CutOff> cut = TRY(kept_cut_off(shop.env(), *record)))

@@ -44,6 +44,10 @@ Result<std::shared_ptr<const codec::YamlTree>> PipelineFolders::pipeline(std::st
   return Error::make(ErrorKind::kNotFound, "no pipeline '{}'", name).hint(std::move(hint));
 }
 
+os::Path side_dir_of(const Definition& definition) {
+  return os::Path(definition.file).parent_path() / definition.name;
+}
+
 Result<Definition> load_definition(const os::Path& file, PipelineSource& pipelines,
                                    const CompileOptions& options) {
   std::string text = TRY(os::read_file(file));

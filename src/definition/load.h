@@ -16,6 +16,9 @@ class PipelineFolders final : public PipelineSource {
   std::map<std::string, std::shared_ptr<const codec::YamlTree>, std::less<>> kept_;
 };
 
+/// The directory beside a definition that bears its name: patches, scripts. It need not be there.
+os::Path side_dir_of(const Definition& definition);
+
 /// Reads `file` and compiles it. The one place of this room that does I/O.
 Result<Definition> load_definition(const os::Path& file, PipelineSource& pipelines,
                                    const CompileOptions& options);

@@ -1,5 +1,6 @@
 #include "farm/page.h"
 
+#include "base/lines.h"
 #include "base/text.h"
 #include "os/clock.h"
 
@@ -38,8 +39,6 @@ std::string dots(const Change& change) {
   for (const Stage stage : kStages) out += stage <= change.stage ? "●" : "○";
   return out + "</span>";
 }
-
-std::string first_line(const std::string& text) { return split(text, '\n').front(); }
 
 std::string ago(std::int64_t then, std::int64_t now) {
   return then == 0 ? "never" : human_duration(static_cast<double>(std::max<std::int64_t>(0, now - then))) + " ago";

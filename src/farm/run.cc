@@ -1,6 +1,7 @@
 #include "farm/run.h"
 
 #include "base/events.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "os/file.h"
 
@@ -139,7 +140,7 @@ class Loop {
       return {};
     }
     TRY(std::move(recorded));
-    task.finish(outcome ? outcome->note : split(outcome.error().render(), '\n').front());
+    task.finish(outcome ? outcome->note : first_line(outcome.error().render()));
     return {};
   }
 

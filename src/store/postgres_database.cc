@@ -1,3 +1,4 @@
+#include "base/lines.h"
 #include "base/text.h"
 #include "store/database.h"
 
@@ -24,7 +25,8 @@ ErrorKind kind_of(std::string_view state) {
   return ErrorKind::kInternal;
 }
 
-std::string first_line(const char* text) { return std::string(trim(split(text == nullptr ? "" : text, '\n').front())); }
+/// What libpq says, which may be nothing.
+std::string words_of(const char* said) { return std::string(trim(first_line(said == nullptr ? "" : said))); }
 
 class PostgresDatabase final : public Database {
  public:
@@ -33,7 +35,7 @@ class PostgresDatabase final : public Database {
   Result<> connect() {
     connection_.reset(PQconnectdb(url_.c_str()));
     if (PQstatus(connection_.get()) != CONNECTION_OK) {
-      std::string why = first_line(PQerrorMessage(connection_.get()));
+      std::string why = words_of(PQerrorMessage(connection_.get()));
       connection_.reset();
       return Error::make(ErrorKind::kUnavailable, "cannot connect to the Postgres database: {}", why)
           .hint("the address is postgres://USER:PASSWORD@HOST:PORT/NAME, and the server must run");
@@ -100,7 +102,7 @@ class PostgresDatabase final : public Database {
   Error fault(std::string_view what, PGresult* answer) {
     const char* state = answer == nullptr ? nullptr : PQresultErrorField(answer, PG_DIAG_SQLSTATE);
     const std::string why =
-        first_line(answer == nullptr ? PQerrorMessage(connection_.get()) : PQresultErrorMessage(answer));
+        words_of(answer == nullptr ? PQerrorMessage(connection_.get()) : PQresultErrorMessage(answer));
     const bool lost = PQstatus(connection_.get()) != CONNECTION_OK;
     const ErrorKind kind = lost ? ErrorKind::kUnavailable : kind_of(state == nullptr ? "" : state);
     return Error::make(kind, "cannot {} in the Postgres database: {}", what, why);

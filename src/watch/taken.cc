@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "definition/edit.h"
+#include "definition/load.h"
 #include "watch/delta_steps.h"
 #include "watch/patch_text.h"
 
@@ -62,7 +63,7 @@ class Dropper {
   Dropper(const definition::Definition& definition, const std::vector<std::optional<StoredSource>>& moved,
           Proposal& proposal, Env& env)
       : definition_(definition),
-        side_dir_(Path(definition.file).parent_path() / definition.name),
+        side_dir_(side_dir_of(definition)),
         moved_(moved),
         proposal_(proposal),
         env_(env),
