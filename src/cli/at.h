@@ -22,11 +22,6 @@ Result<std::optional<index::Moment>> moment_of(const Arguments& arguments, Editi
 /// beside --at.
 Result<FoundImage> find_image(const std::string& reference, const Arguments& arguments, Session& session);
 
-/// Lets a channel follow edge (index::follow_channel), past what holds withdrawn packages, and writes the metadata of a
-/// channel that moved.
-Result<std::optional<index::FollowReport>> follow_soaked(Session& session, Edition edition, std::string_view name,
-                                                         std::int64_t soak_seconds);
-
 /// Verbs of channels and of time.
 Verb verb_farm_channel();
 Verb verb_farm_serials();

@@ -65,13 +65,13 @@ Result<std::optional<KnownVulnerabilities>> known_of(const index::Serial& serial
   return std::optional(std::move(out));
 }
 
-/// Known vulnerabilities of what is new. A change is not refused for what it does not touch: that is seen by
-/// `nacre scan`, and its mending release goes first.
-farm::Heard heard_of(const std::optional<KnownVulnerabilities>& known, const std::set<std::string>& definitions,
+/// Known vulnerabilities of these definitions; of all when there are none given.
+farm::Heard heard_of(const std::optional<KnownVulnerabilities>& known, const std::set<std::string>* definitions,
                      Env& env) {
   if (!known) return farm::Heard::not_judged("NACRE_OSV names no data on vulnerabilities");
   std::vector<advisory::Match> matches = known->found.matches;
-  std::erase_if(matches, [&](const advisory::Match& match) { return !definitions.contains(match.origin); });
+  if (definitions != nullptr)
+    std::erase_if(matches, [&](const advisory::Match& match) { return !definitions->contains(match.origin); });
   return farm::Heard::of(
       advisory::judge(matches, known->advisories, known->found.data_date, env.clock.now_seconds(), {}));
 }
@@ -120,6 +120,22 @@ Result<std::size_t> close_advisories(const FlowReport& report, KnownVulnerabilit
   return count;
 }
 
+Result<farm::GateReport> judge_promotion(const std::optional<index::Serial>& before, const index::Serial& serial,
+                                         Session& session) {
+  farm::GateInput input;
+  input.before = before ? &*before : nullptr;
+  input.candidate = &serial;
+  const codec::YamlTree rules = TRY(read_farm_yaml(session.os_dir));
+  input.policy = TRY(farm::read_channel_gates(rules));
+  input.folder = session.os_dir;
+  input.images = farm::Heard::nothing_wrong();  // tested before it was published
+  if (input.policy.asks(farm::Gate::kVulnerabilities)) {
+    const std::optional<KnownVulnerabilities> known = TRY(known_of(serial, session));
+    input.vulnerabilities = heard_of(known, nullptr, session.env);
+  }
+  return farm::run_gates(input, session.env);
+}
+
 Result<Judgement> judge_candidate(const FlowReport& report, const Path& people, Workshop& shop) {
   farm::GateInput input;
   input.before = report.before ? &*report.before : nullptr;
@@ -132,7 +148,10 @@ Result<Judgement> judge_candidate(const FlowReport& report, const Path& people, 
   Judgement out;
   out.known = TRY(known_of(*report.candidate, shop.session));
   const std::set<std::string> changed = new_builds(*report.candidate, report.before);
-  if (input.policy.asks(farm::Gate::kVulnerabilities)) input.vulnerabilities = heard_of(out.known, changed, shop.env());
+  // A change is not refused for what it does not touch: that is seen by `nacre scan`, and its mending release goes
+  // first.
+  if (input.policy.asks(farm::Gate::kVulnerabilities))
+    input.vulnerabilities = heard_of(out.known, &changed, shop.env());
   if (input.policy.asks(farm::Gate::kDelta)) input.delta = TRY(distance_from_upstream(shop, changed));
   if (input.policy.asks(farm::Gate::kReproducibility)) input.reproducibility = TRY(second_builds(shop, changed));
   out.gates = TRY(farm::run_gates(input, shop.env()));

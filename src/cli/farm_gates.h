@@ -32,6 +32,12 @@ struct Judgement {
 /// asks. `shop` is the flow's own. `people`: keys of those who may waive.
 Result<Judgement> judge_candidate(const FlowReport& report, const Path& people, Workshop& shop);
 
+/// What the gates of a channel say of a serial that may come into it, compared with the one that it names now, by the
+/// rules beside the definitions of `session.os_dir`: `channels: stable: gates:` of farm.yaml, waivers.yaml. Known
+/// vulnerabilities are asked for now, of all its packages.
+Result<farm::GateReport> judge_promotion(const std::optional<index::Serial>& before, const index::Serial& serial,
+                                         Session& session);
+
 /// Definitions of the newest serial in which a vulnerability is known that has a fix. None when NACRE_OSV names no
 /// data.
 Result<std::set<std::string>> vulnerable_definitions(Session& session);

@@ -1,6 +1,7 @@
 #include "cli/farm_pages.h"
 
 #include "cli/farm_steps.h"
+#include "cli/promotion.h"
 #include "farm/change_json.h"
 #include "farm/page.h"
 #include "os/clock.h"
@@ -66,7 +67,7 @@ class FarmPages {
     }
     if (what.empty()) return overview();
     if (what == "status.json") {
-      const codec::Json status = TRY(farm_status(*farm_, session_.env));
+      const codec::Json status = TRY(farm_status(*farm_, session_));
       net::ServerResponse out;
       out.content_type = "application/json";
       out.body = codec::to_pretty_json(status);
@@ -116,7 +117,8 @@ class FarmPages {
 
 }  // namespace
 
-Result<codec::Json> farm_status(Farm& farm, Env& env) {
+Result<codec::Json> farm_status(Farm& farm, Session& session) {
+  Env& env = session.env;
   std::map<std::string_view, int> states;
   codec::Json running = codec::Json::array(), recent = codec::Json::array(), silent = codec::Json::array();
   const std::vector<Change> changes = TRY(farm.ledger->list(Ledger::Which::kAll));
@@ -133,10 +135,14 @@ Result<codec::Json> farm_status(Farm& farm, Env& env) {
           codec::Json().set("package", upstream.package).set("failures", upstream.failures).set("note", upstream.note));
   const std::optional<std::uint64_t> serial = TRY(index::head_number(env, Edition::kCommunity));
   const bool paused = TRY(farm.ledger->paused());
+  codec::Json channels = codec::Json::array();
+  const std::vector<index::ChannelState> states_of_channels = TRY(channel_states(Edition::kCommunity, session));
+  for (const index::ChannelState& state : states_of_channels) channels.push(to_json(state));
   codec::Json counts = codec::Json::object();
   for (const auto& [state, count] : states) counts.set(std::string(state), count);
   codec::Json out;
   out.set("paused", paused).set("serial", serial.value_or(0)).set("changes", std::move(counts));
+  out.set("channels", std::move(channels));
   out.set("running", std::move(running)).set("upstreams", upstreams.size()).set("silent", std::move(silent));
   return out.set("recent", std::move(recent));
 }

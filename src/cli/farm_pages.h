@@ -13,6 +13,6 @@ net::Handler with_farm_pages(net::Handler next, std::string database, Session& s
 
 /// What the farm does, as JSON: for `nacre farm status --json` and the server.
 struct Farm;
-Result<codec::Json> farm_status(Farm& farm, Env& env);
+Result<codec::Json> farm_status(Farm& farm, Session& session);
 
 }  // namespace nacre::cli

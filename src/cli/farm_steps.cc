@@ -5,8 +5,8 @@
 #include "base/lines.h"
 #include "base/text.h"
 #include "build/fetch.h"
-#include "cli/at.h"
 #include "cli/farm_gates.h"
+#include "cli/promotion.h"
 #include "cli/proposals.h"
 #include "cli/push.h"
 #include "index/channels.h"
@@ -105,6 +105,7 @@ std::string reason_of(const Change& change) {
 
 Result<farm::Policy> load_policy(const Path& os_dir) {
   const codec::YamlTree tree = TRY(read_farm_yaml(os_dir));
+  (void)TRY(farm::read_channel_gates(tree));  // a fault is found when it is proposed, not when a serial has soaked
   return farm::read_policy(tree);
 }
 
@@ -434,14 +435,15 @@ Result<StepOutcome> FarmSteps::promote(Session& session) {
                             : edge->pinned.empty()
                                 ? fmt::format("edge is serial {}", edge->serial)
                                 : fmt::format("edge stays at serial {}: {}", edge->serial, edge->pinned);
-  const Path tree = TRY(view_of_main());
-  const farm::Policy policy = TRY(load_policy(tree));
+  session.os_dir = TRY(view_of_main());
+  const farm::Policy policy = TRY(load_policy(session.os_dir));
   const std::string stable = TRY(follow_stable(session, policy));
   return StepOutcome{Way::kOn, {}, stable.empty() ? where : where + ", " + stable};
 }
 
 /// Moves `stable` to the newest serial that has soaked on edge, with its tags; says so when it moved.
 Result<std::string> FarmSteps::follow_stable(Session& session, const farm::Policy& policy) {
+  TRY(note_soak(session.env, Edition::kCommunity, index::kStable, policy.stable_soak_seconds));
   const std::optional<index::FollowReport> report =
       TRY(follow_soaked(session, Edition::kCommunity, index::kStable, policy.stable_soak_seconds));
   if (!report || !report->moved()) return std::string();

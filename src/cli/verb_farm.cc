@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "cli/farm_pages.h"
 #include "cli/farm_steps.h"
+#include "cli/promotion.h"
 #include "cli/verbs.h"
 #include "farm/change_json.h"
 #include "farm/page.h"
@@ -117,10 +118,13 @@ Result<int> run_farm(const Arguments& arguments, Session& session) {
 // ---- status
 
 Result<std::string> status_text(Farm& farm, Session& session) {
-  const Json status = TRY(farm_status(farm, session.env));
+  const Json status = TRY(farm_status(farm, session));
   const std::int64_t now = session.env.clock.now_seconds();
   std::string out = fmt::format("edition community is at serial {}{}\n", status["serial"].as_int(),
                                 status["paused"].as_bool() ? "; the farm is paused" : "");
+  const std::vector<index::ChannelState> channels = TRY(channel_states(Edition::kCommunity, session));
+  for (const index::ChannelState& state : channels) out += "  " + replace_all(render(state), "\n", "\n  ");
+  if (!channels.empty()) out.resize(out.size() - 2);
   std::vector<std::string> counts;
   for (const auto& [state, count] : status["changes"].members())
     counts.push_back(fmt::format("{} {}", count.as_int(), state));
@@ -137,7 +141,7 @@ Result<std::string> status_text(Farm& farm, Session& session) {
 Result<int> run_status(const Arguments& arguments, Session& session) {
   Farm farm = TRY(farm_of(arguments, session));
   if (session.json) {
-    const Json status = TRY(farm_status(farm, session.env));
+    const Json status = TRY(farm_status(farm, session));
     session.print(codec::to_pretty_json(status));
     return 0;
   }

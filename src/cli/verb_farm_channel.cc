@@ -1,16 +1,16 @@
-#include "base/number.h"
 #include "base/text.h"
 #include "cli/at.h"
 #include "cli/farm_steps.h"
 #include "cli/flow.h"
 #include "cli/lookup.h"
+#include "cli/promotion.h"
 #include "cli/verbs.h"
 #include "farm/policy.h"
 #include "index/channels.h"
 #include "index/freshness.h"
-#include "index/notices.h"
 #include "os/clock.h"
 
+#include <algorithm>
 #include <map>
 
 // Channels: names of serials that move. docs/channels.md
@@ -35,15 +35,6 @@ Error missing(std::string_view action, std::string_view what) {
       .hint("see `nacre farm channel --help`");
 }
 
-std::string line_of(const Channel& channel) {
-  std::string out =
-      fmt::format("{:<12} {:>5}  {}  {}\n", channel.name, channel.serial, os::rfc3339(channel.since), channel.reason);
-  if (!channel.pinned.empty()) out += fmt::format("{:>20}pinned: {}\n", "", channel.pinned);
-  for (const index::ImagePin& pin : channel.images)
-    out += fmt::format("{:>20}image {} stays at serial {}: {}\n", "", pin.image, pin.serial, pin.reason);
-  return out;
-}
-
 /// After a change: its metadata, so that clients who were told of versions follow; then the channel as it is.
 Result<int> answer(const ChannelCall& call, const Channel& channel) {
   index::FreshnessOptions options;
@@ -51,35 +42,54 @@ Result<int> answer(const ChannelCall& call, const Channel& channel) {
   options.renew = index::Renew::kWhenDue;
   (void)TRY(index::refresh_edition(call.env(), call.session.signer, options),
             "channel '{}' was changed, its metadata is not written yet", channel.name);
-  call.session.print(call.session.json ? codec::to_pretty_json(index::to_json(channel)) : line_of(channel));
+  call.session.print(call.session.json ? codec::to_pretty_json(index::to_json(channel)) : render({channel, {}}));
   return 0;
 }
 
+/// What was done with a channel, and what its gates refused, in the order of time.
+Result<std::pair<Json, std::string>> history_of(const ChannelCall& call) {
+  struct Line {
+    std::int64_t at;
+    std::string what, image, reason;
+    std::uint64_t serial;
+  };
+  std::vector<Line> lines;
+  const auto moves = TRY(index::channel_history(call.env(), call.edition, call.name));
+  for (const index::ChannelMove& move : moves)
+    lines.push_back({move.at, std::string(name_of(move.what)), move.image, move.reason, move.serial});
+  const auto refusals = TRY(index::channel_refusals(call.env(), call.edition, call.name));
+  for (const index::Refusal& refusal : refusals)
+    lines.push_back({refusal.since, "refused", "", refusal.words, refusal.serial});
+  std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) { return a.at < b.at; });
+  Json json = Json::array();
+  std::string text = "history:\n";
+  for (const Line& line : lines) {
+    Json row;
+    row.set("what", line.what).set("at", os::rfc3339(line.at)).set("serial", line.serial);
+    if (!line.image.empty()) row.set("image", line.image);
+    json.push(row.set("reason", line.reason));
+    text += fmt::format("  {}  {:<8} {:>5}  {}{}\n", os::rfc3339(line.at), line.what, line.serial,
+                        line.image.empty() ? "" : "image " + line.image + "  ", line.reason);
+  }
+  return std::pair(std::move(json), std::move(text));
+}
+
 Result<int> list(const ChannelCall& call) {
-  std::vector<Channel> channels = TRY(index::list_channels(call.env(), call.edition));
+  const std::vector<index::ChannelState> states = TRY(channel_states(call.edition, call.session));
   Json json = Json::array();
   std::string text;
-  for (const Channel& channel : channels) {
-    if (!call.name.empty() && channel.name != call.name) continue;
-    json.push(index::to_json(channel));
-    text += line_of(channel);
+  for (const index::ChannelState& state : states) {
+    if (!call.name.empty() && state.channel.name != call.name) continue;
+    json.push(to_json(state));
+    text += render(state);
   }
-  if (channels.empty()) text = fmt::format("edition {} has no serial yet\n", name_of(call.edition));
+  if (states.empty()) text = fmt::format("edition {} has no serial yet\n", name_of(call.edition));
   if (!call.name.empty()) {
-    (void)TRY(index::load_channel(call.env(), call.edition, call.name));
-    const auto history = TRY(index::channel_history(call.env(), call.edition, call.name));
-    Json moves = Json::array();
-    text += "history:\n";
-    for (const index::ChannelMove& move : history) {
-      Json row;
-      row.set("what", name_of(move.what)).set("at", os::rfc3339(move.at)).set("serial", move.serial);
-      if (!move.image.empty()) row.set("image", move.image);
-      moves.push(row.set("reason", move.reason));
-      text += fmt::format("  {}  {:<8} {:>5}  {}{}\n", os::rfc3339(move.at), name_of(move.what), move.serial,
-                          move.image.empty() ? "" : "image " + move.image + "  ", move.reason);
-    }
-    Json out = json.items().at(0);
-    json = out.set("history", std::move(moves));
+    if (json.items().empty()) (void)TRY(index::load_channel(call.env(), call.edition, call.name));
+    auto [history, lines] = TRY(history_of(call));
+    text += lines;
+    Json one = json.items().at(0);
+    json = one.set("history", std::move(history));
   }
   call.session.print(call.session.json ? codec::to_pretty_json(json) : text);
   return 0;
@@ -147,33 +157,31 @@ Result<int> roll_channel_back(const ChannelCall& call) {
   return answer(call, channel);
 }
 
-std::string not_newer_text(const std::vector<index::WhyNot>& rows) {
-  std::string out;
-  for (const index::WhyNot& row : rows)
-    out += fmt::format("  not serial {}: {}{}\n", row.serial, row.why,
-                       row.due > 0 ? ", until " + os::rfc3339(row.due) : "");
-  return out;
-}
-
 Result<int> follow(const ChannelCall& call) {
   const auto report = TRY(follow_soaked(call.session, call.edition, call.name, call.soak));
   if (!report) {
-    call.session.print(call.session.json
-                           ? "null"
-                           : fmt::format("nothing has soaked on edge for {} yet: there is no channel '{}'",
-                                         human_duration(static_cast<double>(call.soak)), call.name));
+    Channel none;
+    none.edition = call.edition;
+    none.name = call.name;
+    const std::vector<index::WhyNot> rows = TRY(index::why_not_newer(call.env(), none, call.soak));
+    std::string text = fmt::format("nothing has soaked on edge for {} yet: there is no channel '{}'\n",
+                                   human_duration(static_cast<double>(call.soak)), call.name);
+    if (std::any_of(rows.begin(), rows.end(), [](const index::WhyNot& row) { return row.refused > 0; }))
+      text = fmt::format("there is no channel '{}' yet\n", call.name);
+    for (const index::WhyNot& row : rows) text += fmt::format("  {}\n", index::render(row));
+    call.session.print(call.session.json ? "null" : text);
     return 0;
   }
-  Json json = index::to_json(report->channel), waiting = Json::array();
-  for (const index::WhyNot& row : report->not_newer) {
-    Json one;
-    one.set("serial", row.serial).set("why", row.why);
-    waiting.push(row.due > 0 ? one.set("due", os::rfc3339(row.due)) : one);
+  const index::ChannelState state{report->channel, report->not_newer};
+  if (call.session.json) {
+    Json json = to_json(state);
+    call.session.print(codec::to_pretty_json(json.set("before", report->before)));
+    return 0;
   }
-  json.set("before", report->before).set("notNewer", std::move(waiting));
-  const std::string what = report->moved() ? line_of(report->channel)
-                                           : fmt::format("{} stays at serial {}\n", call.name, report->channel.serial);
-  call.session.print(call.session.json ? codec::to_pretty_json(json) : what + not_newer_text(report->not_newer));
+  std::string text = report->moved() ? render({report->channel, {}})
+                                     : fmt::format("{} stays at serial {}\n", call.name, report->channel.serial);
+  for (const index::WhyNot& row : report->not_newer) text += fmt::format("  {}\n", index::render(row));
+  call.session.print(text);
   return 0;
 }
 
@@ -210,19 +218,6 @@ Result<int> run_farm_channel(const Arguments& arguments, Session& session) {
 }
 
 }  // namespace
-
-Result<std::optional<index::FollowReport>> follow_soaked(Session& session, Edition edition, std::string_view name,
-                                                         std::int64_t soak_seconds) {
-  const index::Judge judge = [&](const index::Serial& serial) { return index::withdrawn_in(session.env, serial); };
-  auto report = TRY(index::follow_channel(session.env, edition, name, soak_seconds, judge));
-  if (!report || !report->moved()) return report;
-  index::FreshnessOptions options;
-  options.edition = edition;
-  options.renew = index::Renew::kWhenDue;
-  (void)TRY(index::refresh_edition(session.env, session.signer, options),
-            "channel '{}' was moved, its metadata is not written yet", name);
-  return report;
-}
 
 Verb verb_farm_channel() {
   Verb verb;

@@ -1,9 +1,8 @@
 #include "base/text.h"
 #include "cli/at.h"
-#include "cli/farm_steps.h"
 #include "cli/lookup.h"
+#include "cli/promotion.h"
 #include "cli/verbs.h"
-#include "farm/policy.h"
 #include "index/channels.h"
 #include "index/notices.h"
 #include "os/clock.h"
@@ -17,19 +16,12 @@ namespace {
 using codec::Json;
 
 /// Why stable does not name what is newer, by serial.
-Result<std::map<std::uint64_t, std::string>> not_stable(Edition edition, Session& session) {
+std::map<std::uint64_t, std::string> not_stable(const std::vector<index::ChannelState>& channels) {
   std::map<std::uint64_t, std::string> out;
-  const farm::Policy policy = TRY(load_policy(session.os_dir));
-  const std::optional<index::Channel> stable = TRY(index::find_channel(session.env, edition, index::kStable));
-  const std::uint64_t present = stable ? stable->serial : 0;
-  const std::vector<index::EdgeStep> edge = TRY(index::edge_since(session.env, edition, present));
-  const index::SoakChoice choice = index::choose_after_soak(
-      edge, present, stable ? stable->above : 0, session.env.clock.now_seconds(), policy.stable_soak_seconds);
-  for (const index::WhyNot& row : choice.waiting)
-    out[row.serial] = row.due > 0 ? fmt::format("{}, until {}", row.why, os::rfc3339(row.due)) : row.why;
-  for (const std::uint64_t serial : choice.ready)
-    out[serial] = stable && !stable->pinned.empty() ? "stable is pinned: " + stable->pinned
-                                                    : "has soaked: the next follow judges it";
+  for (const index::ChannelState& state : channels) {
+    if (state.channel.name != index::kStable) continue;
+    for (const index::WhyNot& row : state.not_newer) out[row.serial] = index::why_of(row);
+  }
   return out;
 }
 
@@ -37,16 +29,16 @@ Result<int> run_farm_serials(const Arguments& arguments, Session& session) {
   const Edition edition = TRY(edition_of(arguments));
   const long most = arguments.number("--last");
   const std::optional<std::uint64_t> newest = TRY(index::head_number(session.env, edition));
-  const std::vector<index::Channel> channels = TRY(index::list_channels(session.env, edition));
-  const std::map<std::uint64_t, std::string> waiting = TRY(not_stable(edition, session));
+  const std::vector<index::ChannelState> channels = TRY(channel_states(edition, session));
+  const std::map<std::uint64_t, std::string> waiting = not_stable(channels);
   Json json = Json::array();
   std::string text;
   long shown = 0;
   for (std::uint64_t number = newest.value_or(0); number > 0 && (most <= 0 || shown < most); --number, ++shown) {
     const index::Serial serial = TRY(index::load_serial(session.env, edition, number));
     std::vector<std::string> names;
-    for (const index::Channel& channel : channels)
-      if (channel.serial == number) names.push_back(channel.name);
+    for (const index::ChannelState& state : channels)
+      if (state.channel.serial == number) names.push_back(state.channel.name);
     const auto why = waiting.find(number);
     Json row;
     row.set("serial", number).set("published", os::rfc3339(serial.published)).set("reason", serial.reason);

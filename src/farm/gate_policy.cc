@@ -213,6 +213,23 @@ Result<GatePolicy> read_gate_policy(const YamlTree& tree, const YamlNode* gates)
   return Reader(tree).policy(*gates);
 }
 
+Result<GatePolicy> read_channel_gates(const YamlTree& tree) {
+  const YamlNode* gates = &tree.root;
+  for (const std::string_view key : {"channels", "stable", "gates"})
+    if (gates != nullptr) gates = gates->kind == YamlKind::kMapping ? gates->find(key) : nullptr;
+  GatePolicy out = TRY(read_gate_policy(tree, gates));
+  const GatePolicy general = TRY(read_gate_policy(tree, tree.root.find("gates")));
+  out.max_waiver_days = general.max_waiver_days;
+  for (const Gate gate : {Gate::kTests, Gate::kDelta, Gate::kReproducibility})
+    if (out.rules.contains(gate))
+      return Error::make(ErrorKind::kInvalid, "'{}' is no gate of a channel: it judges what is built", name_of(gate))
+          .at(tree.place(gates->span))
+          .hint("it stands in the way of publishing, under `gates:` at the top");
+  for (const Gate gate : kGates)
+    if (gate != Gate::kVulnerabilities && !out.rules.contains(gate)) out.rules[gate].level = Level::kOff;
+  return out;
+}
+
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -75,6 +75,11 @@ struct GatePolicy {
 /// nearest), a value of another shape, and limits that make no sense.
 Result<GatePolicy> read_gate_policy(const codec::YamlTree& tree, const codec::YamlNode* gates);
 
+/// What stands between a soaked serial and `stable`: the block `channels: stable: gates:` of farm.yaml, in the shape of
+/// `gates:`. The serial is compared with the one that the channel names. On: `vulnerabilities`; off: all else that the
+/// block does not name. kInvalid for gates that are for what is built: tests, delta, reproducibility.
+Result<GatePolicy> read_channel_gates(const codec::YamlTree& tree);
+
 /// "512KiB", "2 MiB", "100": bytes.
 Result<std::uint64_t> parse_bytes(std::string_view text);
 

@@ -22,6 +22,26 @@ TEST(GatePolicy, IsTheDefaultsWhereTheFileSaysNothing) {
   for (const Gate gate : kGates) EXPECT_EQ(policy.level(gate, "any"), Level::kOn) << name_of(gate);
 }
 
+TEST(GatePolicy, OfAChannelIsOffForWhatItDoesNotName) {
+  const auto read_channel = [](const std::string& text) -> Result<GatePolicy> {
+    const codec::YamlTree tree = TRY(codec::parse_yaml(text, "farm.yaml"));
+    return read_channel_gates(tree);
+  };
+  for (const char* text : {"", "channels:\n", "channels: {stable: {soak: 1d}}\n", "gates: {size: on}\n"}) {
+    const auto policy = read_channel(text);
+    ASSERT_TRUE(policy) << policy.error().render();
+    for (const Gate gate : kGates) EXPECT_EQ(policy->asks(gate), gate == Gate::kVulnerabilities) << name_of(gate);
+  }
+  const auto policy =
+      read_channel("channels: {stable: {gates: {vulnerabilities: off, size: {image: {percent: 5}}}}}\n");
+  ASSERT_TRUE(policy) << policy.error().render();
+  for (const Gate gate : kGates) EXPECT_EQ(policy->asks(gate), gate == Gate::kSize) << name_of(gate);
+  EXPECT_EQ(policy->image_growth.percent, 5);
+  EXPECT_EQ(read_channel("channels:\n  stable:\n    gates: {tests: on}\n").error().render(),
+            "farm.yaml:3:12: 'tests' is no gate of a channel: it judges what is built\n"
+            "  hint: it stands in the way of publishing, under `gates:` at the top");
+}
+
 TEST(GatePolicy, TakesLevelsLimitsAndExceptions) {
   const auto policy = read(
       "gates:\n"

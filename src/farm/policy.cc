@@ -115,8 +115,10 @@ Result<Policy> read_policy(const YamlTree& tree) {
     out.merge = TRY(parse_merge(node.text));
     return {};
   };
+  const Reader read_by_others = [](const YamlNode&) -> Result<> { return {}; };
   const Reader stable = [&](const YamlNode& node) {
-    return read_keys(tree, node, "stable", {{"soak", duration_into(out.stable_soak_seconds)}});
+    return read_keys(tree, node, "stable",
+                     {{"soak", duration_into(out.stable_soak_seconds)}, {"gates", read_by_others}});
   };
   const Reader registry = [&](const YamlNode& node) -> Result<> {
     if (node.kind != YamlKind::kScalar)
@@ -135,7 +137,7 @@ Result<Policy> read_policy(const YamlTree& tree) {
          return read_keys(tree, node, "channels", {{"stable", stable}});
        }},
       {"registry", registry},
-      {"gates", [](const YamlNode&) -> Result<> { return {}; }},
+      {"gates", read_by_others},
   };
   TRY(read_keys(tree, tree.root, "farm.yaml", readers));
   for (const auto& [name, node] : later) {

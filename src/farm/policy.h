@@ -34,7 +34,7 @@ struct Policy {
 };
 
 /// Reads farm.yaml. kInvalid with the place of an unknown key, a value of another form, a duration without a unit. The
-/// block `gates:` is read by others (farm/gate_policy.h).
+/// blocks `gates:`, here and of a channel, are read by others (farm/gate_policy.h).
 Result<Policy> read_policy(const codec::YamlTree& tree);
 
 /// "90s", "30m", "1h", "3d", "2w" in seconds. kInvalid otherwise, and over ten years.

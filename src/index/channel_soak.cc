@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "index/channels.h"
+#include "index/fields.h"
 #include "index/records.h"
 #include "os/clock.h"
 #include "store/store.h"
@@ -10,6 +11,45 @@
 // How a channel follows edge: index/channels.h.
 namespace nacre::index {
 namespace {
+
+constexpr std::string_view kRefusalKind = "channel-refusal";
+
+std::string refusal_key(Edition edition, std::string_view name, std::uint64_t serial) {
+  return fmt::format("{}/{}/{}", name_of(edition), name, serial_key(serial));
+}
+
+Result<Refusal> refusal_from(std::string_view text, const std::string& key) {
+  const codec::Json json = TRY(codec::parse_json(text, key));
+  Fields fields = TRY(Fields::of(json, key));
+  Refusal out;
+  out.serial = TRY(fields.count("serial"));
+  out.since = TRY(fields.time("since"));
+  out.until = TRY(fields.time("until"));
+  out.words = TRY(fields.text("words"));
+  TRY(fields.finish());
+  return out;
+}
+
+/// Writes down what the judge said of a serial; no words: it lets it in. Nothing is written that is known. Since when
+/// it refuses.
+Result<std::int64_t> note_judgement(Env& env, Edition edition, std::string_view name, std::uint64_t serial,
+                                    const std::string& words) {
+  store::State& state = env.store.state();
+  const std::string key = refusal_key(edition, name, serial);
+  const std::optional<std::string> text = TRY(state.get(kRefusalKind, key));
+  if (!text && words.empty()) return std::int64_t{0};
+  Refusal refusal{serial, env.clock.now_seconds(), 0, words};
+  if (text) {
+    const Refusal known = TRY(refusal_from(*text, key));
+    if (words.empty() ? known.until != 0 : known.until == 0 && known.words == words) return known.since;
+    if (words.empty()) refusal = {serial, known.since, refusal.since, known.words};
+    else if (known.until == 0) refusal.since = known.since;
+  }
+  codec::Json json;
+  json.set("serial", refusal.serial).set("since", refusal.since).set("until", refusal.until);
+  TRY(state.put(kRefusalKind, key, codec::to_json(json.set("words", refusal.words))));
+  return refusal.since;
+}
 
 /// When the content of a roll-back was first published.
 Result<std::int64_t> first_published(Env& env, const Serial& serial) {
@@ -74,6 +114,45 @@ SoakChoice choose_after_soak(std::span<const EdgeStep> edge, std::uint64_t prese
   return out;
 }
 
+std::string why_of(const WhyNot& row) {
+  if (row.refused > 0) return fmt::format("refused since {}: {}", os::rfc3339(row.refused), row.why);
+  return row.due > 0 ? fmt::format("{}, until {}", row.why, os::rfc3339(row.due)) : row.why;
+}
+
+std::string render(const WhyNot& row) { return fmt::format("not serial {}: {}", row.serial, why_of(row)); }
+
+codec::Json to_json(const WhyNot& row) {
+  codec::Json out;
+  out.set("serial", row.serial).set("why", row.why);
+  if (row.refused > 0) out.set("refusedSince", os::rfc3339(row.refused));
+  return row.due > 0 ? out.set("due", os::rfc3339(row.due)) : out;
+}
+
+Result<std::vector<Refusal>> channel_refusals(Env& env, Edition edition, std::string_view name) {
+  std::vector<Refusal> out;
+  const auto rows = TRY(env.store.state().list(kRefusalKind, fmt::format("{}/{}/", name_of(edition), name)));
+  for (const auto& [key, text] : rows) out.push_back(TRY(refusal_from(text, key)));
+  return out;
+}
+
+Result<std::vector<WhyNot>> why_not_newer(Env& env, const Channel& channel, std::int64_t soak_seconds) {
+  const std::vector<EdgeStep> edge = TRY(edge_since(env, channel.edition, channel.serial));
+  SoakChoice choice = choose_after_soak(edge, channel.serial, channel.above, env.clock.now_seconds(), soak_seconds);
+  std::map<std::uint64_t, Refusal> refused;
+  const std::vector<Refusal> refusals = TRY(channel_refusals(env, channel.edition, channel.name));
+  for (const Refusal& refusal : refusals)
+    if (refusal.until == 0) refused.emplace(refusal.serial, refusal);
+  std::vector<WhyNot> out = std::move(choice.waiting);
+  for (const std::uint64_t serial : choice.ready) {
+    const auto refusal = refused.find(serial);
+    if (!channel.pinned.empty()) out.push_back({serial, "the channel is pinned: " + channel.pinned, 0, 0});
+    else if (refusal != refused.end()) out.push_back({serial, refusal->second.words, 0, refusal->second.since});
+    else out.push_back({serial, "has soaked: the next follow judges it", 0, 0});
+  }
+  std::sort(out.begin(), out.end(), [](const WhyNot& a, const WhyNot& b) { return a.serial > b.serial; });
+  return out;
+}
+
 Result<std::optional<FollowReport>> follow_channel(Env& env, Edition edition, std::string_view name,
                                                    std::int64_t soak_seconds, const Judge& judge) {
   TRY(check_channel_name(name));
@@ -100,8 +179,9 @@ Result<std::optional<FollowReport>> follow_channel(Env& env, Edition edition, st
     }
     const Serial serial = TRY(load_serial(env, edition, number));
     const std::vector<std::string> breaches = TRY(judge(serial), "judging serial {} for channel '{}'", number, name);
+    const std::int64_t since = TRY(note_judgement(env, edition, name, number, join(breaches, "; ")));
     if (!breaches.empty()) {
-      report.not_newer.push_back({number, join(breaches, "; "), 0});
+      report.not_newer.push_back({number, join(breaches, "; "), 0, since});
       continue;
     }
     const std::string reason = fmt::format("soaked for {} on edge", human_duration(static_cast<double>(soak_seconds)));

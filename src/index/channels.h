@@ -105,8 +105,14 @@ struct EdgeStep {
 struct WhyNot {
   std::uint64_t serial = 0;
   std::string why;
-  std::int64_t due = 0;  ///< When it will have soaked; 0: never by itself.
+  std::int64_t due = 0;      ///< When it will have soaked; 0: never by itself.
+  std::int64_t refused = 0;  ///< Since when the channel's judge refuses it; 0: it does not.
 };
+/// "on edge for 2 h of 3 d, until 2026-11-28T10:00:00Z", "refused since …: why"
+std::string why_of(const WhyNot& row);
+/// "not serial 5: on edge for 2 h of 3 d, until 2026-11-28T10:00:00Z", "not serial 5: refused since …: why"
+std::string render(const WhyNot& row);
+codec::Json to_json(const WhyNot& row);
 /// What a channel that follows edge may name, newest first.
 struct SoakChoice {
   std::vector<std::uint64_t> ready;
@@ -123,6 +129,16 @@ SoakChoice choose_after_soak(std::span<const EdgeStep> edge, std::uint64_t prese
 /// What else must hold of a serial: words for what does not; none: it may be named.
 using Judge = std::function<Result<std::vector<std::string>>(const Serial& serial)>;
 
+/// A serial that the judge of a channel did not let in. Kept by follow_channel(), also when it is over.
+struct Refusal {
+  std::uint64_t serial = 0;
+  std::int64_t since = 0;  ///< When it was refused first.
+  std::int64_t until = 0;  ///< When nothing stood against it any more; 0: the refusal stands.
+  std::string words;       ///< What the judge said last.
+};
+/// By serial.
+Result<std::vector<Refusal>> channel_refusals(Env& env, Edition edition, std::string_view name);
+
 /// What follow_channel() did.
 struct FollowReport {
   Channel channel;
@@ -134,6 +150,14 @@ struct FollowReport {
 /// is pinned stays, and the report says so. nullopt: there is no such channel, and nothing that it could name yet.
 Result<std::optional<FollowReport>> follow_channel(Env& env, Edition edition, std::string_view name,
                                                    std::int64_t soak_seconds, const Judge& judge);
+
+/// A channel, and why it names nothing newer.
+struct ChannelState {
+  Channel channel;  ///< serial 0: it is not there yet.
+  std::vector<WhyNot> not_newer;
+};
+/// Why a channel that follows edge after `soak_seconds` names none of these, newest first; nothing is judged anew.
+Result<std::vector<WhyNot>> why_not_newer(Env& env, const Channel& channel, std::int64_t soak_seconds);
 
 // Every state of an edition by a word.
 

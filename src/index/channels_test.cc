@@ -209,6 +209,41 @@ TEST_F(ChannelsTest, TheJudgeAndThePin) {
   EXPECT_EQ(pinned->not_newer.at(0).why, "the channel is pinned: freeze");
 }
 
+TEST_F(ChannelsTest, ARefusalIsKept) {
+  for (int i = 0; i < 2; ++i) publish();
+  const auto not_newer = [&](std::uint64_t from) {
+    Channel stable;
+    stable.name = kStable;
+    stable.serial = from;
+    std::string out;
+    const std::vector<WhyNot> rows = why_not_newer(env, stable, 3 * kDay).take();
+    for (const WhyNot& row : rows) out += render(row) + "\n";
+    return out;
+  };
+  EXPECT_EQ(not_newer(0),
+            "not serial 2: on edge for 0 ms of 3.0 d, until 2026-12-01T10:00:00Z\n"
+            "not serial 1: on edge for 0 ms of 3.0 d, until 2026-12-01T10:00:00Z\n");
+  clock.sleep(3 * kDay);
+  std::string words = "the data is 8 days old";
+  const Judge judge = [&](const Serial&) -> Result<std::vector<std::string>> {
+    return words.empty() ? std::vector<std::string>{} : std::vector{words};
+  };
+  EXPECT_FALSE(follow(judge).has_value()) << "there is no channel yet";
+  clock.sleep(kDay);
+  words = "the data is 9 days old";
+  EXPECT_FALSE(follow(judge).has_value());
+  EXPECT_EQ(not_newer(1), "not serial 2: refused since 2026-12-01T10:00:00Z: the data is 9 days old\n");
+  clock.sleep(kDay);
+  words.clear();
+  EXPECT_EQ(follow(judge)->channel.serial, 2u);
+  EXPECT_EQ(not_newer(2), "");
+  const std::vector<Refusal> kept = channel_refusals(env, kEdition, kStable).take();
+  ASSERT_EQ(kept.size(), 2u);
+  EXPECT_EQ(kept[1].until - kept[1].since, 2 * kDay);
+  EXPECT_EQ(kept[1].words, "the data is 9 days old");
+  EXPECT_EQ(kept[0].until, 0) << "nobody judged serial 1 again";
+}
+
 TEST_F(ChannelsTest, AfterARollBack) {
   for (int i = 0; i < 3; ++i) publish();
   clock.sleep(4 * kDay);

@@ -9,6 +9,7 @@
 //   name/EDITION    NAME-VERSION.ARCH           -> digest of the .apk that this name means for ever
 //   channel         EDITION/NAME                -> Channel (index/channels.h), JSON
 //   channel-move    EDITION/NAME/number         -> ChannelMove, JSON
+//   channel-refusal EDITION/NAME/number         -> Refusal, JSON
 //   notice          EDITION/KIND/NAME=VERSION   -> Notice (index/notices.h), JSON
 namespace nacre::index {
 
