@@ -3,6 +3,7 @@
 #include "base/number.h"
 #include "cli/farm_gates.h"
 #include "cli/farm_steps.h"
+#include "cli/streams.h"
 #include "index/freshness.h"
 #include "index/notices.h"
 #include "os/clock.h"
@@ -30,6 +31,8 @@ Result<std::int64_t> soak_of(Edition edition, std::string_view name, Session& se
 Result<std::vector<std::string>> judge(const index::Serial& serial, const std::optional<index::Channel>& present,
                                        Session& session) {
   std::vector<std::string> out = TRY(index::withdrawn_in(session.env, serial));
+  const std::vector<std::string> gone = TRY(gone_in(serial, session.os_dir, session.env));
+  out.insert(out.end(), gone.begin(), gone.end());
   if (!out.empty()) return out;
   std::optional<index::Serial> before;
   if (present) before = TRY(index::load_serial(session.env, serial.edition, present->serial));

@@ -18,4 +18,8 @@ struct StreamState {
 /// faulty streams.yaml; kDenied when one of `only` is such a definition.
 Result<StreamState> apply_streams(Distribution& os, const std::vector<std::string>& only, os::Clock& clock);
 
+/// Words for each definition of a published serial that streams.yaml in `os_dir` says is past its end and its grace
+/// today. Clients are told (index/notices.h) of each package that they were not told of.
+Result<std::vector<std::string>> gone_in(const index::Serial& serial, const Path& os_dir, Env& env);
+
 }  // namespace nacre::cli
