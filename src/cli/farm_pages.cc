@@ -92,7 +92,8 @@ class FarmPages {
     data.recent = TRY(farm_->ledger->recent(kTransitions));
     data.upstreams = TRY(farm_->schedule.all());
     data.paused = TRY(farm_->ledger->paused());
-    data.channels = TRY(index::list_channels(session_.env, Edition::kCommunity));
+    data.channels = TRY(channel_states(Edition::kCommunity, session_));
+    data.notices = TRY(index::list_notices(session_.env, Edition::kCommunity));
     const std::optional<std::uint64_t> head = TRY(index::head_number(session_.env, Edition::kCommunity));
     for (std::uint64_t n = head.value_or(0); n > 0 && data.serials.size() < kSerials; --n) {
       index::Serial serial = TRY(index::load_serial(session_.env, Edition::kCommunity, n));

@@ -58,12 +58,57 @@ std::string table_of(const std::vector<const Change*>& changes, std::int64_t now
   return out + "</table>";
 }
 
+/// Its pins, then what it does not name yet: until when that soaks, or why it is refused.
+std::string holds_of(const index::ChannelState& state, std::int64_t now) {
+  std::vector<std::string> lines;
+  if (!state.channel.pinned.empty())
+    lines.push_back("<span class=held>pinned</span>: " + escape_markup(state.channel.pinned));
+  for (const index::ImagePin& pin : state.channel.images)
+    lines.push_back(fmt::format("<span class=held>image {} stays at serial {}</span>: {}", escape_markup(pin.image),
+                                pin.serial, escape_markup(pin.reason)));
+  for (const index::WhyNot& row : state.not_newer) {
+    const bool soaks = row.due > 0;
+    lines.push_back(fmt::format(
+        "<span class={}>not serial {}</span>: {}{}", row.refused > 0 ? "red" : "waiting", row.serial,
+        escape_markup(index::why_of(row)),
+        soaks ? fmt::format(" (in {})", human_duration(static_cast<double>(std::max<std::int64_t>(0, row.due - now))))
+              : ""));
+  }
+  return join(lines, "<br>");
+}
+
+std::string channels_of(const PageData& data) {
+  std::string out = "<h2>Channels</h2><table><tr><th>channel<th>serial<th>since<th>why<th>pins, and what waits";
+  for (const index::ChannelState& state : data.channels) {
+    const index::Channel& channel = state.channel;
+    out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}", escape_markup(channel.name),
+                       channel.serial == 0 ? "none yet" : std::to_string(channel.serial),
+                       channel.serial == 0 ? "" : os::rfc3339(channel.since), escape_markup(channel.reason),
+                       holds_of(state, data.now));
+  }
+  return out + "</table>";
+}
+
+std::string notices_of(const PageData& data) {
+  std::string out = "<h2>Withdrawn, or at the end of life</h2><table><tr><th>package<th>what<th>since<th>until<th>why";
+  for (const index::Notice& notice : data.notices) {
+    const bool withdrawn = notice.kind == index::Notice::Kind::kWithdrawn;
+    out += fmt::format("<tr><td>{}{}<td class={}>{}<td>{}<td>{}<td>{}", escape_markup(notice.package),
+                       notice.version.empty() ? "" : " " + escape_markup(notice.version), withdrawn ? "red" : "held",
+                       withdrawn ? fmt::format("withdrawn in serial {}", notice.serial) : std::string("end of life"),
+                       os::rfc3339(notice.since).substr(0, 10),
+                       notice.until > 0 ? "published until " + os::rfc3339(notice.until).substr(0, 10) : std::string(),
+                       escape_markup(notice.reason));
+  }
+  return out + "</table>";
+}
+
 std::string serials_of(const PageData& data) {
   std::string out = "<h2>Serials</h2><table><tr><th>serial<th>published<th>packages<th>images<th>channels<th>why";
   for (const index::Serial& serial : data.serials) {
     std::vector<std::string> names;
-    for (const index::Channel& channel : data.channels)
-      if (channel.serial == serial.number) names.push_back(channel.name);
+    for (const index::ChannelState& state : data.channels)
+      if (state.channel.serial == serial.number) names.push_back(state.channel.name);
     out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}", serial.number, os::rfc3339(serial.published),
                        serial.packages.size(), serial.images.size(), escape_markup(join(names, ", ")),
                        escape_markup(serial.reason));
@@ -131,6 +176,8 @@ std::string render_page(const PageData& data) {
                      data.paused ? "<b class=red>Paused.</b> " : "", live.size(), data.upstreams.size(),
                      os::rfc3339(data.now));
   out += "<h2>Under way</h2>" + (live.empty() ? "<p>Nothing." : table_of(live, data.now));
+  if (!data.channels.empty()) out += channels_of(data);
+  if (!data.notices.empty()) out += notices_of(data);
   out += serials_of(data);
   if (!ended.empty()) out += "<h2>Came to an end</h2>" + table_of(ended, data.now);
   out += upstreams_of(data);

@@ -3,6 +3,7 @@
 #include "farm/ledger.h"
 #include "farm/schedule.h"
 #include "index/channels.h"
+#include "index/notices.h"
 
 #include <string>
 #include <string_view>
@@ -16,13 +17,15 @@ struct PageData {
   std::vector<Transition> recent;  ///< The newest first.
   std::vector<Upstream> upstreams;
   std::vector<index::Serial> serials;  ///< The newest first.
-  std::vector<index::Channel> channels;
+  std::vector<index::ChannelState> channels;
+  std::vector<index::Notice> notices;  ///< What was withdrawn, and what came to its end of life.
   bool paused = false;
   std::int64_t now = 0;
 };
 
-/// One read-only page without scripts, that loads itself anew: what is under way and why, the last serials, channels,
-/// upstreams, what came to an end and how long each stage took. Every name from outside is escaped.
+/// One read-only page without scripts, that loads itself anew: what is under way and why, channels with what waits for
+/// them, what is withdrawn, the last serials, upstreams, what came to an end and how long each stage took. Every name
+/// from outside is escaped.
 std::string render_page(const PageData& data);
 
 /// One change: its history, its error, what the gates said (the report's text), the end of its log.

@@ -1,0 +1,52 @@
+#include "farm/page.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace nacre::farm {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr std::int64_t kNow = 1'795'860'000;  // 2026-11-28T10:00:00Z
+
+TEST(Page, ShowsChannelsWithWhatWaitsForThem) {
+  PageData data;
+  data.now = kNow;
+  EXPECT_THAT(render_page(data), Not(HasSubstr("Channels"))) << "nothing is published";
+  index::ChannelState edge, stable;
+  edge.channel.name = "edge";
+  edge.channel.serial = 7;
+  edge.channel.since = kNow - 3600;
+  edge.channel.reason = "update <zlib>";
+  edge.channel.pinned = "freeze & rest";
+  edge.channel.images = {{"web", 6, {}, kNow - 60, "7 is slow"}};
+  stable.channel.name = "stable";
+  stable.not_newer = {{7, "on edge for 1 h of 3 h", kNow + 7200, 0}, {5, "zlib has a <hole>", 0, kNow - 60}};
+  data.channels = {edge, stable};
+  index::Notice withdrawn, ended;
+  withdrawn.package = "web";
+  withdrawn.version = "8-r0";
+  withdrawn.serial = 7;
+  withdrawn.since = kNow;
+  withdrawn.reason = "it eats files";
+  ended.kind = index::Notice::Kind::kEndOfLife;
+  ended.package = "node18";
+  ended.since = kNow - 86400;
+  ended.until = kNow + 86400;
+  data.notices = {withdrawn, ended};
+  const std::string page = render_page(data);
+  for (const char* words :
+       {"<td>edge<td>7<td>2026-11-28T09:00:00Z<td>update &lt;zlib&gt;<td><span class=held>pinned</span>: freeze &amp; "
+        "rest<br><span class=held>image web stays at serial 6</span>: 7 is slow",
+        "<td>stable<td>none yet<td>",
+        "<span class=waiting>not serial 7</span>: on edge for 1 h of 3 h, until 2026-11-28T12:00:00Z (in 2 h 00 min)",
+        "<span class=red>not serial 5</span>: refused since 2026-11-28T09:59:00Z: zlib has a &lt;hole&gt;",
+        "<td>web 8-r0<td class=red>withdrawn in serial 7<td>2026-11-28<td><td>it eats files",
+        "<td>node18<td class=held>end of life<td>2026-11-27<td>published until 2026-11-29<td>"})
+    EXPECT_THAT(page, HasSubstr(words));
+}
+
+}  // namespace
+}  // namespace nacre::farm
