@@ -5,6 +5,7 @@
 #include "base/lines.h"
 #include "base/text.h"
 #include "build/fetch.h"
+#include "cli/channel_tags.h"
 #include "cli/farm_gates.h"
 #include "cli/promotion.h"
 #include "cli/proposals.h"
@@ -175,6 +176,7 @@ Result<int> FarmSteps::look(std::stop_token stop) {
   watched_ = watched(os, policy);
   added += TRY(look_upstream(session, os));
   TRY(follow_stable(session, policy));  // what soaks becomes due without any change
+  TRY(follow_tags(session, policy));
   return added;
 }
 
@@ -425,8 +427,8 @@ Result<StepOutcome> FarmSteps::push(Change& change, Session& session) {
   const farm::Policy policy = TRY(load_policy(tree));
   const std::string registry = registry_of(policy);
   if (registry.empty()) return StepOutcome{Way::kOn, {}, fmt::format("{} images, no registry", serial.images.size())};
-  const std::vector<publish::Receipt> receipts = TRY(push_images(serial.images, serial, registry, session));
-  return StepOutcome{Way::kOn, {}, fmt::format("{} images pushed", receipts.size())};
+  const std::size_t count = TRY(push_serial(serial, registry, session));
+  return StepOutcome{Way::kOn, {}, fmt::format("{} images pushed", count)};
 }
 
 Result<StepOutcome> FarmSteps::promote(Session& session) {
@@ -438,21 +440,30 @@ Result<StepOutcome> FarmSteps::promote(Session& session) {
   session.os_dir = TRY(view_of_main());
   const farm::Policy policy = TRY(load_policy(session.os_dir));
   const std::string stable = TRY(follow_stable(session, policy));
+  if (const std::string registry = registry_of(policy); !registry.empty())
+    (void)TRY(move_tags(registry, Edition::kCommunity, session));
   return StepOutcome{Way::kOn, {}, stable.empty() ? where : where + ", " + stable};
 }
 
-/// Moves `stable` to the newest serial that has soaked on edge, with its tags; says so when it moved.
+/// Moves `stable` to the newest serial that has soaked on edge; says so when it moved.
 Result<std::string> FarmSteps::follow_stable(Session& session, const farm::Policy& policy) {
   TRY(note_soak(session.env, Edition::kCommunity, index::kStable, policy.stable_soak_seconds));
   const std::optional<index::FollowReport> report =
       TRY(follow_soaked(session, Edition::kCommunity, index::kStable, policy.stable_soak_seconds));
   if (!report || !report->moved()) return std::string();
-  const std::string registry = registry_of(policy);
-  if (!registry.empty()) {
-    const index::Serial serial = TRY(index::serial_of(session.env, report->channel));
-    (void)TRY(push_images(serial.images, serial, registry, session));
-  }
   return fmt::format("stable is serial {}", report->channel.serial);
+}
+
+/// Tags of channels that people moved, or that a crash left behind. A registry that is down stops nothing: the next
+/// look asks it again.
+Result<> FarmSteps::follow_tags(Session& session, const farm::Policy& policy) {
+  const std::string registry = registry_of(policy);
+  TRY(note_registry(session.env, Edition::kCommunity, registry));
+  if (registry.empty()) return {};
+  const auto moved = move_tags(registry, Edition::kCommunity, session);
+  if (!moved && session.env.stop.stop_requested()) return {};
+  if (!moved) session.env.events.emit({EventKind::kWarning, 0, 0, "move tags", moved.error().render()});
+  return {};
 }
 
 Result<> FarmSteps::settle(const Change& change) {

@@ -63,6 +63,7 @@ class FarmSteps final : public farm::Steps {
   Result<farm::StepOutcome> push(farm::Change& change, Session& session);
   Result<farm::StepOutcome> promote(Session& session);
   Result<std::string> follow_stable(Session& session, const farm::Policy& policy);
+  Result<> follow_tags(Session& session, const farm::Policy& policy);
 
   Result<Workshop> open_shop(const farm::Change& change, Session& session);
   Result<FlowReport> run(const farm::Change& change, const FlowOptions& options, Workshop& shop);

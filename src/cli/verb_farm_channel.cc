@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "cli/at.h"
+#include "cli/channel_tags.h"
 #include "cli/farm_steps.h"
 #include "cli/flow.h"
 #include "cli/lookup.h"
@@ -25,6 +26,7 @@ struct ChannelCall {
   Session& session;
   Edition edition;
   std::string name, when, image, reason;
+  std::string registry;   ///< That tags are moved in; empty: none.
   std::int64_t soak = 0;  ///< Seconds.
 
   Env& env() const { return session.env; }
@@ -35,14 +37,43 @@ Error missing(std::string_view action, std::string_view what) {
       .hint("see `nacre farm channel --help`");
 }
 
-/// After a change: its metadata, so that clients who were told of versions follow; then the channel as it is.
-Result<int> answer(const ChannelCall& call, const Channel& channel) {
+/// After a change: its metadata, so that clients who were told of versions follow.
+Result<> write_metadata(const ChannelCall& call) {
   index::FreshnessOptions options;
   options.edition = call.edition;
   options.renew = index::Renew::kWhenDue;
   (void)TRY(index::refresh_edition(call.env(), call.session.signer, options),
-            "channel '{}' was changed, its metadata is not written yet", channel.name);
-  call.session.print(call.session.json ? codec::to_pretty_json(index::to_json(channel)) : render({channel, {}}));
+            "channel '{}' was changed, its metadata is not written yet", call.name);
+  return {};
+}
+
+/// Then its tags of images, where there is a registry. What was moved.
+Result<std::vector<std::string>> write_tags(const ChannelCall& call) {
+  if (call.registry.empty()) return std::vector<std::string>();
+  auto moved = move_tags(call.registry, call.edition, call.session);
+  if (!moved)
+    return std::move(moved)
+        .error()
+        .while_doing("channel '{}' was changed, its tags are not all moved yet", call.name)
+        .hint("the next `nacre farm run` goes on with them");
+  return std::move(moved->tags);
+}
+
+std::string tags_text(const std::vector<std::string>& tags, const std::string& registry) {
+  return tags.empty() ? std::string() : fmt::format("moved at {}: {}\n", registry, join(tags, ", "));
+}
+
+/// After a change: what follows from it, then the channel as it is.
+Result<int> answer(const ChannelCall& call, const Channel& channel) {
+  TRY(write_metadata(call));
+  const std::vector<std::string> tags = TRY(write_tags(call));
+  if (call.session.json) {
+    Json json = index::to_json(channel);
+    if (!call.registry.empty()) json.set("movedTags", Json::strings(tags));
+    call.session.print(codec::to_pretty_json(json));
+  } else {
+    call.session.print(render({channel, {}}) + tags_text(tags, call.registry));
+  }
   return 0;
 }
 
@@ -172,17 +203,25 @@ Result<int> follow(const ChannelCall& call) {
     call.session.print(call.session.json ? "null" : text);
     return 0;
   }
+  const std::vector<std::string> tags = TRY(write_tags(call));
   const index::ChannelState state{report->channel, report->not_newer};
   if (call.session.json) {
     Json json = to_json(state);
+    if (!call.registry.empty()) json.set("movedTags", Json::strings(tags));
     call.session.print(codec::to_pretty_json(json.set("before", report->before)));
     return 0;
   }
   std::string text = report->moved() ? render({report->channel, {}})
                                      : fmt::format("{} stays at serial {}\n", call.name, report->channel.serial);
   for (const index::WhyNot& row : report->not_newer) text += fmt::format("  {}\n", index::render(row));
-  call.session.print(text);
+  call.session.print(text + tags_text(tags, call.registry));
   return 0;
+}
+
+/// Of farm.yaml beside the definitions, else the farm's.
+Result<std::string> registry_of(Edition edition, Session& session) {
+  const farm::Policy policy = TRY(load_policy(session.os_dir));
+  return policy.registry.empty() ? noted_registry(session.env, edition) : policy.registry;
 }
 
 Result<int> run_farm_channel(const Arguments& arguments, Session& session) {
@@ -192,7 +231,8 @@ Result<int> run_farm_channel(const Arguments& arguments, Session& session) {
                    arguments.text("NAME"),
                    arguments.text("WHEN"),
                    arguments.text("--image"),
-                   arguments.text("--reason")};
+                   arguments.text("--reason"),
+                   arguments.text("--registry")};
   std::string action = arguments.text("ACTION");
   if (action.empty()) action = "list";
   const std::map<std::string, Result<int> (*)(const ChannelCall&)> actions = {
@@ -206,6 +246,7 @@ Result<int> run_farm_channel(const Arguments& arguments, Session& session) {
     return Error::make(ErrorKind::kInvalid, "a channel cannot '{}'", action)
         .hint(hint.empty() ? "there are " + join(names, ", ") : std::move(hint));
   }
+  if (action != "list" && call.registry.empty()) call.registry = TRY(registry_of(edition, session));
   if (action == "follow") {
     const farm::Policy policy = TRY(load_policy(session.os_dir));
     call.soak = policy.stable_soak_seconds;
@@ -231,6 +272,8 @@ Verb verb_farm_channel() {
       kEditionOption,
       {"--image", OptionType::kText, "IMAGE", "", "pin or unpin this image alone", Completion::kImage},
       {"--reason", OptionType::kText, "TEXT", "", "why; it is kept and shown", Completion::kNone},
+      {"--registry", OptionType::kText, "HOST", "", "move tags there; else farm.yaml's, or where the farm pushes to",
+       Completion::kNone},
       {"--soak", OptionType::kText, "TIME", "", "of follow, instead of farm.yaml's: 90s, 2h, 3d", Completion::kNone}};
   verb.run = run_farm_channel;
   return verb;

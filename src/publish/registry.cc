@@ -241,6 +241,26 @@ Result<Receipt> Registry::push(const index::SerialImage& image) {
   return receipt;
 }
 
+Result<std::optional<Sha256>> Registry::named(const std::string& tag_or_digest) {
+  const auto found = manifest(tag_or_digest);
+  if (found) return std::optional(found->second);
+  if (found.error().kind() == ErrorKind::kNotFound) return std::optional<Sha256>();
+  return Error::make(found.error().kind(), "{}", found.error().render());
+}
+
+Result<bool> Registry::tag(const Sha256& digest, const std::vector<std::string>& tags) {
+  const std::optional<Sha256> there = TRY(named(digest.oci()));
+  if (!there) return false;
+  const std::string bytes = TRY(env_.store.read(digest, kMaxManifestBytes));
+  const Json json = TRY(codec::parse_json(bytes, digest.oci()));
+  Pusher pusher(RegistrySession(env_, base_, token_));
+  for (const std::string& tag : tags) {
+    const bool ignored = TRY(pusher.manifest({tag, digest, json["mediaType"].as_string()}, bytes));
+    (void)ignored;
+  }
+  return true;
+}
+
 Result<std::string> Registry::blob(const Sha256& digest, std::uint64_t max_bytes) {
   RegistrySession session(env_, base_, token_);
   net::Request get;

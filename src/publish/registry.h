@@ -7,6 +7,7 @@
 #include "index/index.h"
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,6 +65,12 @@ class Registry {
   /// one that an earlier push gave another repository of this registry is mounted from there; a large one goes in
   /// pieces, and the next push goes on where a killed one stopped.
   Result<Receipt> push(const index::SerialImage& image);
+
+  /// What a tag (or a digest) names; nothing when the repository does not have it.
+  Result<std::optional<Sha256>> named(const std::string& tag_or_digest);
+  /// Lets tags name an index or manifest of the store that the repository has: no blob is asked for or sent. False,
+  /// and nothing is changed, when the repository does not have it: push() brings it.
+  Result<bool> tag(const Sha256& digest, const std::vector<std::string>& tags);
 
   Result<std::string> blob(const Sha256& digest, std::uint64_t max_bytes);
   /// Manifest bytes and digest by tag or digest. kDenied when the bytes have another digest than asked.
