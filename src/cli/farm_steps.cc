@@ -226,13 +226,15 @@ Result<int> FarmSteps::look_upstream(Session& session, const Distribution& os) {
   Task task(session.env.events, "ask upstream");
   const watch::Feeds feeds = watch::feeds_of_machine(session.env);
   std::optional<std::set<std::string>> vulnerable;  // asked for when something is newer
+  std::vector<const definition::Definition*> definitions;
+  for (const farm::Watched& each : due) definitions.push_back(os.find(each.definition));
+  const std::vector<Result<watch::Observation>> answers =
+      watch::observe_all(definitions, feeds, os.sources, session.env, task);
   int count = 0;
-  std::size_t asked = 0;
-  for (const auto& [name, rule] : due) {
-    if (session.env.stop.stop_requested()) break;
-    task.progress(asked++, due.size());
-    const definition::Definition& definition = *os.find(name);
-    auto seen = watch::observe(definition, feeds, os.sources, session.env);
+  for (std::size_t i = 0; i < due.size() && !session.env.stop.stop_requested(); ++i) {
+    const auto& [name, rule] = due[i];
+    const definition::Definition& definition = *definitions[i];
+    const Result<watch::Observation>& seen = answers[i];
     if (!seen) {
       TRY(farm_.schedule.failed(name, first_line(seen.error().render()), rule));
       continue;

@@ -28,11 +28,13 @@ Result<std::vector<Watched>> look(Workshop& shop, const std::vector<std::string>
   const watch::Feeds feeds = watch::feeds_of_machine(shop.env());
   std::vector<Watched> out;
   Task task(shop.env().events, "watch");
-  for (const definition::Definition* definition : definitions) {
-    task.progress(out.size(), definitions.size());
+  std::vector<Result<watch::Observation>> answers =
+      watch::observe_all(definitions, feeds, shop.os.sources, shop.env(), task);
+  for (std::size_t i = 0; i < definitions.size(); ++i) {
+    const definition::Definition* definition = definitions[i];
     Watched row;
     row.definition = definition;
-    auto seen = watch::observe(*definition, feeds, shop.os.sources, shop.env());
+    Result<watch::Observation>& seen = answers[i];
     if (shop.env().stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     if (!seen) {
       row.note = seen.error().render();

@@ -136,7 +136,7 @@ std::string debian_name(const build::LockedSource& source) {
 }
 
 Result<std::shared_ptr<const DebianIndex>> debian_index(const Feeds& feeds, Env& env) {
-  if (feeds.debian) return feeds.debian;
+  if (auto known = feeds.memory->debian()) return known;
   const os::Path folder = env.store.home() / "cache/debian";
   if (!is_fresh(folder / "fresh", env)) TRY(refresh(folder, feeds, env));
   auto index = std::make_shared<DebianIndex>();
@@ -149,8 +149,8 @@ Result<std::shared_ptr<const DebianIndex>> debian_index(const Feeds& feeds, Env&
       if (name.find("_" + suite + "_") != std::string::npos) parse_sources(text, suite, *index);
   }
   if (index->sources.empty()) return Error::make(ErrorKind::kUnavailable, "apt's lists hold no sources");
-  feeds.debian = index;
-  return feeds.debian;
+  feeds.memory->set_debian(index);
+  return std::shared_ptr<const DebianIndex>(std::move(index));
 }
 
 }  // namespace nacre::watch

@@ -2,8 +2,10 @@
 
 #include "base/encoding.h"
 #include "base/text.h"
+#include "codec/digest.h"
 #include "codec/json.h"
 #include "net/http.h"
+#include "store/store.h"
 
 #include <algorithm>
 #include <charconv>
@@ -16,6 +18,38 @@ using codec::Json;
 
 constexpr std::uint64_t kMaxAnswer = 64u << 20;
 constexpr std::size_t kMaxReleases = 20'000;
+constexpr double kSilenceSeconds = 20, kMaxSeconds = 60;  // a server that drips holds nobody up for longer
+
+/// The last answer of each address that said by what it is known again: digest of address and form -> validator and
+/// blob. A blob that is collected is asked for anew.
+constexpr std::string_view kAnswerKind = "feed-answer";
+
+/// What is kept of an answer.
+struct KeptAnswer {
+  std::string etag, modified, body;
+};
+
+Result<std::optional<KeptAnswer>> kept_answer(const std::string& key, Env& env) {
+  const std::optional<std::string> text = TRY(env.store.state().get(kAnswerKind, key));
+  if (!text) return std::optional<KeptAnswer>();
+  const Json json = TRY(codec::parse_json(*text, "what is kept of a feed"));
+  const auto blob = parse_sha256(json["body"].as_string());
+  if (!blob || !env.store.has(*blob)) return std::optional<KeptAnswer>();
+  KeptAnswer out{json["etag"].as_string(), json["modified"].as_string(), {}};
+  auto body = env.store.read(*blob, kMaxAnswer);
+  if (!body) return std::optional<KeptAnswer>();
+  out.body = *std::move(body);
+  return std::optional(std::move(out));
+}
+
+Result<> keep_answer(const std::string& key, const net::Response& answer, Env& env) {
+  const std::string &etag = answer.header("etag"), &modified = answer.header("last-modified");
+  if (etag.empty() && modified.empty()) return {};
+  const Sha256 body = TRY(env.store.put_bytes(answer.body));
+  Json json;
+  json.set("etag", etag).set("modified", modified).set("body", body.oci());
+  return env.store.state().put(kAnswerKind, key, codec::to_json(json));
+}
 
 Result<std::string> get(const std::string& base, const std::string& path, const char* accept, Env& env,
                         const std::string& token = {}) {
@@ -24,17 +58,24 @@ Result<std::string> get(const std::string& base, const std::string& path, const 
   net::Request request;
   request.url = base + path;
   request.max_bytes = kMaxAnswer;
-  request.timeout_seconds = 20;
+  request.timeout_seconds = kSilenceSeconds;
+  request.max_seconds = kMaxSeconds;
   if (accept != nullptr) request.headers.emplace_back("Accept", accept);
   if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + token);
+  const std::string key = codec::sha256(fmt::format("{} {}", request.url, accept == nullptr ? "" : accept)).hex();
+  const std::optional<KeptAnswer> kept = TRY(kept_answer(key, env));
+  if (kept && !kept->etag.empty()) request.headers.emplace_back("If-None-Match", kept->etag);
+  if (kept && !kept->modified.empty()) request.headers.emplace_back("If-Modified-Since", kept->modified);
   auto response = env.http.send(request, env.stop);
   if (!response) return Error::make(ErrorKind::kUnavailable, "it does not answer");
+  if (response->status == 304 && kept) return kept->body;
   if (response->status == 404) return Error::make(ErrorKind::kNotFound, "it does not know this package");
   // A limit or a refusal holds for what is asked next, too; another status may be about this package alone.
   const bool refuses = response->status == 401 || response->status == 403 || response->status == 429;
   if (response->status < 200 || response->status > 299)
     return Error::make(refuses ? ErrorKind::kUnavailable : ErrorKind::kInvalid, "it answers with status {}",
                        response->status);
+  TRY(keep_answer(key, *response, env));
   return std::move(response->body);
 }
 

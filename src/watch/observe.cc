@@ -1,17 +1,22 @@
+#include "base/events.h"
 #include "base/text.h"
 #include "net/url.h"
 #include "os/process.h"
+#include "os/threads.h"
 #include "watch/debian.h"
 #include "watch/feeds.h"
 
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <functional>
 
 namespace nacre::watch {
 namespace {
+
+constexpr unsigned kDefinitionsAtOnce = 8;
 
 std::string from_environment(const char* name) {
   const char* value = std::getenv(name);
@@ -109,6 +114,46 @@ void ask_ecosystems(const definition::Definition& definition, const Feeds& feeds
 
 }  // namespace
 
+std::unique_ptr<FeedMemory::Place> FeedMemory::enter(const std::string& server, unsigned at_once) {
+  std::unique_lock lock(mutex_);
+  left_.wait(lock, [&] { return asking_[server] < at_once; });
+  ++asking_[server];
+  return std::make_unique<Place>(*this, server);
+}
+
+void FeedMemory::leave(const std::string& server) {
+  {
+    const std::lock_guard lock(mutex_);
+    --asking_[server];
+  }
+  left_.notify_all();
+}
+
+bool FeedMemory::is_silent(const std::string& server) const {
+  const std::lock_guard lock(mutex_);
+  return silent_.contains(server);
+}
+
+void FeedMemory::note_silent(const std::string& server) {
+  const std::lock_guard lock(mutex_);
+  silent_.insert(server);
+}
+
+void FeedMemory::forget_silent() {
+  const std::lock_guard lock(mutex_);
+  silent_.clear();
+}
+
+std::shared_ptr<const DebianIndex> FeedMemory::debian() const {
+  const std::lock_guard lock(mutex_);
+  return debian_;
+}
+
+void FeedMemory::set_debian(std::shared_ptr<const DebianIndex> index) {
+  const std::lock_guard lock(mutex_);
+  debian_ = std::move(index);
+}
+
 std::string_view name_of(FeedKind kind) {
   switch (kind) {
     case FeedKind::kGitHub: return "GitHub";
@@ -165,14 +210,15 @@ Result<Observation> observe(const definition::Definition& definition, const Feed
   for (const Question& question : questions) {
     const std::string name(name_of(question.kind));
     const std::string server = name + " " + question.server;
-    if (feeds.silent.contains(server)) {
+    const auto place = feeds.memory->enter(server, question.kind == FeedKind::kDebian ? 1 : FeedMemory::kAtOnce);
+    if (feeds.memory->is_silent(server)) {
       out.unreachable.push_back(name);
       faults += fmt::format("\n  {}: it did not answer before", name);
       continue;
     }
     const auto raw = question.ask();
     if (!raw) {
-      if (raw.error().kind() == ErrorKind::kUnavailable) feeds.silent.insert(server);
+      if (raw.error().kind() == ErrorKind::kUnavailable) feeds.memory->note_silent(server);
       out.unreachable.push_back(name);
       faults += fmt::format("\n  {}: {}", name, raw.error().render());
       continue;
@@ -188,6 +234,20 @@ Result<Observation> observe(const definition::Definition& definition, const Feed
         .at({definition.file, 0, 0})
         .hint("add an `update:` block, or a source with a Debian pool path in sources.lock");
   return Error::make(ErrorKind::kUnavailable, "no feed knows a release of '{}'{}", definition.name, faults);
+}
+
+std::vector<Result<Observation>> observe_all(const std::vector<const definition::Definition*>& definitions,
+                                             const Feeds& feeds, const std::vector<build::LockedSource>& lock, Env& env,
+                                             const Task& task) {
+  std::vector<Result<Observation>> out(definitions.size());
+  std::atomic<std::size_t> asked = 0;
+  (void)os::for_each(definitions.size(), kDefinitionsAtOnce, [&](std::size_t i) -> Result<> {
+    if (env.stop.stop_requested()) out[i] = Error::make(ErrorKind::kUnavailable, "interrupted");
+    else out[i] = observe(*definitions[i], feeds, lock, env);
+    task.progress(++asked, definitions.size());
+    return {};
+  });
+  return out;
 }
 
 }  // namespace nacre::watch

@@ -5,11 +5,16 @@
 #include "build/fetch.h"
 #include "definition/definition.h"
 
+#include <condition_variable>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
+
+namespace nacre { class Task; }
 
 namespace nacre::watch {
 
@@ -26,6 +31,46 @@ struct Release {
 
 struct DebianIndex;
 
+/// What one run learns of the feeds for all definitions, and how it spares their servers. Thread-safe.
+class FeedMemory {
+ public:
+  /// So many questions at once to one server.
+  static constexpr unsigned kAtOnce = 4;
+
+  /// A place at a server, held while it is asked.
+  class Place {
+   public:
+    Place(FeedMemory& memory, std::string server) : memory_(memory), server_(std::move(server)) {}
+    ~Place() { memory_.leave(server_); }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+   private:
+    FeedMemory& memory_;
+    std::string server_;
+  };
+  /// Waits until fewer than `at_once` are at the server.
+  std::unique_ptr<Place> enter(const std::string& server, unsigned at_once = kAtOnce);
+
+  /// Servers that did not answer are not asked again.
+  bool is_silent(const std::string& server) const;
+  void note_silent(const std::string& server);
+  void forget_silent();
+
+  /// Debian's sources, once somebody read them.
+  std::shared_ptr<const DebianIndex> debian() const;
+  void set_debian(std::shared_ptr<const DebianIndex> index);
+
+ private:
+  void leave(const std::string& server);
+
+  mutable std::mutex mutex_;  ///< Of all below.
+  std::condition_variable left_;
+  std::map<std::string, unsigned> asking_;
+  std::set<std::string> silent_;
+  std::shared_ptr<const DebianIndex> debian_;
+};
+
 /// Addresses of the feeds, each taken from the ecosystem's own client configuration (apt, pip, npm, go, cargo, maven)
 /// or the field's public default; tests point them at a local server.
 struct Feeds {
@@ -34,9 +79,7 @@ struct Feeds {
   std::vector<std::string> debian_suites = {"trixie", "forky", "sid"};
   std::string github_token;
 
-  // What one run learns once for all definitions.
-  mutable std::set<std::string> silent;                      ///< Feeds that did not answer.
-  mutable std::shared_ptr<const DebianIndex> debian;         ///< Read at the first question.
+  std::shared_ptr<FeedMemory> memory = std::make_shared<FeedMemory>();  ///< Of one run; copies share it.
 };
 /// NACRE_FEED_GITHUB, _RELEASE_MONITOR, _PYPI, _NPM, _GO, _CRATES, _MAVEN win over the clients' configuration ("off"
 /// silences a feed). A feed whose client is not set up here has an empty address.
@@ -45,7 +88,8 @@ Feeds feeds_of_machine(Env& env);
 /// All releases that the definition's `update:` block can see, filtered (ignore-regex, prerelease, tag filters) and
 /// transformed, newest first by apk's version order. Feeds are asked in the block's own form; when that one cannot be
 /// reached, Debian's source index (by `source_of`) is the second opinion, and the report says so. kInvalid names the
-/// block's fault; kUnavailable when no feed answered.
+/// block's fault; kUnavailable when no feed answered. Thread-safe: many definitions may be asked for at once. An answer
+/// with a validator is kept in the store and asked for conditionally the next time.
 struct Observation {
   FeedKind feed = FeedKind::kDebian;
   std::vector<Release> releases;
@@ -53,6 +97,12 @@ struct Observation {
 };
 Result<Observation> observe(const definition::Definition& definition, const Feeds& feeds,
                             const std::vector<build::LockedSource>& lock, Env& env);
+
+/// The same of many definitions, some at once (FeedMemory spares their servers): an answer or an error for each, in
+/// their order, whoever was first. What is not asked because of env.stop is kUnavailable.
+std::vector<Result<Observation>> observe_all(const std::vector<const definition::Definition*>& definitions,
+                                             const Feeds& feeds, const std::vector<build::LockedSource>& lock, Env& env,
+                                             const Task& task);
 
 /// What a definition carried and a new release has.
 struct Dropped {

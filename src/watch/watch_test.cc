@@ -15,6 +15,9 @@
 #include "watch/feeds.h"
 #include "watch/releases.h"
 
+#include <chrono>
+#include <thread>
+
 namespace nacre::watch {
 namespace {
 
@@ -325,6 +328,76 @@ TEST_F(WatchTest, AsksGitServersEachForItself) {
   EXPECT_EQ(http.sent().size(), 2u);
 }
 
+TEST_F(WatchTest, AsksAgainOnlyForWhatChanged) {
+  const std::string url = "http://github/repos/a/b/releases?per_page=100&page=1";
+  const definition::Definition definition = read(definition_text("  github:\n    identifier: a/b\n"));
+  const auto asked = [&](const std::string& name) {
+    for (const auto& [header, value] : http.sent().back().headers)
+      if (header == name) return value;
+    return std::string("-");
+  };
+  http.add("GET", url, {.status = 200, .headers = {{"etag", "\"1\""}}, .body = R"([{"tag_name": "1.5"}])"});
+  EXPECT_EQ(seen(definition), "GitHub 1.5");
+  EXPECT_EQ(asked("If-None-Match"), "-");
+  http.add("GET", url, {.status = 304});
+  EXPECT_EQ(seen(definition), "GitHub 1.5");
+  EXPECT_EQ(asked("If-None-Match"), "\"1\"");
+  http.add("GET", url, {.status = 200, .headers = {{"last-modified", "x"}}, .body = R"([{"tag_name": "1.6"}])"});
+  EXPECT_EQ(seen(definition), "GitHub 1.6");
+  EXPECT_EQ(asked("If-None-Match"), "\"1\"");
+  // What was collected since is asked for anew.
+  ASSERT_TRUE(std::filesystem::remove(store->blob_path(codec::sha256(R"([{"tag_name": "1.6"}])"))));
+  EXPECT_EQ(seen(definition), "GitHub 1.6");
+  EXPECT_EQ(asked("If-Modified-Since"), "-");
+}
+
+/// A server that is slow, and counts who is there.
+class SlowHttp final : public net::Http {
+ public:
+  Result<net::Response> send(const net::Request& request, std::stop_token) override {
+    const std::string server = request.url.substr(0, request.url.find('/', 8));
+    {
+      const std::lock_guard lock(mutex_);
+      most_[server] = std::max(most_[server], ++there_[server]);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    const std::lock_guard lock(mutex_);
+    --there_[server];
+    const std::string number = request.url.substr(request.url.rfind("/t") + 2, 2);
+    if (server == "http://down") return Error::make(ErrorKind::kUnavailable, "nobody is there");
+    return net::Response{.status = 200, .body = line(std::string(40, 'b') + " refs/tags/1." + number + "\n") + "0000"};
+  }
+  unsigned most_at(const std::string& server) { return most_[server]; }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, unsigned> there_, most_;
+};
+
+TEST_F(WatchTest, AsksManyAtOnceAndAnswersInOrder) {
+  SlowHttp slow;
+  Env here{processes, clock, slow, *store, events, {}};
+  std::vector<definition::Definition> definitions;
+  std::string expected;
+  for (int i = 10; i < 34; ++i) {
+    const std::string server = i % 3 == 0 ? "down" : i % 3 == 1 ? "one" : "two";
+    definitions.push_back(read(definition_text("  git: {}\n")));
+    definitions.back().sources.front().kind = definition::Source::Kind::kGit;
+    definitions.back().sources.front().repository = fmt::format("http://{}/t{}", server, i);
+    expected += server == "down" ? "- " : fmt::format("1.{} ", i);
+  }
+  std::vector<const definition::Definition*> pointers;
+  for (const definition::Definition& definition : definitions) pointers.push_back(&definition);
+  Task task(events, "ask");
+  const auto answers = observe_all(pointers, feeds, lock, here, task);
+  std::string found;
+  for (const auto& answer : answers) found += (answer ? answer->releases.front().version : "-") + " ";
+  EXPECT_EQ(found, expected);
+  for (const char* server : {"http://one", "http://two", "http://down"})
+    EXPECT_LE(slow.most_at(server), FeedMemory::kAtOnce) << server;
+  EXPECT_GE(slow.most_at("http://one"), 2u);
+}
+
 TEST_F(WatchTest, SaysWhyNothingWasSeen) {
   const std::string url = "http://github/repos/a/b/releases?per_page=100&page=1";
   const definition::Definition definition = read(definition_text("  github:\n    identifier: a/b\n"));
@@ -343,7 +416,7 @@ TEST_F(WatchTest, SaysWhyNothingWasSeen) {
   serve(url, "", 403);
   EXPECT_EQ(seen(definition), head + "it answers with status 403");
   EXPECT_EQ(seen(definition), head + "it did not answer before");
-  feeds.silent.clear();
+  feeds.memory->forget_silent();
   feeds.github_api = "off";
   EXPECT_EQ(seen(definition), head + "it is switched off");
 
@@ -355,7 +428,7 @@ TEST_F(WatchTest, SaysWhyNothingWasSeen) {
 TEST_F(WatchTest, DebianIsTheSecondOpinion) {
   auto index = std::make_shared<DebianIndex>();
   parse_sources(kSources, "sid", *index);
-  feeds.debian = index;
+  feeds.memory->set_debian(index);
   lock = {{.debian_pool = "pool/main/z/zlib/zlib_1.3.1.orig.tar.gz", .used_by = {"tool"}}};
   EXPECT_EQ(seen(read(definition_text("  github:\n    identifier: a/b\n"))), "Debian 1.3.2 1.3.1 !GitHub");
 }
