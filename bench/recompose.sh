@@ -21,16 +21,13 @@ for i in $(seq "$count"); do
   small_package "app$i" "$i.0.1" base "seq $i 9000 >\"\$d/data\""
   small_image "app$i" "app$i"
 done
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "127.0.0.1:%s"}\n' \
-  "$work/registry" "$port" >"$work/registry.yml"
-docker-registry serve "$work/registry.yml" >"$work/registry.log" 2>&1 </dev/null &
-for _ in $(seq 100); do curl -fso /dev/null "http://127.0.0.1:$port/v2/" && break; sleep 0.05; done
-"$nacre" up --quiet --registry "127.0.0.1:$port" >"$work/first" 2>&1 || { cat "$work/first" >&2; exit 1; }
+. tests/flow/registry_lib.sh
+run_registry "$work" || { echo "docker-registry does not start: $(tail -n 1 "$work/registry.log")" >&2; exit 1; }
+"$nacre" up --quiet --registry "$registry" >"$work/first" 2>&1 || { cat "$work/first" >&2; exit 1; }
 
 for round in $(seq "$rounds"); do
   library "$round"
-  "$nacre" up --quiet --json --registry "127.0.0.1:$port" >"$work/round$round.json" 2>"$work/round$round.err" ||
+  "$nacre" up --quiet --json --registry "$registry" >"$work/round$round.json" 2>"$work/round$round.err" ||
     { cat "$work/round$round.err" >&2; exit 1; }
 done
 python3 - "$count" "$work"/round*.json <<'PY'

@@ -25,13 +25,9 @@ definition() {
     printf '    - %s\n' "$@"
     printf 'paths:\n  - {path: /lib64, type: symlink, source: usr/lib/%s-linux-gnu, permissions: 0o755}\narchs: [%s]\n' "$(uname -m)" "$(uname -m)"; } >"$file"
 }
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-port=$(free_port)
-printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: 127.0.0.1:%s}\n' \
-  "$work" "$port" >"$work/registry.yml"
-docker-registry serve "$work/registry.yml" >"$work/registry.log" 2>&1 </dev/null &
-for _ in $(seq 100); do curl -fs "http://127.0.0.1:$port/v2/" >/dev/null && break; sleep 0.05; done
-python3 bench/relay.py "$port" "$work/counts" >"$work/relay" </dev/null &
+. tests/flow/registry_lib.sh
+run_registry "$work" || { echo "docker-registry does not start: $(tail -n 1 "$work/registry.log")" >&2; exit 1; }
+python3 bench/relay.py "${registry##*:}" "$work/counts" >"$work/relay" </dev/null &
 for _ in $(seq 100); do [ -s "$work/relay" ] && break; sleep 0.05; done
 registry=127.0.0.1:$(cat "$work/relay")
 

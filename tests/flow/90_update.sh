@@ -2,44 +2,17 @@
 # The loop: zlib is at an older release; `nacre watch` finds the newer one, `nacre update` applies it, rebuilds what is built with
 # it, recomposes the image that holds it, publishes; `nacre rollback` gives the digests from before.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/old_zlib.sh"
 need_home
 command -v curl >/dev/null || skip "no curl"
-
-# An older release that Debian's archive still serves.
-old=1.3.1
-old_sha256=60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb
-pool=pool/main/z/zlib/zlib_1.3.dfsg+really1.3.1.orig.tar.gz
-archive=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -v security | grep debian | head -n 1)
-[ -n "$archive" ] || skip "apt names no Debian archive on this machine"
-curl -fsSI --max-time 20 -o /dev/null "${archive%/}/${pool//+/%2B}" 2>/dev/null || skip "Debian's archive does not serve zlib $old now"
+need_old_zlib
 
 clone_home home
 copy_os os
 # Debian's index is the feed: the others may or may not be reachable.
 export NACRE_FEED_GITHUB=off NACRE_FEED_DEBIAN_SUITES="forky sid"
-zlib=$NACRE_OS_DIR/packages/zlib.yaml lock=$NACRE_OS_DIR/sources.lock
-new=$(sed -n 's/^  version: //p' "$zlib")
-new_sha256=$(sed -n 's/.*expected-sha256: //p' "$zlib")
-sed -i -e "s/^  version: $new$/  version:   $old   # a comment that stays/" -e "s/$new_sha256/$old_sha256/" \
-  -e '1i # The first line, a comment, stays.' "$zlib"
-# What nginx 1.26.3-r0 was published as holds zlib's version: the rebuild needs another epoch, and has it at once.
-sed -i 's/^  epoch: 0$/  epoch: 1/' "$NACRE_OS_DIR/packages/nginx.yaml"
-python3 - "$lock" "$new_sha256" "$old_sha256" "$pool" <<'END'
-import re, sys
-path, new, old, pool = sys.argv[1:]
-head, *entries = re.split(r"(?m)^(?=  - file: )", open(path).read())
-entries = [e for e in entries if new not in e]
-entries.append(f"""  - file: zlib_1.3.dfsg+really1.3.1.orig.tar.gz
-    sha256: {old}
-    size: 1325737
-    uri: https://zlib.net/zlib-1.3.1.tar.gz
-    debian-pool: {pool}
-    debian-suites: [trixie]
-    repacked: true
-    used-by: [zlib]
-""")
-open(path, "w").write(head + "".join(entries))
-END
+set_zlib_back
+sed -i -e "s/^  version: $old$/  version:   $old   # a comment that stays/" -e '1i # The first line, a comment, stays.' "$zlib"
 
 # image NAME: its digest in the newest serial.
 image() {

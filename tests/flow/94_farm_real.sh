@@ -3,44 +3,20 @@
 # newer release goes all the way to images in a registry, and back.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/farm_lib.sh"
+. "$(dirname "$0")/old_zlib.sh"
 need_home
 command -v curl >/dev/null && command -v git >/dev/null && command -v docker-registry >/dev/null || skip "no curl, git or docker-registry"
-
-old=1.3.1
-old_sha256=60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb
-pool=pool/main/z/zlib/zlib_1.3.dfsg+really1.3.1.orig.tar.gz
-archive=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -v security | grep debian | head -n 1)
-[ -n "$archive" ] || skip "apt names no Debian archive on this machine"
-curl -fsSI --max-time 20 -o /dev/null "${archive%/}/${pool//+/%2B}" 2>/dev/null || skip "Debian's archive does not serve zlib $old now"
+need_old_zlib
 
 clone_home home
 copy_os os
 export NACRE_FEED_GITHUB=off NACRE_FEED_RELEASE_MONITOR=off NACRE_FEED_DEBIAN_SUITES="forky sid"
-zlib=$NACRE_OS_DIR/packages/zlib.yaml
-new_sha256=$(sed -n 's/.*expected-sha256: //p' "$zlib")
-sed -i -e "s/^  version: .*/  version: $old/" -e "s/$new_sha256/$old_sha256/" "$zlib"
-sed -i 's/^  epoch: 0$/  epoch: 1/' "$NACRE_OS_DIR/packages/nginx.yaml"
+set_zlib_back
 # Of all upstreams only zlib's is asked: the others' releases are tests of other days.
-python3 - "$NACRE_OS_DIR" "$new_sha256" "$old_sha256" "$pool" <<'END'
-import pathlib, re, sys
-os_dir, new, old, pool = sys.argv[1:]
-for file in pathlib.Path(os_dir, "packages").glob("*.yaml"):
-    if file.stem != "zlib": file.write_text(re.sub(r"(?m)^(\s*)enabled: true", r"\1enabled: false", file.read_text()))
-lock = pathlib.Path(os_dir, "sources.lock")
-head, *entries = re.split(r"(?m)^(?=  - file: )", lock.read_text())
-entries = [e for e in entries if new not in e]
-entries.append(f"""  - file: zlib_1.3.dfsg+really1.3.1.orig.tar.gz
-    sha256: {old}
-    size: 1325737
-    uri: https://zlib.net/zlib-1.3.1.tar.gz
-    debian-pool: {pool}
-    debian-suites: [trixie]
-    repacked: true
-    used-by: [zlib]
-""")
-lock.write_text(head + "".join(entries))
-pathlib.Path(os_dir, "farm.yaml").write_text("watch: {every: 1d}\nchannels: {stable: {soak: 0s}}\n")
-END
+for file in "$NACRE_OS_DIR"/packages/*.yaml; do
+  [ "$file" = "$zlib" ] || sed -i 's/^\( *\)enabled: true/\1enabled: false/' "$file"
+done
+printf 'watch: {every: 1d}\nchannels: {stable: {soak: 0s}}\n' >"$NACRE_OS_DIR/farm.yaml"
 
 start_registry
 farm() { "$NACRE" farm "$@"; }

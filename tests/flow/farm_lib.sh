@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What the farm's flow tests share: an upstream that releases when it is told to, and a distribution of small definitions
 # whose packages hold nothing of stage 0.
+. "$(dirname "${BASH_SOURCE[0]}")/registry_lib.sh"
 
 # start_upstream: releases are files of $upstream; $feed becomes its address.
 start_upstream() {
@@ -130,21 +131,6 @@ import sqlite3, sys
 with sqlite3.connect(sys.argv[1]) as db:
     db.execute("DELETE FROM records WHERE kind NOT LIKE '%stage0%' AND key NOT LIKE 'stage0%' AND kind != 'deb'")
 END
-}
-
-# start_registry: docker-registry on a free port; $registry becomes its address.
-start_registry() {
-  local port
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-  cat >"$scratch/registry.yml" <<END
-version: 0.1
-storage: {filesystem: {rootdirectory: $scratch/registry}}
-http: {addr: 127.0.0.1:$port}
-END
-  docker-registry serve "$scratch/registry.yml" >"$scratch/registry.log" 2>&1 </dev/null &
-  children+=("$!")
-  registry=127.0.0.1:$port
-  for _ in $(seq 100); do curl -fsS "http://$registry/v2/" >/dev/null 2>&1 && break; sleep 0.1; done
 }
 
 # pushed IMAGE TAG: its digest in the registry.

@@ -1,34 +1,11 @@
 # shellcheck shell=bash
 # Clients and servers that we did not write, for the tests that ask whether they agree. Sourced after lib.sh.
 # What is fetched stays in build/tools.
+. "$(dirname "${BASH_SOURCE[0]}")/registry_lib.sh"
 tools=$source_root/build/tools
 
 # absent WHAT: a part that cannot be tried here; the others are.
 absent() { printf 'skip  %s\n' "$*"; }
-
-# start_registry [LINE]: Debian's docker-registry on a free port, with one more line of configuration; $registry becomes its
-# address, $registry_data its directory. With a password it answers 401: it is up then, too.
-start_registry() {
-  command -v docker-registry >/dev/null || skip "no docker-registry"
-  local port extra=${1:-}
-  registry_data=$scratch/registry${extra:+-with-more}
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-  registry=127.0.0.1:$port
-  cat >"$scratch/registry.yml" <<END
-version: 0.1
-log: {level: error}
-storage: {filesystem: {rootdirectory: $registry_data}, delete: {enabled: true}}
-http: {addr: $registry}
-$extra
-END
-  docker-registry serve "$scratch/registry.yml" >"$scratch/registry.log" 2>&1 </dev/null &
-  children+=("$!")
-  for _ in $(seq 100); do
-    case $(curl -s -o /dev/null -w '%{http_code}' "http://$registry/v2/") in 200 | 401) return 0 ;; esac
-    sleep 0.05
-  done
-  skip "docker-registry does not start: $(tail -n 1 "$scratch/registry.log")"
-}
 
 # registry_blob sha256:HEX: where that registry keeps it.
 registry_blob() { printf '%s/docker/registry/v2/blobs/sha256/%s/%s/data' "$registry_data" "${1:7:2}" "${1#sha256:}"; }
