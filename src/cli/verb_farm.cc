@@ -123,8 +123,9 @@ Result<std::string> status_text(Farm& farm, Session& session) {
   std::string out = fmt::format("edition community is at serial {}{}\n", status["serial"].as_int(),
                                 status["paused"].as_bool() ? "; the farm is paused" : "");
   const std::vector<index::ChannelState> channels = TRY(channel_states(Edition::kCommunity, session));
-  for (const index::ChannelState& state : channels) out += "  " + replace_all(render(state), "\n", "\n  ");
-  if (!channels.empty()) out.resize(out.size() - 2);
+  for (const index::ChannelState& state : channels)
+    for (const std::string& line : split(render(state), '\n'))
+      if (!line.empty()) out += "  " + line + '\n';
   std::vector<std::string> counts;
   for (const auto& [state, count] : status["changes"].members())
     counts.push_back(fmt::format("{} {}", count.as_int(), state));

@@ -72,7 +72,7 @@ Result<int> answer(const ChannelCall& call, const Channel& channel) {
     if (!call.registry.empty()) json.set("movedTags", Json::strings(tags));
     call.session.print(codec::to_pretty_json(json));
   } else {
-    call.session.print(render({channel, {}}) + tags_text(tags, call.registry));
+    call.session.print(render(index::ChannelState{channel, {}}) + tags_text(tags, call.registry));
   }
   return 0;
 }
@@ -211,15 +211,16 @@ Result<int> follow(const ChannelCall& call) {
     call.session.print(codec::to_pretty_json(json.set("before", report->before)));
     return 0;
   }
-  std::string text = report->moved() ? render({report->channel, {}})
+  std::string text = report->moved() ? render(index::ChannelState{report->channel, {}})
                                      : fmt::format("{} stays at serial {}\n", call.name, report->channel.serial);
   for (const index::WhyNot& row : report->not_newer) text += fmt::format("  {}\n", index::render(row));
   call.session.print(text + tags_text(tags, call.registry));
   return 0;
 }
 
-/// Of farm.yaml beside the definitions, else the farm's.
+/// Of farm.yaml beside the definitions, else the farm's: both are for the edition that the farm makes.
 Result<std::string> registry_of(Edition edition, Session& session) {
+  if (edition != Edition::kCommunity) return std::string();
   const farm::Policy policy = TRY(load_policy(session.os_dir));
   return policy.registry.empty() ? noted_registry(session.env, edition) : policy.registry;
 }

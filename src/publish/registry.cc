@@ -242,10 +242,10 @@ Result<Receipt> Registry::push(const index::SerialImage& image) {
 }
 
 Result<std::optional<Sha256>> Registry::named(const std::string& tag_or_digest) {
-  const auto found = manifest(tag_or_digest);
+  auto found = manifest(tag_or_digest);
   if (found) return std::optional(found->second);
   if (found.error().kind() == ErrorKind::kNotFound) return std::optional<Sha256>();
-  return Error::make(found.error().kind(), "{}", found.error().render());
+  return std::move(found).error();
 }
 
 Result<bool> Registry::tag(const Sha256& digest, const std::vector<std::string>& tags) {

@@ -144,6 +144,51 @@ same "  is a matter of security, and published" "security done" "$(change cause 
 says "  closes the advisory" <(main advisories/libtwo.advisories.yaml) "fixed-version: 2.3-r0"
 unset NACRE_OSV
 
+# ---- two released at once: asked at once, two workers, each published once
+
+library_source libone 6 1 | source_release libone 1.2
+library_source libtwo 6 2 | source_release libtwo 2.4
+for name in libone libtwo; do echo 1.5 >"$upstream/$name.slow"; done
+: >"$upstream/requests"
+serial=$(newest_serial)
+farm upstreams --quiet --ask libone --ask libtwo >/dev/null
+check "libone 1.2 and libtwo 2.4, two workers" farm run --quiet --once --json --workers 2
+cp "$out" "$scratch/both"
+rm "$upstream"/*.slow
+same "  upstreams that are slow were asked at the same time" "libone libtwo True" "$(python3 - "$upstream/requests" <<'END'
+import sys
+rows = sorted(line.split() for line in open(sys.argv[1]))
+first = {name: (float(came), float(gone)) for name, code, came, gone in reversed(rows)}
+print(*first, max(came for came, gone in first.values()) < min(gone for came, gone in first.values()))
+END
+)"
+same "  both are done" "libone 1.2 done libtwo 2.4 done" "$(python3 - "$scratch/both" <<'END'
+import json, sys
+print(*(f"{c['package']} {c['to']} {c['state']}" for c in sorted(json.load(open(sys.argv[1]))["changes"], key=lambda c: c["package"])))
+END
+)"
+same "  two serials, one for each" "$((serial + 2)) 1 1" \
+  "$(newest_serial) $("$NACRE" serials --quiet | grep -c 'update libone 1.1 -> 1.2') $("$NACRE" serials --quiet | grep -c 'update libtwo 2.3 -> 2.4')"
+says "  main has one" <(main packages/libone.yaml) 'version: "1.2"'
+says "  and the other" <(main packages/libtwo.yaml) 'version: "2.4"'
+for number in $(python3 -c 'import json, sys; print(*(c["id"] for c in json.load(open(sys.argv[1]))["changes"]))' "$scratch/both"); do
+  farm why --quiet --json "$number"
+done | python3 -c '
+import datetime, json, sys
+decoder, text, spans = json.JSONDecoder(), sys.stdin.read(), []
+while text.strip():
+    change, end = decoder.raw_decode(text.lstrip())
+    text = text.lstrip()[end:]
+    steps = [(datetime.datetime.fromisoformat(s["at"].rstrip("Z")).timestamp(), s["seconds"]) for s in change["history"] if s.get("seconds")]
+    spans.append((min(at - took for at, took in steps), max(at for at, took in steps)))
+print(max(a for a, b in spans) < min(b for a, b in spans))' >"$scratch/overlap"
+same "  they were under way at the same time" True "$(cat "$scratch/overlap")"
+check "  app verifies" "$NACRE" verify --quiet app
+: >"$upstream/requests"
+farm upstreams --quiet --ask libone --ask libtwo >/dev/null
+check "asked again" farm run --quiet --once
+same "  they are told that nothing changed" "libone 304 libtwo 304" "$(sort "$upstream/requests" | cut -d' ' -f1,2 | tr '\n' ' ' | sed 's/ $//')"
+
 # ---- rollback
 
 serial=$(newest_serial)
