@@ -19,7 +19,9 @@ small_package other 7 "" 'echo 7 >"$d/seven"'
 small_image tool tool
 small_image other other
 registry_log=info start_registry
-rules() { printf 'registry: %s\nchannels:\n  stable: {soak: %s%s}\n' "$registry" "$1" "${2:+, gates: {$2}}" >"$NACRE_OS_DIR/farm.yaml"; }
+rules() {  # SOAK [GATES]
+  printf 'registry: %s\nchannels:\n  stable:\n    soak: %s\n    gates: {%s}\n' "$registry" "$1" "${2:-}" >"$NACRE_OS_DIR/farm.yaml"
+}
 rules 0s
 farm() { "$NACRE" farm "$@"; }
 check "serial 1" farm run --quiet --once || { farm log 1 | tail -n 20; finish; }
@@ -145,7 +147,7 @@ same "  neither by the farm" "$count" "$(puts)"
 
 echo "-- killed in between"
 kill -STOP "$registry_pid"
-farm channel unpin stable --image tool --quiet >"$scratch/verb" 2>&1 </dev/null &
+"$NACRE" farm channel unpin stable --image tool --quiet >"$scratch/verb" 2>&1 </dev/null &
 verb=$!
 for _ in $(seq 100); do [ "$(stable '["images"]')" != "[]" ] || break; sleep 0.05; done
 sleep 0.3
