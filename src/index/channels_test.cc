@@ -221,8 +221,8 @@ TEST_F(ChannelsTest, ARefusalIsKept) {
     return out;
   };
   EXPECT_EQ(not_newer(0),
-            "not serial 2: on edge for 0 ms of 3.0 d, until 2026-12-01T10:00:00Z\n"
-            "not serial 1: on edge for 0 ms of 3.0 d, until 2026-12-01T10:00:00Z\n");
+            "not serial 2: on edge for 0 ms of 4320 min 00 s, until 2026-12-01T10:00:00Z\n"
+            "not serial 1: on edge for 0 ms of 4320 min 00 s, until 2026-12-01T10:00:00Z\n");
   clock.sleep(3 * kDay);
   std::string words = "the data is 8 days old";
   const Judge judge = [&](const Serial&) -> Result<std::vector<std::string>> {
