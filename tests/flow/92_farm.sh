@@ -159,7 +159,7 @@ same "  upstreams that are slow were asked at the same time" "libone libtwo True
 import sys
 rows = sorted(line.split() for line in open(sys.argv[1]))
 first = {name: (float(came), float(gone)) for name, code, came, gone in reversed(rows)}
-print(*first, max(came for came, gone in first.values()) < min(gone for came, gone in first.values()))
+print(*sorted(first), max(came for came, gone in first.values()) < min(gone for came, gone in first.values()))
 END
 )"
 same "  both are done" "libone 1.2 done libtwo 2.4 done" "$(python3 - "$scratch/both" <<'END'
