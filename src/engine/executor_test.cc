@@ -54,6 +54,20 @@ TEST(LocalExecutor, RunsAnActionOnACopyOfItsInputs) {
   EXPECT_TRUE(std::filesystem::is_empty(local.store->work_dir()));
 }
 
+/// Each runs a copy that was made a moment before, while others are started.
+TEST(LocalExecutor, RunsManyAtOnce) {
+  Local local;
+  LocalExecutor executor(*local.store, local.processes, 8);
+  std::vector<Executor::Id> ids;
+  for (int i = 0; i < 80; ++i) ids.push_back(executor.submit(local.job(fmt::format("echo {} > out/a", i)), {}));
+  for (const Executor::Id id : ids) {
+    const auto outcome = executor.wait(id, {});
+    ASSERT_TRUE(outcome) << message_of(outcome);
+    EXPECT_EQ(outcome->result.exit_code, 0);
+    EXPECT_NE(outcome->result.find("out/a"), nullptr);
+  }
+}
+
 TEST(LocalExecutor, KeepsWhatSucceeded) {
   Local local;
   const std::string script = "date +%N > out/a";

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <mutex>
 #include <thread>
 
 namespace nacre::os {
@@ -149,6 +150,32 @@ TEST(Processes, EndWhenTimeIsOverOrSomebodyStopsThem) {
   const auto exit = shell("sleep 60", 0, source.get_token());
   ASSERT_FALSE(exit);
   EXPECT_EQ(exit.error().render(), "interrupted");
+}
+
+/// A program that was written a moment ago is open for writing in whatever another thread forked meanwhile, until that runs
+/// something else: exec then says ETXTBSY.
+TEST(Processes, RunWhatWasJustWritten) {
+  const TempDir dir = scratch();
+  SystemProcesses processes;
+  std::mutex mutex;
+  std::string trouble;
+  const auto work = [&](int number) {
+    for (int i = 0; i < 100; ++i) {
+      const Path program = dir.path() / fmt::format("{}-{}", number, i);
+      std::filesystem::copy_file("/bin/true", program);
+      Command command;
+      command.argv = {program.string()};
+      const auto exit = processes.run(command, {});
+      const std::lock_guard lock(mutex);
+      if (!exit) trouble = exit.error().render();
+      else if (!exit->ok()) trouble = "it ended badly";
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) threads.emplace_back(work, i);
+  }
+  EXPECT_EQ(trouble, "");
 }
 
 TEST(Processes, NameWhatCannotBeRun) {

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <chrono>
 #include <map>
+#include <thread>
 
 namespace nacre::os {
 namespace {
@@ -194,36 +195,55 @@ class Conversation {
   Steady::time_point drain_until_{};
 };
 
+/// A program that was just written is "busy" while a child that another thread forked in the meantime still holds the
+/// descriptor that wrote it: until that child's own exec. Three seconds, all in all.
+constexpr int kBusyTries = 75;
+
+struct Started {
+  pid_t pid = 0;
+  int failure = 0;  ///< errno of what kept the child from running the program; it is gone then.
+  Pipe in, out, err;
+};
+
+Result<Started> start(const Command& command, const std::string& program) {
+  std::vector<std::string> words = command.argv, environment = environment_of(command);
+  std::vector<char*> argv = pointers(words), env = pointers(environment);
+  Started out;
+  out.in = TRY(make_pipe());
+  out.out = TRY(make_pipe());
+  out.err = TRY(make_pipe());
+  Pipe report = TRY(make_pipe());
+  const pid_t parent = ::getpid();
+  out.pid = ::fork();
+  if (out.pid < 0) return system_error(errno, "start a process");
+  if (out.pid == 0) become(command, program.c_str(), argv.data(), env.data(), out.in, out.out, out.err,
+                           report.write.get(), parent);
+  ::setpgid(out.pid, out.pid);
+  out.in.read.reset();
+  out.out.write.reset();
+  out.err.write.reset();
+  report.write.reset();
+  if (::read(report.read.get(), &out.failure, sizeof out.failure) == sizeof out.failure) ::waitpid(out.pid, nullptr, 0);
+  else out.failure = 0;
+  return out;
+}
+
 }  // namespace
 
 Result<Exit> SystemProcesses::run(const Command& command, std::stop_token stop) {
   if (command.argv.empty()) return Error::make(ErrorKind::kInternal, "no program to run");
   const std::string program = TRY(find_program(command.argv[0]));
-  std::vector<std::string> words = command.argv, environment = environment_of(command);
-  std::vector<char*> argv = pointers(words), env = pointers(environment);
-  Pipe in = TRY(make_pipe());
-  Pipe out = TRY(make_pipe());
-  Pipe err = TRY(make_pipe());
-  Pipe report = TRY(make_pipe());
   static const bool no_sigpipe = (::signal(SIGPIPE, SIG_IGN), true);
   (void)no_sigpipe;
-
-  const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid < 0) return system_error(errno, "start a process");
-  if (pid == 0) become(command, program.c_str(), argv.data(), env.data(), in, out, err,
-                       report.write.get(), parent);
-  ::setpgid(pid, pid);
-  in.read.reset();
-  out.write.reset();
-  err.write.reset();
-  report.write.reset();
-  int failure = 0;
-  if (::read(report.read.get(), &failure, sizeof failure) == sizeof failure) {
-    ::waitpid(pid, nullptr, 0);
-    return system_error(failure, fmt::format("run '{}'", program));
+  for (int tries = 1;; ++tries) {
+    Started started = TRY(start(command, program));
+    if (started.failure == 0)
+      return Conversation(command, started.pid, std::move(started.in), std::move(started.out),
+                          std::move(started.err)).run(stop);
+    if (started.failure != ETXTBSY || tries == kBusyTries || stop.stop_requested())
+      return system_error(started.failure, fmt::format("run '{}'", program));
+    std::this_thread::sleep_for(std::chrono::milliseconds(tries));
   }
-  return Conversation(command, pid, std::move(in), std::move(out), std::move(err)).run(stop);
 }
 
 void FakeProcesses::expect(std::vector<std::string> argv, Exit answer) {
