@@ -44,6 +44,9 @@ int year_of(std::int64_t seconds) {
 
 Json number(const std::optional<double>& value) { return value ? Json(std::round(*value * 100) / 100) : Json(nullptr); }
 
+/// A part of the cases, to a hundredth of a percent.
+Json part(double value) { return std::round(value * 10'000) / 10'000; }
+
 Json to_json(const Cohort& cohort) {
   Json out;
   const auto count = [](std::size_t n) { return static_cast<std::int64_t>(n); };
@@ -51,9 +54,9 @@ Json to_json(const Cohort& cohort) {
   out.set("fixed", count(cohort.fixed)).set("open", count(cohort.open));
   out.set("medianHoursFixedOnly", number(cohort.median_fixed)).set("p90HoursFixedOnly", number(cohort.p90_fixed));
   out.set("medianHours", number(cohort.median_open)).set("p75Hours", number(cohort.p75_open));
-  out.set("p90Hours", number(cohort.p90_open)).set("within24h", number(cohort.within_24h));
-  out.set("within48h", number(cohort.within_48h)).set("within7d", number(cohort.within_7d));
-  return out.set("within14d", number(cohort.within_14d));
+  out.set("p90Hours", number(cohort.p90_open)).set("within24h", part(cohort.within_24h));
+  out.set("within48h", part(cohort.within_48h)).set("within7d", part(cohort.within_7d));
+  return out.set("within14d", part(cohort.within_14d));
 }
 
 Json to_json(const Case& each) {
