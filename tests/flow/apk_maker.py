@@ -39,13 +39,13 @@ def folders_of(paths):
 class Package:
     def __init__(self, name, version='1-r0', arch='x86_64', files=None, depends=(), provides=(), install_if=(), rows=None,
                  data=None, info=None, origin=None, replaces=()):
-        self.name, self.version, self.arch = name, version, arch
+        self.name, self.version, self.arch, self.origin = name, version, arch, origin or name
         self.depends, self.provides, self.install_if = list(depends), list(provides), list(install_if)
         files = files if files is not None else {f'usr/share/{name}': f'{name} {version}\n'.encode()}
         entries = [(folder, tarfile.DIRTYPE, '', b'') for folder in folders_of(files)]
         entries += [(path, tarfile.REGTYPE, '', content) for path, content in files.items()]
         self.data = data if data is not None else gzip.compress(tar(rows if rows is not None else entries), 1, mtime=0)
-        lines = [f'pkgname = {name}', f'pkgver = {version}', f'arch = {arch}', 'size = 1', f'origin = {origin or name}',
+        lines = [f'pkgname = {name}', f'pkgver = {version}', f'arch = {arch}', 'size = 1', f'origin = {self.origin}',
                  'license = MIT', 'builddate = 1700000000', f'pkgdesc = {name} of a test']
         lines += [f'depend = {x}' for x in depends] + [f'provides = {x}' for x in provides]
         lines += [f'install_if = {" ".join(install_if)}'] if install_if else []
@@ -58,7 +58,7 @@ class Package:
     def record(self):
         sum_ = 'Q1' + base64.b64encode(hashlib.sha1(self.control).digest()).decode()
         out = [f'C:{sum_}', f'P:{self.name}', f'V:{self.version}', f'A:{self.arch}', f'S:{len(self.bytes)}', 'I:1',
-               f'T:{self.name} of a test', f'o:{self.name}', 't:1700000000']
+               f'T:{self.name} of a test', f'o:{self.origin}', 't:1700000000']
         for key, words in (('D', self.depends), ('p', self.provides), ('i', self.install_if)):
             if words:
                 out.append(f'{key}:{" ".join(words)}')

@@ -58,3 +58,12 @@ oci_conformance() {
   GOBIN=$tools/bin GOFLAGS=-mod=mod timeout 300 "$go" install \
     github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111 >"$scratch/go.log" 2>&1
 }
+
+# vunnel_tools: vunnel, which reads distributions' data bases for grype, in build/tools/vunnel.
+vunnel_tools() {
+  [ ! -f "$tools/vunnel/complete" ] || return 0
+  mkdir -p "$tools"
+  rm -rf "$tools/vunnel"
+  { python3 -m venv "$tools/vunnel" && timeout 300 "$tools/vunnel/bin/pip" install -q vunnel==0.44.0 &&
+    touch "$tools/vunnel/complete"; } >"$scratch/pip.log" 2>&1
+}
