@@ -104,7 +104,12 @@ for scanner in syft:convert grype:; do
     absent "no $name ($variable)"
     continue
   fi
-  export GRYPE_DB_AUTO_UPDATE=false GRYPE_DB_VALIDATE_AGE=false
+  # grype reads nothing without a data base; what it finds is asked in 98_scanners.sh.
+  export GRYPE_DB_AUTO_UPDATE=false GRYPE_CHECK_FOR_APP_UPDATE=false SYFT_CHECK_FOR_APP_UPDATE=false GRYPE_DB_CACHE_DIR=$scratch/grype
+  if [ "$name" = grype ]; then
+    check "a data base for grype" env NACRE_OS_DIR="$source_root/os" "$NACRE" advisory feed --quiet --grype "$scratch/grype.db" --date "$(date -u +%F)"
+    check "  imported" "$NACRE_GRYPE" db import "$scratch/grype.db"
+  fi
   for file in *.cdx.json *.spdx.json; do
     if [ "$name" = syft ]; then check "syft reads $file" "${!variable}" convert "$file" -o json
     else check "grype reads $file" "${!variable}" "sbom:$file"; fi
