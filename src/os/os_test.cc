@@ -152,8 +152,8 @@ TEST(Processes, EndWhenTimeIsOverOrSomebodyStopsThem) {
   EXPECT_EQ(exit.error().render(), "interrupted");
 }
 
-/// A program that was written a moment ago is open for writing in whatever another thread forked meanwhile, until that runs
-/// something else: exec then says ETXTBSY.
+/// A program that was written a moment ago is open for writing in whatever another thread forked meanwhile, until that
+/// runs something else: exec then says ETXTBSY.
 TEST(Processes, RunWhatWasJustWritten) {
   const TempDir dir = scratch();
   SystemProcesses processes;
