@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The same builds in this process, as actions of this machine, and as actions of buildbox-casd through the Remote Execution
-# API: equal packages. What fails there is told as if it had failed here; an engine that lies or is not there is refused.
+# API, plain and through TLS: equal packages. What fails there is told as if it had failed here; an engine that lies or is
+# not there is refused.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/grid_lib.sh"
 [ -f "$NACRE_TEST_HOME/state.db" ] || skip "10_up.sh made no home in $NACRE_TEST_HOME"
@@ -87,6 +88,72 @@ for path in glob.glob(home + "/blobs/sha256/*/*"):
     if engine: print(engine["api"], engine["action"][:7], engine["kept"])
 PY
 says "provenance says that an engine ran it" "$scratch/evidence" "local sha256: False"
+
+# Results that lie: what the local engine kept is changed, and must be refused.
+NACRE_TEST_HOME=$scratch/home clone_home home-lies
+check "a kept result" "$NACRE" build --quiet --engine local engine-words
+words=$(python3 -c 'import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute("SELECT key FROM records WHERE kind = \"action\"").fetchone())' "$NACRE_HOME/state.db")
+check "  and another" "$NACRE" build --quiet --again --engine local engine-hello
+cat >"$scratch/lie.py" <<'PY'
+import sqlite3, sys
+home, lie, words = sys.argv[1:]
+def varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 128: return value, at
+def number(value):
+    out = b""
+    while value > 127: out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+def fields(data):
+    at = 0
+    while at < len(data):
+        head, at = varint(data, at)
+        value, at = varint(data, at)
+        if head & 7 == 2: value, at = data[at:at + value], at + value
+        yield head >> 3, value
+def message(*pairs):
+    return b"".join(number(f << 3 | 2) + number(len(v)) + v if isinstance(v, bytes) else number(f << 3) + number(v) for f, v in pairs)
+with sqlite3.connect(home + "/state.db") as db:
+    db.execute("DELETE FROM records WHERE kind IN ('build', 'latest-build')")
+    ((one,), (other,)) = db.execute("SELECT value FROM records WHERE kind = 'action' ORDER BY key != ?", (words,)).fetchall()
+    result = list(fields(bytes.fromhex(one)))
+    files = {}  # path: (hash, size)
+    for f, v in result:
+        if f == 2:
+            file = dict(fields(v)); digest = dict(fields(file[2]))
+            files[file[1]] = [digest[1], digest.get(2, 0)]
+    packages = files[b"out/packages.tar"]
+    if lie == "shorter": packages[1] -= 1
+    if lie == "longer": packages[1] += 1
+    if lie == "huge": packages[1] = 1 << 40
+    if lie == "silent": del files[b"out/report.json"]
+    if lie == "log": files[b"out/packages.tar"] = files[b"out/log"]
+    if lie == "swapped":
+        for f, v in fields(bytes.fromhex(other)):
+            if f == 2 and dict(fields(v))[1] == b"out/packages.tar":
+                digest = dict(fields(dict(fields(v))[2]))
+                files[b"out/packages.tar"] = [digest[1], digest[2]]
+    lied = message(*[(2, message((1, path), (2, message((1, d[0]), (2, d[1]))))) for path, d in sorted(files.items())])
+    value = other if lie == "another" else lied.hex()
+    db.execute("UPDATE records SET value = ? WHERE kind = 'action' AND key = ?", (value, words))
+PY
+cp -a "$NACRE_HOME/state.db" "$scratch/honest.db"
+lies() {
+  rm -f "$NACRE_HOME"/state.db*
+  cp "$scratch/honest.db" "$NACRE_HOME/state.db"
+  python3 "$scratch/lie.py" "$NACRE_HOME" "$1" "$words" || { fail "no lie '$1'"; return; }
+  what="the engine lies ($1)" expect_error "${@:2}" -- "$NACRE" build --quiet --engine local engine-words
+}
+lies another 6 "the engine answered with another build: asked for"
+lies shorter 6 "the engine sends more than the"
+lies longer 6 "the engine sent " "which has"
+lies huge 6 "the engine says that 'out/packages.tar' has 1.0 TiB, at most 32.0 GiB were expected"
+lies silent 5 "the worker ended with exit code 0 and left no report"
+lies log 2 "while unpacking what the engine built"
+lies swapped 6 "the engine sent no directory for 'engine-words'"
 
 # A step that fails.
 define engine-fails <<'END'
