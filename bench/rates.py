@@ -135,7 +135,9 @@ pipeline:
       uri: https://upstream.invalid/{archive}
       expected-sha256: {digest}
 {steps}  - working-directory: ${{{{targets.destdir}}}}
-    runs: rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale
+    runs: |
+      rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale
+      find . -name '*.la' -delete
   - uses: strip
     with:
       opts: --strip-unneeded
