@@ -4,6 +4,7 @@
 #include "cli/completion.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 
@@ -11,6 +12,21 @@ namespace nacre::cli {
 namespace {
 
 constexpr std::string_view kVersion = NACRE_VERSION;
+
+/// Headings of the overview, each by the verb that it stands before.
+struct Heading {
+  std::string_view verb, text;
+};
+constexpr std::array kHeadings = {Heading{"up", "the distribution"},
+                                  Heading{"image build", "images"},
+                                  Heading{"index", "repositories"},
+                                  Heading{"promote", "serials, evidence, reasons"},
+                                  Heading{"watch", "upstream"},
+                                  Heading{"farm run", "the factory by itself"},
+                                  Heading{"scan", "vulnerabilities"},
+                                  Heading{"run", "running and serving"},
+                                  Heading{"init", "definitions"},
+                                  Heading{"stage0 export", "tools"}};
 
 /// `words` are the first of the call. A word that begins verbs of two words is answered with those.
 Error unknown_verb(const std::vector<std::string>& words) {
@@ -91,8 +107,12 @@ Result<> place_arguments(const Verb& verb, const std::vector<std::string>& words
 std::string overview() {
   std::string out =
       "nacre: a minimal, hardened, container-native Linux distribution and the factory that builds it\n\n"
-      "usage: nacre COMMAND [OPTION …] [ARGUMENT …]\n\ncommands:\n";
-  for (const Verb& verb : all_verbs()) out += fmt::format("  {:<16} {}\n", verb.name, verb.summary);
+      "usage: nacre COMMAND [OPTION …] [ARGUMENT …]\n";
+  for (const Verb& verb : all_verbs()) {
+    for (const Heading& heading : kHeadings)
+      if (verb.name == heading.verb) out += fmt::format("\n{}\n", heading.text);
+    out += fmt::format("  {:<16} {}\n", verb.name, verb.summary);
+  }
   return out + "\n`nacre COMMAND --help` says more. Exit codes: 2 invalid input, 3 not found, 4 conflict, "
                "5 unavailable, 6 denied, 70 a bug in nacre.";
 }
