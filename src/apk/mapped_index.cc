@@ -47,7 +47,10 @@ std::uint64_t map_hash(std::string_view bytes, std::uint64_t seed) {
 
 std::string_view atom_name(std::string_view atom) {
   if (atom.starts_with('!')) atom.remove_prefix(1);
-  return atom.substr(0, atom.find_first_of("@<>=~"));
+  // By hand: find_first_of looks through its list with a call for each byte.
+  std::size_t end = 0;
+  while (end < atom.size() && atom[end] != '@' && atom[end] != '~' && (atom[end] < '<' || atom[end] > '>')) ++end;
+  return atom.substr(0, end);
 }
 
 namespace {

@@ -62,7 +62,9 @@ struct KeptIndexParts {
     KeptIndex out = TRY(open(store, blobs));
     std::vector<std::string> names;
     for (const Sha256& blob : blobs) names.push_back(blob.hex());
+    store::State::Deferred record(store.state());  // nor is this
     TRY(store.state().put(kKind, index.hex(), join(names, " ")));
+    TRY(record.finish());
     return out;
   }
 

@@ -190,7 +190,7 @@ State::Deferred::~Deferred() {
 Result<> State::Deferred::finish() {
   Impl& impl = *state_.impl_;
   const std::lock_guard lock(impl.mutex);
-  if (impl.remembered.empty()) return {};
+  if (impl.remembered.empty() || impl.in_transaction) return {};
   auto all = std::exchange(impl.remembered, {});
   // What stands there already is not written again: a run that found nothing new leaves the log alone.
   for (auto row = all.begin(); row != all.end();) {
