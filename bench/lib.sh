@@ -11,11 +11,14 @@ measure() {
   shift
   read -r seconds cpu mib < <(python3 - "$@" <<'PY'
 import resource, subprocess, sys, time
+# A wrapper that became this process may have had children.
+before = resource.getrusage(resource.RUSAGE_CHILDREN)
 start = time.monotonic()
 status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
 taken = time.monotonic() - start
 usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(f"{taken:.3f} {usage.ru_utime + usage.ru_stime:.3f} {usage.ru_maxrss // 1024}")
+cpu = usage.ru_utime + usage.ru_stime - before.ru_utime - before.ru_stime
+print(f"{taken:.3f} {cpu:.3f} {usage.ru_maxrss // 1024}")
 sys.exit(status)
 PY
   )
