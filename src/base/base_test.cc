@@ -1,3 +1,7 @@
+#include <gtest/gtest.h>
+
+#include <vector>
+
 #include "base/arch.h"
 #include "base/edition.h"
 #include "base/encoding.h"
@@ -6,10 +10,6 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "base/tree_path.h"
-
-#include <gtest/gtest.h>
-
-#include <vector>
 
 namespace nacre {
 namespace {
@@ -20,8 +20,8 @@ std::string error_of(const Result<T>& result) {
 }
 
 TEST(Encoding, HexAndBase64GoBothWays) {
-  for (const std::string& bytes : {std::string(), std::string("f"), std::string("fo"), std::string("foo"),
-                                   std::string("\0\xff\x10 ", 4)}) {
+  for (const std::string& bytes :
+       {std::string(), std::string("f"), std::string("fo"), std::string("foo"), std::string("\0\xff\x10 ", 4)}) {
     EXPECT_EQ(*from_hex(to_hex(bytes)), bytes);
     EXPECT_EQ(*from_base64(to_base64(bytes)), bytes);
   }
@@ -34,8 +34,7 @@ TEST(Sha256Value, ReadsBothForms) {
   const std::string hex(64, 'a');
   EXPECT_EQ(parse_sha256(hex)->hex(), hex);
   EXPECT_EQ(parse_sha256("sha256:" + hex)->oci(), "sha256:" + hex);
-  EXPECT_EQ(error_of(parse_sha256("ab")),
-            "expected a SHA-256 of 64 hexadecimal digits, got 'ab'");
+  EXPECT_EQ(error_of(parse_sha256("ab")), "expected a SHA-256 of 64 hexadecimal digits, got 'ab'");
 }
 
 struct PathRow {
@@ -51,9 +50,8 @@ TEST_P(TreePathParse, NormalisesOrRefuses) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, TreePathParse,
-                         testing::Values(PathRow{"./usr/bin/", "usr/bin"}, PathRow{"/etc", "etc"},
-                                         PathRow{".", ""}, PathRow{"", ""},
-                                         PathRow{"a/../b", "path 'a/../b' has the component '..'"},
+                         testing::Values(PathRow{"./usr/bin/", "usr/bin"}, PathRow{"/etc", "etc"}, PathRow{".", ""},
+                                         PathRow{"", ""}, PathRow{"a/../b", "path 'a/../b' has the component '..'"},
                                          PathRow{"..", "path '..' has the component '..'"},
                                          PathRow{"a//b", "path 'a//b' has the component ''"},
                                          PathRow{"a/./b", "path 'a/./b' has the component '.'"}));
@@ -75,6 +73,13 @@ TEST(Text, NearestNameNeedsToBeNear) {
 }
 
 TEST(Text, QuotesForTheShell) { EXPECT_EQ(shell_quote("it's"), "'it'\\''s'"); }
+
+TEST(Text, DurationsHaveTwoUnitsAtMost) {
+  const std::pair<double, const char*> cases[] = {{0.085, "85 ms"},     {1.24, "1.2 s"},      {185, "3 min 05 s"},
+                                                  {3600, "1 h 00 min"}, {7500, "2 h 05 min"}, {86399, "23 h 59 min"},
+                                                  {259200, "3 d 00 h"}, {90000, "1 d 01 h"}};
+  for (const auto& [seconds, text] : cases) EXPECT_EQ(human_duration(seconds), text);
+}
 
 TEST(Names, OfArchitecturesAndEditions) {
   EXPECT_EQ(find_arch("arm64")->apk, "aarch64");

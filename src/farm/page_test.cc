@@ -41,7 +41,7 @@ TEST(Page, ShowsChannelsWithWhatWaitsForThem) {
        {"<td>edge<td>7<td>2026-11-28T09:00:00Z<td>update &lt;zlib&gt;<td><span class=held>pinned</span>: freeze &amp; "
         "rest<br><span class=held>image web stays at serial 6</span>: 7 is slow",
         "<td>stable<td>none yet<td>",
-        "<span class=waiting>not serial 7</span>: on edge for 1 h of 3 h, until 2026-11-28T12:00:00Z (in 120 min 00 s)",
+        "<span class=waiting>not serial 7</span>: on edge for 1 h of 3 h, until 2026-11-28T12:00:00Z (in 2 h 00 min)",
         "<span class=red>not serial 5</span>: refused since 2026-11-28T09:59:00Z: zlib has a &lt;hole&gt;",
         "<td>web 8-r0<td class=red>withdrawn in serial 7<td>2026-11-28<td><td>it eats files",
         "<td>node18<td class=held>end of life<td>2026-11-27<td>published until 2026-11-29<td>"})

@@ -1,11 +1,12 @@
+#include "index/channels.h"
+
+#include <gtest/gtest.h>
+
 #include "base/events.h"
 #include "crypto/signer.h"
-#include "index/channels.h"
 #include "os/clock.h"
 #include "os/process.h"
 #include "store/store.h"
-
-#include <gtest/gtest.h>
 
 namespace nacre::index {
 namespace {
@@ -221,8 +222,8 @@ TEST_F(ChannelsTest, ARefusalIsKept) {
     return out;
   };
   EXPECT_EQ(not_newer(0),
-            "not serial 2: on edge for 0 ms of 4320 min 00 s, until 2026-12-01T10:00:00Z\n"
-            "not serial 1: on edge for 0 ms of 4320 min 00 s, until 2026-12-01T10:00:00Z\n");
+            "not serial 2: on edge for 0 ms of 3 d 00 h, until 2026-12-01T10:00:00Z\n"
+            "not serial 1: on edge for 0 ms of 3 d 00 h, until 2026-12-01T10:00:00Z\n");
   clock.sleep(3 * kDay);
   std::string words = "the data is 8 days old";
   const Judge judge = [&](const Serial&) -> Result<std::vector<std::string>> {
