@@ -65,13 +65,13 @@ Result<Found> from_address(Search& search, const std::string& url, std::string_v
 }
 
 Result<Found> from_debian(Search& search, const FetchPlaces& places, const Task& task, Env& env) {
-  if (search.locked == nullptr || search.locked->debian_pool.empty() ||
-      places.debian_bases.empty()) {
-    search.tried.push_back(places.debian_bases.empty() ? "debian: apt names no archive"
-                                                       : "debian: the lock names no path there");
+  if (search.locked == nullptr || search.locked->debian_pool.empty()) {
+    search.tried.push_back("debian: the lock names no path there");
     return Found();
   }
-  for (const std::string& base : places.debian_bases) {
+  const std::vector<std::string> bases = places.apt ? places.apt->bases(env) : std::vector<std::string>();
+  if (bases.empty()) search.tried.push_back("debian: apt names no archive");
+  for (const std::string& base : bases) {
     const std::string url = base + "/" + search.locked->debian_pool;
     auto out = base.starts_with("file:")  // An archive on this machine's own disk.
                    ? from_file(search, Path("/" + url.substr(url.find_first_not_of('/', 5))),

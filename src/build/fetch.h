@@ -7,6 +7,8 @@
 #include "os/file.h"
 
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,18 +34,32 @@ Result<std::vector<LockedSource>> parse_sources_lock(std::string_view text, std:
 /// The text of a lock: sorted by first user, then by file; ends with a newline.
 std::string write_sources_lock(const std::vector<LockedSource>& sources);
 
+/// Debian's archives as the machine's apt configuration names them (`apt-get indextargets`). Asking takes most of a second
+/// of processor time, so it is done when the first source has to come from there. Thread-safe.
+class AptArchives {
+ public:
+  AptArchives() = default;
+  /// Apt is not asked: these are known.
+  explicit AptArchives(std::vector<std::string> bases) : bases_(std::move(bases)) {
+    std::call_once(once_, [] {});
+  }
+  /// Addresses, without trailing '/'; none on a machine without apt. They never go into a message, event or record.
+  const std::vector<std::string>& bases(Env& env) const;
+
+ private:
+  mutable std::once_flag once_;
+  mutable std::vector<std::string> bases_;
+};
+
 /// Where this machine looks for sources, in order: store, directories, Debian's archives, upstream.
 struct FetchPlaces {
   std::vector<os::Path> directories;      ///< NACRE_SOURCE_MIRRORS, parted by ':'; files named HEX,
                                           ///< sha256/HEX or by file name; bare repositories named
                                           ///< OWNER+NAME or HOST/OWNER/NAME.git.
-  std::vector<std::string> debian_bases;  ///< Addresses that the machine's apt configuration names,
-                                          ///< without trailing '/'.
+  std::shared_ptr<const AptArchives> apt;  ///< nullptr: Debian is not asked. Copies share what was learned.
   bool upstream = true;
 };
-/// Debian's addresses are apt's own (`apt-get indextargets`) and never leave this struct: no
-/// message, event or record has them.
-FetchPlaces places_of_machine(Env& env);
+FetchPlaces places_of_machine();
 
 /// A source that is in the store, and how it came there.
 struct FetchedSource {

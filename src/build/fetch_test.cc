@@ -73,6 +73,10 @@ class Listener final : public Events {
   void emit(const Event& event) override { text += event.name + "|" + event.detail + "\n"; }
 };
 
+std::shared_ptr<const AptArchives> archives(std::vector<std::string> bases) {
+  return std::make_shared<AptArchives>(std::move(bases));
+}
+
 class FetchTest : public testing::Test {
  protected:
   os::TempDir dir = *os::TempDir::create(std::filesystem::temp_directory_path());
@@ -88,7 +92,7 @@ class FetchTest : public testing::Test {
   std::string hex = codec::sha256(bytes).hex();
   std::string uri = "https://up.example/x-1.tar.gz";
   std::string debian = "http://secret.example/debian/pool/main/x/x_1.orig.tar.gz";
-  FetchPlaces places{{dir.path() / "mirror"}, {"http://secret.example/debian"}, true};
+  FetchPlaces places{{dir.path() / "mirror"}, archives({"http://secret.example/debian"}), true};
   std::vector<LockedSource> lock = {{"x_1.orig.tar.gz",
                                      codec::sha256(bytes),
                                      bytes.size(),
@@ -148,14 +152,14 @@ TEST_F(FetchTest, FindsFilesOfDirectoriesByEachName) {
 }
 
 TEST_F(FetchTest, GoesOnWhereItWasInterrupted) {
-  places.debian_bases.clear();
+  places.apt = nullptr;
   web.pages[uri] = {bytes, 200, true, {3000, 2500}};
   EXPECT_EQ(fetch(source(hex)), "upstream sha256:" + hex);
   EXPECT_EQ(web.asked, (std::vector<std::string>{uri, uri + " bytes=3000-", uri + " bytes=5500-"}));
 }
 
 TEST_F(FetchTest, KeepsWhatCameForTheNextRun) {
-  places.debian_bases.clear();
+  places.apt = nullptr;
   web.pages[uri] = {bytes, 200, true, {1000, 1000, 1000, 1000}};
   EXPECT_EQ(fetch(source(hex)),
             "x.yaml:3:5: no place has source 'x-1.tar.gz' (sha256:" + hex +
@@ -171,7 +175,7 @@ TEST_F(FetchTest, KeepsWhatCameForTheNextRun) {
 }
 
 TEST_F(FetchTest, BeginsAnewWhenTheRestDoesNotFit) {
-  places.debian_bases.clear();
+  places.apt = nullptr;
   const Path partial = store->home() / "partial" / ("sha256-" + hex);
   ASSERT_TRUE(os::make_dirs(partial.parent_path()));
   struct Case {
@@ -235,7 +239,7 @@ TEST_F(FetchTest, NamesWhatItFoundAndWhereItKeepsIt) {
 TEST_F(FetchTest, SaysNothingOfDebiansAddressInErrors) {
   web.pages[debian] = {bytes, 200, true, {1, 1, 1, 1}};
   places.upstream = false;
-  places.debian_bases.push_back("http://other-secret.example");
+  places.apt = archives({"http://secret.example/debian", "http://other-secret.example"});
   const std::string text = fetch(source(hex));
   EXPECT_EQ(text.find("secret"), std::string::npos) << text;
   EXPECT_THAT(text, testing::HasSubstr(
@@ -245,7 +249,7 @@ TEST_F(FetchTest, SaysNothingOfDebiansAddressInErrors) {
 TEST_F(FetchTest, KnowsSourcesBySha512) {
   const std::string long_hex = to_hex(codec::sha512(bytes));
   web.pages[uri] = {bytes};
-  places.debian_bases.clear();
+  places.apt = nullptr;
   EXPECT_EQ(fetch(source("", long_hex)), "upstream sha512:" + long_hex);
   web.pages.clear();
   EXPECT_EQ(fetch(source("", long_hex)), "store sha512:" + long_hex);
@@ -261,14 +265,16 @@ TEST_F(FetchTest, ReadsAptsArchivesOnce) {
        "http://a.example/debian/\nhttp://a.example/debian/\ncdrom:[x]/\nhttp://b.example/s/\n",
        ""});
   ::setenv("NACRE_SOURCE_MIRRORS", "/one::/two", 1);
-  const FetchPlaces found = places_of_machine(env);
+  const FetchPlaces found = places_of_machine(), copy = found;
   ::unsetenv("NACRE_SOURCE_MIRRORS");
-  EXPECT_EQ(found.debian_bases,
-            (std::vector<std::string>{"http://a.example/debian", "http://b.example/s"}));
+  EXPECT_TRUE(processes.asked().empty()) << "not before somebody needs it";
+  const std::vector<std::string> bases = {"http://a.example/debian", "http://b.example/s"};
+  EXPECT_EQ(found.apt->bases(env), bases);
+  EXPECT_EQ(copy.apt->bases(env), bases);
   EXPECT_EQ(found.directories, (std::vector<Path>{"/one", "/two"}));
   os::FakeProcesses none;
   Env without{none, clock, web, *store, events, stop.get_token()};
-  EXPECT_TRUE(places_of_machine(without).debian_bases.empty()) << "no apt, no archives";
+  EXPECT_TRUE(places_of_machine().apt->bases(without).empty()) << "no apt, no archives";
 }
 
 }  // namespace

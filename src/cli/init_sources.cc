@@ -96,7 +96,7 @@ void find_checkout(const Path& folder, InitSource& out, Env& env) {
 Result<Sha256> bring(const std::string& address, Env& env) {
   const net::Url url = TRY(net::parse_url(address));
   const std::string name = url.path.substr(url.path.rfind('/') + 1);
-  const build::FetchPlaces places = build::places_of_machine(env);
+  const build::FetchPlaces places = build::places_of_machine();
   for (const Path& folder : places.directories)
     if (std::error_code error; !name.empty() && std::filesystem::is_regular_file(folder / name, error))
       return env.store.put_file(folder / name, store::Store::Take::kCopy);
@@ -113,7 +113,7 @@ Result<Sha256> bring(const std::string& address, Env& env) {
 /// The tags of a repository, from a mirror or upstream.
 Result<std::vector<std::string>> tags_of(const std::string& repository, Env& env) {
   std::vector<std::string> addresses;
-  for (const Path& folder : build::places_of_machine(env).directories)
+  for (const Path& folder : build::places_of_machine().directories)
     for (const Path& name : build::mirror_names(repository))
       if (os::exists(folder / name / "HEAD"))
         addresses.push_back("file://" + std::filesystem::absolute(folder / name).string());
@@ -184,7 +184,7 @@ Result<InitSource> from_repository(const InitRequest& request, Session& session)
       return Error::make(ErrorKind::kNotFound, "no tag of '{}' is a version", public_address(source.repository))
           .hint("--tag TAG or --branch BRANCH says what to take");
   }
-  const build::FetchedSource fetched = TRY(build::fetch_git(source, build::places_of_machine(env), env));
+  const build::FetchedSource fetched = TRY(build::fetch_git(source, build::places_of_machine(), env));
   const os::TempDir work = TRY(os::TempDir::create(std::filesystem::temp_directory_path(), "nacre-init-"));
   TRY(check_out(env.store.blob_path(fetched.sha256), fetched.commit, work.path(), env));
   out.tree = TRY(draft::read_folder(work.path() / "tree"));

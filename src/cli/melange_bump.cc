@@ -145,7 +145,7 @@ Result<int> run_update_cache(const MelangeArguments& arguments, Session& session
   Env& env = session.env;
   const Path folder = arguments.text("--cache-dir");
   TRY(os::make_dirs(folder));
-  const build::FetchPlaces places = build::places_of_machine(env);
+  const build::FetchPlaces places = build::places_of_machine();
   for (const std::string& file : arguments.words) {
     std::string text = TRY(os::read_file(file), "reading the definition");
     const YamlTree tree = TRY(codec::parse_yaml(std::move(text), file));

@@ -114,7 +114,7 @@ Result<std::vector<Found>> look(const std::string& word, const MelangeArguments&
   if (const std::string folder = arguments.text("--workdir"); !folder.empty()) return in_folder(folder, deep);
   std::vector<Found> out;
   const std::vector<build::FetchedSource> sources =
-      TRY(build::fetch_sources(*definition, {}, build::places_of_machine(env), env));
+      TRY(build::fetch_sources(*definition, {}, build::places_of_machine(), env));
   for (const build::FetchedSource& source : sources) {
     auto found = in_archive(env.store.blob_path(source.sha256), deep, false);
     if (!found) continue;  // no archive: nothing to look into

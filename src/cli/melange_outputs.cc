@@ -130,7 +130,7 @@ Result<std::vector<build::FetchedSource>> fetch_ahead(const definition::Definiti
   if (wanted.empty()) return out;
   // The cache names files "sha256:HEX"; a directory of sources is asked by digest and by file name.
   const os::TempDir links = TRY(os::TempDir::create(env.store.work_dir(), "cache-"));
-  build::FetchPlaces places = build::places_of_machine(env);
+  build::FetchPlaces places = build::places_of_machine();
   places.directories.insert(places.directories.begin(), links.path());
   for (const char* flag : {"--cache-dir", "--cache-source"}) {
     if (arguments.text(flag).empty()) continue;

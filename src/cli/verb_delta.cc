@@ -60,7 +60,7 @@ Result<std::vector<watch::Delta>> measure(const Arguments& arguments, Session& s
                 TRY(load_distribution(session.os_dir, arch)),
                 Shelf(session.env),
                 {},
-                build::places_of_machine(session.env)};
+                build::places_of_machine()};
   return of_distribution(shop, arguments);
 }
 

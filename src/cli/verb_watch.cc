@@ -60,7 +60,7 @@ std::string render(const Watched& row) {
 Result<int> run_watch(const Arguments& arguments, Session& session) {
   const Arch arch = TRY(arch_of(arguments));
   Workshop shop{session, TRY(load_distribution(session.os_dir, arch)), Shelf(session.env), {},
-                build::places_of_machine(session.env)};
+                build::places_of_machine()};
   const std::vector<Watched> rows = TRY(look(shop, arguments.list("DEFINITION"), Propose::kYes));
   Json json = Json::array();
   std::string text;

@@ -370,7 +370,7 @@ Result<Workshop> open_workshop(Session& session, const Arch& arch) {
                 .os = std::move(os),
                 .shelf = Shelf(session.env),
                 .stage0 = std::move(stage0),
-                .places = build::places_of_machine(session.env),
+                .places = build::places_of_machine(),
                 .in_use = std::move(in_use)};
   for (const index::SerialPackage& package : shop.stage0.packages) shop.shelf.add(Edition::kStage0, package);
   if (const char* policy = std::getenv("NACRE_NETWORK"))

@@ -69,14 +69,15 @@ bool is_fresh(const os::Path& mark, Env& env) {
 }
 
 /// Suites are taken from the first archive that has "debian" without "security" in its address.
-std::string archive_of(const Feeds& feeds) {
-  for (const std::string& base : feeds.debian_bases)
+std::string archive_of(const Feeds& feeds, Env& env) {
+  if (!feeds.archives) return {};
+  for (const std::string& base : feeds.archives->bases(env))
     if (base.find("security") == std::string::npos) return base;
   return {};
 }
 
 Result<> refresh(const os::Path& folder, const Feeds& feeds, Env& env) {
-  const std::string base = archive_of(feeds);
+  const std::string base = archive_of(feeds, env);
   if (base.empty()) return Error::make(ErrorKind::kUnavailable, "apt names no Debian archive on this machine");
   for (const char* name : {"lists/partial", "cache/archives/partial"}) TRY(os::make_dirs(folder / name));
   std::string list;

@@ -181,7 +181,7 @@ Feeds feeds_of_machine(Env& env) {
       chosen("NACRE_FEED_CRATES", [] { return first_match(home_file(".cargo/config.toml"), "\"sparse\\+([^\"]+)\""); });
   feeds.maven = chosen("NACRE_FEED_MAVEN",
                        [] { return first_match(home_file(".m2/settings.xml"), "<url>\\s*([^<\\s]+)\\s*</url>"); });
-  feeds.debian_bases = build::places_of_machine(env).debian_bases;
+  feeds.archives = std::make_shared<build::AptArchives>();
   if (const std::string suites = from_environment("NACRE_FEED_DEBIAN_SUITES"); !suites.empty())
     feeds.debian_suites = split_words(suites);
   return feeds;

@@ -75,7 +75,7 @@ class FeedMemory {
 /// or the field's public default; tests point them at a local server.
 struct Feeds {
   std::string github_api, release_monitor, pypi, npm, go_proxy, crates, maven;
-  std::vector<std::string> debian_bases;
+  std::shared_ptr<const build::AptArchives> archives;  ///< nullptr: Debian is not asked.
   std::vector<std::string> debian_suites = {"trixie", "forky", "sid"};
   std::string github_token;
 
