@@ -34,8 +34,8 @@ Result<std::vector<LockedSource>> parse_sources_lock(std::string_view text, std:
 /// The text of a lock: sorted by first user, then by file; ends with a newline.
 std::string write_sources_lock(const std::vector<LockedSource>& sources);
 
-/// Debian's archives as the machine's apt configuration names them (`apt-get indextargets`). Asking takes most of a second
-/// of processor time, so it is done when the first source has to come from there. Thread-safe.
+/// Debian's archives as the machine's apt configuration names them (`apt-get indextargets`). Asking takes most of a
+/// second of processor time, so it is done when the first source has to come from there. Thread-safe.
 class AptArchives {
  public:
   AptArchives() = default;
