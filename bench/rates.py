@@ -4,7 +4,7 @@
     bench/rates.py releases DIR      write rates/releases.tsv from the Sources lists that apt keeps in DIR
     bench/rates.py fetch WORK        get the archives that releases.tsv names, with apt's client, from its first archive
     bench/rates.py build WORK        build all releases of rates/libraries.tsv, one after the other; resumable
-    bench/rates.py collect WORK      compare neighbours: rates/pairs.tsv and rates/built.json
+    bench/rates.py collect WORK      compare neighbours: rates/pairs.tsv, rates/built.json, and with Debian's both.json
     bench/rates.py debian WORK DIR   the same of Debian's own binaries, by the Packages lists in DIR: rates/debian.tsv, .json.
                                      Another compiler made each suite, so these are never mixed with the others
     bench/rates.py sizes DIR GRAPH   rates/sizes.tsv: bytes of each definition's packages, as Debian's of the same name
@@ -284,6 +284,13 @@ def write_rates(name, pairs, command):
     (TABLES / name).write_text(json.dumps(rates, indent=1) + "\n")
 
 
+def write_both():
+    """both.json: releases as they were built here, what is not built here (fixes, relinking) by Debian's binaries."""
+    built, debian = (json.loads((TABLES / name).read_text()) for name in ("built.json", "debian.json"))
+    both = {**debian, **built, "command": "bench/rates.py collect and debian"}
+    (TABLES / "both.json").write_text(json.dumps(both, indent=1) + "\n")
+
+
 def collect(work):
     """Pairs of neighbours among the releases that were built; what links sees is the main package with its -dev."""
     built = {}
@@ -305,6 +312,7 @@ def collect(work):
              for (a, one), (b, other) in zip(all_of, all_of[1:])]
     write_pairs("pairs.tsv", pairs, "Successive releases, built by one definition with one compiler")
     write_rates("built.json", pairs, "bench/rates.py collect")
+    write_both()
     print(json.dumps({"pairs": len(pairs), "libraries": len({p[0] for p in pairs}), **shares(pairs)}, indent=1))
 
 
