@@ -4,7 +4,7 @@
 mkdir -p "$scratch/bin" "$scratch/os/packages" "$scratch/os/images" "$scratch/here/folder"
 ln -s "$NACRE" "$scratch/bin/nacre"
 touch "$scratch/os/packages/zlib.yaml" "$scratch/os/packages/zstd.yaml" "$scratch/os/images/nginx.yaml" "$scratch/here/file.yaml"
-export PATH="$scratch/bin:$PATH" NACRE_OS_DIR=$scratch/os
+export PATH="$scratch/bin:$PATH" NACRE_OS_DIR=$scratch/os HOME=$scratch  # shells write there
 cd "$scratch/here"
 
 # in_bash WORD …: what a tab after these words offers; the last may be empty.
@@ -13,7 +13,7 @@ in_bash() {
 }
 # The widgets that show what was found are zsh's own; here they print it.
 in_zsh() {
-  zsh -f -c 'autoload -Uz compinit; compinit -D -d "$HOME/.zcompdump-none" 2>/dev/null
+  zsh -f -c 'autoload -Uz compinit; compinit -D -d "$HOME/.zcompdump" 2>/dev/null
     source <(nacre completion zsh)
     _describe() { print -l -- ${(P)2%%:*} }
     _files() { print -l -- ${1:+folder} ${1:-file.yaml folder} | sed "s/^-\/$//" | grep . | sort -u }
