@@ -78,12 +78,12 @@ to_the_end() {
   done
 }
 
-# kill_at SECONDS: a run, killed after so long with all that it started.
+# kill_at SECONDS: a run, killed after so long with all that it started; `idle` says whether it had ended by itself.
 kill_at() {
   setsid "$NACRE" farm run --quiet --once >"$scratch/run" 2>&1 </dev/null &
   local pid=$!
   sleep "$1"
-  kill -9 -- "-$pid" 2>/dev/null && killed=$((killed + 1))
+  if kill -9 -- "-$pid" 2>/dev/null; then killed=$((killed + 1)) idle=; else idle=yes; fi
   wait "$pid" 2>/dev/null
 }
 
@@ -94,9 +94,9 @@ check "one update, not disturbed" farm run --quiet --once
 update_ms=$(((${EPOCHREALTIME/[.,]/} - begun) / 1000))
 ((update_ms < 5000)) || update_ms=5000
 
-killed=0 minor=0
+killed=0 minor=0 idle=yes
 for ((i = 0; killed < kills && i < 4 * kills; i++)); do
-  if ((i % 12 == 0)); then
+  if ((i % 12 == 0)) || [ -n "$idle" ]; then   # there is always something to do
     minor=$((minor + 1))
     names=(liba libb libc)
     name=${names[RANDOM % 3]}
@@ -107,8 +107,8 @@ for ((i = 0; killed < kills && i < 4 * kills; i++)); do
     second=$!
   fi
   # Most are killed early, or a slow machine would be busy for an hour; a run goes on where the one before stopped.
-  most=$((update_ms * 6 / 5))
-  ((i % 8 == 0 || most < 1200)) || most=1200
+  most=$((i % 8 == 0 ? update_ms * 6 / 5 : update_ms * 2 / 3))
+  ((i % 8 == 0 || most < 1000)) || most=1000
   ms=$((RANDOM % most + 50))
   kill_at "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
   if ((i % 10 == 9)); then kill -9 -- "-$second" 2>/dev/null; wait "$second" 2>/dev/null; fi
