@@ -134,7 +134,7 @@ audit "  and all is done" final
 
 # ---- a full disk
 
-if mkdir -p "$scratch/small" && mount -t tmpfs -o size=24m tmpfs "$scratch/small" 2>/dev/null; then
+if mkdir -p "$scratch/small" && mount -t tmpfs -o "size=$(($(du -sm "$NACRE_HOME/farm" | cut -f1) * 2 + 16))m" tmpfs "$scratch/small" 2>/dev/null; then
   cleaners+=("umount -l '$scratch/small'")
   cp -a "$NACRE_HOME/farm/." "$scratch/small/"
   mount --bind "$scratch/small" "$NACRE_HOME/farm" && cleaners+=("umount -l '$NACRE_HOME/farm'")
