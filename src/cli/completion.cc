@@ -2,21 +2,16 @@
 
 #include "base/arch.h"
 #include "base/text.h"
+#include "cli/places.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <set>
 
 namespace nacre::cli {
 namespace {
 
-/// Names of the YAML files in a folder, without their ending, in order.
-std::vector<Candidate> names_in(const Path& folder) {
-  std::set<std::string> names;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
-    if (entry.path().extension() == ".yaml") names.insert(entry.path().stem().string());
+std::vector<Candidate> plain(const std::set<std::string>& names) {
   std::vector<Candidate> out;
   for (const std::string& name : names) out.push_back({name, ""});
   return out;
@@ -27,8 +22,8 @@ std::vector<Candidate> values_of(Completion kind, const Path& os_dir) {
     case Completion::kNone: return {};
     case Completion::kFile: return {{":files", ""}};
     case Completion::kFolder: return {{":folders", ""}};
-    case Completion::kPackage: return names_in(os_dir / "packages");
-    case Completion::kImage: return names_in(os_dir / "images");
+    case Completion::kPackage: return plain(names_in(os_dir / "packages"));
+    case Completion::kImage: return plain(names_in(os_dir / "images"));
     case Completion::kEdition: return {{"stage0", ""}, {"community", ""}, {"production", ""}};
     case Completion::kArch: {
       std::vector<Candidate> out;

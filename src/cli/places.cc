@@ -26,4 +26,12 @@ Path os_dir() {
   return os::exists(here / "packages") ? here : Path(NACRE_SOURCE_DIR) / "os";
 }
 
+std::set<std::string> names_in(const Path& folder) {
+  std::set<std::string> out;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (entry.path().extension() == ".yaml") out.insert(entry.path().stem().string());
+  return out;
+}
+
 }  // namespace nacre::cli

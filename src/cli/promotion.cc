@@ -48,12 +48,16 @@ Result<std::optional<index::FollowReport>> follow_soaked(Session& session, Editi
   const index::Judge judge_serial = [&](const index::Serial& serial) { return judge(serial, present, session); };
   auto report = TRY(index::follow_channel(session.env, edition, name, soak_seconds, judge_serial));
   if (!report || !report->moved()) return report;
+  TRY(renew_metadata(session, edition), "channel '{}' was moved, its metadata is not written yet", name);
+  return report;
+}
+
+Result<> renew_metadata(Session& session, Edition edition) {
   index::FreshnessOptions options;
   options.edition = edition;
   options.renew = index::Renew::kWhenDue;
-  (void)TRY(index::refresh_edition(session.env, session.signer, options),
-            "channel '{}' was moved, its metadata is not written yet", name);
-  return report;
+  (void)TRY(index::refresh_edition(session.env, session.signer, options));
+  return {};
 }
 
 Result<> note_soak(Env& env, Edition edition, std::string_view name, std::int64_t seconds) {

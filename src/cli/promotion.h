@@ -16,6 +16,9 @@ namespace nacre::cli {
 Result<std::optional<index::FollowReport>> follow_soaked(Session& session, Edition edition, std::string_view name,
                                                          std::int64_t soak_seconds);
 
+/// After a channel moved or changed: the edition's metadata, so that clients who were told of versions follow.
+Result<> renew_metadata(Session& session, Edition edition);
+
 /// Remembers how long the farm lets a channel soak, for who shows it.
 Result<> note_soak(Env& env, Edition edition, std::string_view name, std::int64_t seconds);
 

@@ -2,13 +2,13 @@
 #include "advisory/edit.h"
 #include "base/text.h"
 #include "cli/lookup.h"
+#include "cli/places.h"
 #include "cli/scan_input.h"
 #include "cli/security.h"
 #include "definition/load.h"
 #include "os/clock.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <set>
 
 // Advisories beside the definitions: list, show, add, guide, lint.
@@ -144,18 +144,10 @@ Result<advisory::Event> event_of(const Arguments& arguments, std::int64_t now) {
   return out;
 }
 
-/// Names of definitions, by their files: an advisory on anything else is a slip of the pen.
-std::set<std::string> definition_names(const Session& session) {
-  std::set<std::string> out;
-  std::error_code fault;
-  for (const auto& entry : std::filesystem::directory_iterator(session.os_dir / "packages", fault))
-    if (entry.path().extension() == ".yaml") out.insert(entry.path().stem().string());
-  return out;
-}
-
 Result<int> run_add(const Arguments& arguments, Session& session) {
   const std::string package = arguments.text("PACKAGE"), name = arguments.text("VULNERABILITY");
-  const std::set<std::string> known = definition_names(session);
+  // An advisory on anything else is a slip of the pen.
+  const std::set<std::string> known = names_in(session.os_dir / "packages");
   if (!known.contains(package))
     return Error::make(ErrorKind::kNotFound, "no definition '{}' in '{}'", package, session.os_dir.string())
         .hint(nearest_hint(package, std::vector<std::string>(known.begin(), known.end())));
@@ -201,7 +193,7 @@ Result<int> run_add(const Arguments& arguments, Session& session) {
 
 Result<int> run_lint(const Arguments& arguments, Session& session) {
   const std::vector<advisory::Document> found = TRY(documents(arguments.list("PACKAGE"), session));
-  const std::set<std::string> names = definition_names(session);
+  const std::set<std::string> names = names_in(session.os_dir / "packages");
   Json json = Json::array();
   std::string text;
   for (const advisory::Document& document : found)

@@ -8,7 +8,6 @@
 #include "cli/verbs.h"
 #include "farm/policy.h"
 #include "index/channels.h"
-#include "index/freshness.h"
 #include "os/clock.h"
 
 #include <algorithm>
@@ -37,17 +36,7 @@ Error missing(std::string_view action, std::string_view what) {
       .hint("see `nacre farm channel --help`");
 }
 
-/// After a change: its metadata, so that clients who were told of versions follow.
-Result<> write_metadata(const ChannelCall& call) {
-  index::FreshnessOptions options;
-  options.edition = call.edition;
-  options.renew = index::Renew::kWhenDue;
-  (void)TRY(index::refresh_edition(call.env(), call.session.signer, options),
-            "channel '{}' was changed, its metadata is not written yet", call.name);
-  return {};
-}
-
-/// Then its tags of images, where there is a registry. What was moved.
+/// After a change: its tags of images, where there is a registry. What was moved.
 Result<std::vector<std::string>> write_tags(const ChannelCall& call) {
   if (call.registry.empty()) return std::vector<std::string>();
   auto moved = move_tags(call.registry, call.edition, call.session);
@@ -65,7 +54,8 @@ std::string tags_text(const std::vector<std::string>& tags, const std::string& r
 
 /// After a change: what follows from it, then the channel as it is.
 Result<int> answer(const ChannelCall& call, const Channel& channel) {
-  TRY(write_metadata(call));
+  TRY(renew_metadata(call.session, call.edition), "channel '{}' was changed, its metadata is not written yet",
+      call.name);
   const std::vector<std::string> tags = TRY(write_tags(call));
   if (call.session.json) {
     Json json = index::to_json(channel);

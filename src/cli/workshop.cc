@@ -3,6 +3,7 @@
 #include "attest/provenance.h"
 #include "attest/sbom.h"
 #include "base/events.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "cli/build_engine.h"
 #include "cli/cut_off.h"
@@ -354,7 +355,7 @@ Result<os::FileLock> wait_for_lease(std::string_view name, Env& env) {
       return lease;
     }
     if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
-    if (!waiting) waiting.emplace(env.events, "wait, for " + split(lease.error().render(), '\n').front());
+    if (!waiting) waiting.emplace(env.events, "wait, for " + first_line(lease.error().render()));
     env.clock.sleep(0.1);
   }
 }

@@ -1,5 +1,6 @@
 #include "farm/ledger.h"
 
+#include "base/lines.h"
 #include "base/text.h"
 
 #include <algorithm>
@@ -315,7 +316,7 @@ Result<State> Ledger::fail(const Change& change, const Error& error, const std::
     current.updated = now;
     end_lease(current);
     TRY(write(current));
-    return record(current, who, split(current.error, '\n').front(), seconds);
+    return record(current, who, first_line(current.error), seconds);
   };
   TRY(database_->transaction(Durability::kLater, work));
   return state;

@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 
+#include <csignal>
 #include <memory>
 
 namespace nacre::net {
@@ -19,9 +20,10 @@ struct FreeList {
 };
 using CurlList = std::unique_ptr<curl_slist, FreeList>;
 
-/// What libcurl wants once in a program.
+/// What libcurl wants once in a program. TLS writes without MSG_NOSIGNAL; os::Processes gives its children the default
+/// back.
 inline CURLcode prepare_curl() {
-  static const CURLcode kDone = curl_global_init(CURL_GLOBAL_DEFAULT);
+  static const CURLcode kDone = (::signal(SIGPIPE, SIG_IGN), curl_global_init(CURL_GLOBAL_DEFAULT));
   return kDone;
 }
 

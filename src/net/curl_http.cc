@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <mutex>
 #include <optional>
@@ -315,11 +314,7 @@ struct CurlHttp::State {
   std::vector<std::unique_ptr<CurlSession>> idle;
 };
 
-CurlHttp::CurlHttp(std::string user_agent) : user_agent_(std::move(user_agent)), state_(std::make_shared<State>()) {
-  // TLS writes without MSG_NOSIGNAL; os::Processes gives its children the default back.
-  static const auto kBefore = ::signal(SIGPIPE, SIG_IGN);
-  (void)kBefore;
-}
+CurlHttp::CurlHttp(std::string user_agent) : user_agent_(std::move(user_agent)), state_(std::make_shared<State>()) {}
 
 Result<Response> CurlHttp::send(const Request& request, std::stop_token stop) {
   const Url url = TRY(parse_url(request.url));

@@ -1,16 +1,15 @@
 #include "net/grpc.h"
 
-#include <algorithm>
-#include <charconv>
-#include <chrono>
-#include <csignal>
-#include <cstdlib>
-#include <mutex>
-#include <vector>
-
 #include "base/text.h"
 #include "net/curl_handles.h"
 #include "os/file.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <mutex>
+#include <vector>
 
 namespace nacre::net {
 namespace {
@@ -258,8 +257,6 @@ class CurlChannel final : public GrpcChannel {
 }  // namespace
 
 Result<std::unique_ptr<GrpcChannel>> open_channel(const GrpcPlace& place, std::string user_agent) {
-  static const auto kBefore = ::signal(SIGPIPE, SIG_IGN);
-  (void)kBefore;
   const bool tls = place.address.starts_with("grpcs://");
   const std::string_view address = place.address;
   const std::string_view host = tls                              ? address.substr(8)

@@ -139,11 +139,6 @@ void FeedMemory::note_silent(const std::string& server) {
   silent_.insert(server);
 }
 
-void FeedMemory::forget_silent() {
-  const std::lock_guard lock(mutex_);
-  silent_.clear();
-}
-
 std::shared_ptr<const DebianIndex> FeedMemory::debian() const {
   const std::lock_guard lock(mutex_);
   return debian_;

@@ -55,7 +55,6 @@ class FeedMemory {
   /// Servers that did not answer are not asked again.
   bool is_silent(const std::string& server) const;
   void note_silent(const std::string& server);
-  void forget_silent();
 
   /// Debian's sources, once somebody read them.
   std::shared_ptr<const DebianIndex> debian() const;

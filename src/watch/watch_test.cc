@@ -416,7 +416,7 @@ TEST_F(WatchTest, SaysWhyNothingWasSeen) {
   serve(url, "", 403);
   EXPECT_EQ(seen(definition), head + "it answers with status 403");
   EXPECT_EQ(seen(definition), head + "it did not answer before");
-  feeds.memory->forget_silent();
+  feeds.memory = std::make_shared<FeedMemory>();
   feeds.github_api = "off";
   EXPECT_EQ(seen(definition), head + "it is switched off");
 
