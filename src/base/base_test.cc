@@ -74,6 +74,11 @@ TEST(Text, NearestNameNeedsToBeNear) {
 
 TEST(Text, QuotesForTheShell) { EXPECT_EQ(shell_quote("it's"), "'it'\\''s'"); }
 
+TEST(Text, MovesNoTerminal) {
+  EXPECT_EQ(for_terminal("a\033[31mb\r\n\tc\x7f"), "a [31mb \n\tc ");
+  EXPECT_EQ(for_terminal("\xC2\x9B" "2J ü — \xC2\xA0"), "  2J ü — \xC2\xA0");
+}
+
 TEST(Text, DurationsHaveTwoUnitsAtMost) {
   const std::pair<double, const char*> cases[] = {{0.085, "85 ms"},     {1.24, "1.2 s"},      {185, "3 min 05 s"},
                                                   {3600, "1 h 00 min"}, {7500, "2 h 05 min"}, {86399, "23 h 59 min"},

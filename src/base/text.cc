@@ -114,6 +114,16 @@ std::string escape_markup(std::string_view text) {
   return out;
 }
 
+std::string for_terminal(std::string text) {
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) text[at] = ' ';
+    const bool second = at > 0 && static_cast<unsigned char>(text[at - 1]) == 0xC2 && byte >= 0x80 && byte < 0xA0;
+    if (second) text[at - 1] = text[at] = ' ';  // U+0080 to U+009F, in UTF-8
+  }
+  return text;
+}
+
 std::string human_bytes(std::uint64_t bytes) {
   constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
   if (bytes < 1024) return fmt::format("{} B", bytes);

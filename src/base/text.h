@@ -34,6 +34,10 @@ std::string shell_quote(std::string_view text);
 /// `text` for a place in HTML or XML, also within double quotes: < > & " as their entities.
 std::string escape_markup(std::string_view text);
 
+/// `text` for a terminal: what would move its cursor, colour it or name its window becomes a blank: control characters,
+/// those of Unicode too, but line ends and tabs.
+std::string for_terminal(std::string text);
+
 /// "1.4 MiB", "512 B": for people, one decimal place.
 std::string human_bytes(std::uint64_t bytes);
 

@@ -171,20 +171,42 @@ Result<> read_entries(archive* handle, std::string_view source, const TarReader:
   }
 }
 
+Result<> open_file(archive* handle, const std::filesystem::path& file) {
+  errno = 0;
+  if (archive_read_open_filename(handle, file.c_str(), kBlockBytes) == ARCHIVE_OK) return {};
+  const int why = archive_errno(handle);
+  if (why == ENOENT || why == ENOTDIR) return Error::make(ErrorKind::kNotFound, "no archive '{}'", file.string());
+  if (why == EACCES || why == EPERM) return Error::make(ErrorKind::kDenied, "may not read '{}'", file.string());
+  return fault(handle, file.string());
+}
+
+/// One compressed file that is no archive.
+Result<Handle> make_raw_reader() {
+  Handle handle(archive_read_new());
+  if (!handle) return Error::make(ErrorKind::kUnavailable, "out of memory");
+  for (const auto enable : {archive_read_support_filter_gzip, archive_read_support_filter_bzip2,
+                            archive_read_support_filter_xz, archive_read_support_filter_lzma,
+                            archive_read_support_filter_zstd, archive_read_support_format_raw})
+    enable(handle.get());
+  return handle;
+}
+
+Result<> read_raw(archive* handle, std::string_view source, std::uint64_t max_bytes,
+                  const std::function<Result<>(std::string_view)>& sink) {
+  archive_entry* entry = nullptr;
+  if (archive_read_next_header(handle, &entry) != ARCHIVE_OK) return fault(handle, source);
+  TarReader::Visitor visitor;
+  visitor.on_data = sink;
+  Content content(visitor, max_bytes);
+  return read_content(handle, TarHeader{}, content, source);
+}
+
 }  // namespace
 
 Result<> read_archive(const std::filesystem::path& file, const TarReader::Visitor& visitor,
                       const TarLimits& limits) {
   const Handle handle = TRY(make_reader());
-  errno = 0;
-  if (archive_read_open_filename(handle.get(), file.c_str(), kBlockBytes) != ARCHIVE_OK) {
-    const int why = archive_errno(handle.get());
-    if (why == ENOENT || why == ENOTDIR)
-      return Error::make(ErrorKind::kNotFound, "no archive '{}'", file.string());
-    if (why == EACCES || why == EPERM)
-      return Error::make(ErrorKind::kDenied, "may not read '{}'", file.string());
-    return fault(handle.get(), file.string());
-  }
+  TRY(open_file(handle.get(), file));
   return read_entries(handle.get(), file.string(), visitor, limits);
 }
 
@@ -198,20 +220,17 @@ Result<> read_archive_bytes(std::string_view bytes, std::string_view source,
 
 Result<> read_compressed(std::string_view bytes, std::string_view source, std::uint64_t max_bytes,
                          const std::function<Result<>(std::string_view)>& sink) {
-  const Handle handle(archive_read_new());
-  if (!handle) return Error::make(ErrorKind::kUnavailable, "out of memory");
-  for (const auto enable : {archive_read_support_filter_gzip, archive_read_support_filter_bzip2,
-                            archive_read_support_filter_xz, archive_read_support_filter_lzma,
-                            archive_read_support_filter_zstd, archive_read_support_format_raw})
-    enable(handle.get());
+  const Handle handle = TRY(make_raw_reader());
   if (archive_read_open_memory(handle.get(), bytes.data(), bytes.size()) != ARCHIVE_OK)
     return fault(handle.get(), source);
-  archive_entry* entry = nullptr;
-  if (archive_read_next_header(handle.get(), &entry) != ARCHIVE_OK) return fault(handle.get(), source);
-  TarReader::Visitor visitor;
-  visitor.on_data = sink;
-  Content content(visitor, max_bytes);
-  return read_content(handle.get(), TarHeader{}, content, source);
+  return read_raw(handle.get(), source, max_bytes, sink);
+}
+
+Result<> read_compressed_file(const std::filesystem::path& file, std::uint64_t max_bytes,
+                              const std::function<Result<>(std::string_view)>& sink) {
+  const Handle handle = TRY(make_raw_reader());
+  TRY(open_file(handle.get(), file));
+  return read_raw(handle.get(), file.string(), max_bytes, sink);
 }
 
 Result<std::string> plain_text(std::string bytes, std::string_view source, std::uint64_t max_bytes) {

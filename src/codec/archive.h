@@ -24,6 +24,10 @@ Result<> read_archive_bytes(std::string_view bytes, std::string_view source,
 Result<> read_compressed(std::string_view bytes, std::string_view source, std::uint64_t max_bytes,
                          const std::function<Result<>(std::string_view)>& sink);
 
+/// The same of a file.
+Result<> read_compressed_file(const std::filesystem::path& file, std::uint64_t max_bytes,
+                              const std::function<Result<>(std::string_view)>& sink);
+
 /// Text that may be compressed so: `bytes` themselves, or what they unpack to. kInvalid for more than `max_bytes`.
 Result<std::string> plain_text(std::string bytes, std::string_view source, std::uint64_t max_bytes);
 

@@ -226,6 +226,29 @@ TEST(Tar, WhatIsWrittenIsRead) {
   EXPECT_EQ(seen->headers[3].path, very_deep + "é");
 }
 
+TEST(Tar, ANameThatIsCutEndsInNoSlash) {
+  // The record has the whole; a slash in the field would make a directory of a file for readers of old.
+  const std::string path = std::string(99, 'a') + "/" + std::string(160, 'b');
+  const std::string bytes = *tar_header({.path = path});
+  const std::string field = bytes.substr(bytes.size() - 512, 100);
+  EXPECT_EQ(field, std::string(99, 'a') + std::string(1, '\0'));
+  const auto seen = read_tar(bytes);
+  ASSERT_TRUE(seen) << seen.error().render();
+  EXPECT_EQ(seen->headers.at(0).path, path);
+}
+
+TEST(Tar, TimesAreReadToTheNearestSecond) {
+  const auto time_of = [](const std::string& record) {
+    const auto seen = read_tar(entry({.path = "x", .mtime = 7, .pax = {{"mtime", record}}}));
+    return seen ? seen->headers.at(0).mtime : -1;
+  };
+  EXPECT_EQ(time_of("1600000000"), 1600000000);
+  EXPECT_EQ(time_of("1600000000.4999"), 1600000000);
+  EXPECT_EQ(time_of("1600000000.5"), 1600000001);
+  EXPECT_EQ(time_of("1600000000.75"), 1600000001);
+  EXPECT_EQ(time_of("1600000000."), 1600000000);
+}
+
 TEST(Tar, RefusesWhatIsBroken) {
   std::string bytes = entry({.path = "a"}, "content");
   EXPECT_EQ(read_tar(bytes.substr(0, 600)).error().render(), "tar stops inside entry 1");

@@ -1,5 +1,6 @@
 #include "codec/gzip.h"
 
+#include "base/little_endian.h"
 #include "base/parallel.h"
 
 #include <isa-l.h>
@@ -145,10 +146,6 @@ class HeaderReader {
   std::uint32_t crc_ = 0;
 };
 
-void append_le32(std::string& out, std::uint64_t value) {
-  for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift & 255);
-}
-
 }  // namespace
 
 struct GzipWriter::State {
@@ -215,8 +212,8 @@ Result<> GzipWriter::finish() {
   while (!s.running.empty()) TRY(s.take_one());
   if (s.options.form == Form::kMembers) return {};
   std::string tail;
-  append_le32(tail, s.crc);
-  append_le32(tail, s.total);
+  append_little_endian(tail, s.crc, 4);
+  append_little_endian(tail, s.total, 4);
   return s.out(tail);
 }
 

@@ -1,5 +1,7 @@
 #include "codec/gzip_cut.h"
 
+#include "base/little_endian.h"
+
 #include <zlib.h>
 
 #include <algorithm>
@@ -10,10 +12,6 @@ namespace {
 constexpr std::size_t kWindow = 32u << 10;
 constexpr std::size_t kMaxTail = 16u << 20;   ///< What may have to be compressed again.
 constexpr int kGzip = 15 + 16, kRaw = -15, kLevel = 6;
-
-void append_le32(std::string& out, std::uint64_t value) {
-  for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift & 255);
-}
 
 std::uint32_t crc(std::uint32_t before, std::string_view bytes) {
   return static_cast<std::uint32_t>(
@@ -136,8 +134,8 @@ Result<std::optional<GzipCut>> GzipCutter::finish(std::uint64_t keep) {
   cut.ending.resize(cut.ending.size() - deflate.avail_out);
   ::deflateEnd(&deflate);
   if (status != Z_STREAM_END) return Error::make(ErrorKind::kInternal, "the end of a gzip member cannot be written");
-  append_le32(cut.ending, crc(at.crc, s.tail));
-  append_le32(cut.ending, keep & 0xffffffff);
+  append_little_endian(cut.ending, crc(at.crc, s.tail), 4);
+  append_little_endian(cut.ending, keep & 0xffffffff, 4);
   return std::optional<GzipCut>(std::move(cut));
 }
 

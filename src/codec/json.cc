@@ -41,7 +41,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     const std::string what = error.what();
     const std::size_t colon = what.rfind("; ");
     offset = position;
-    return fail(colon == std::string::npos ? "syntax error" : what.substr(colon + 2));
+    return fail(colon == std::string::npos ? "syntax error" : "this is no JSON: " + what.substr(colon + 2));
   }
 
   Json result;

@@ -53,6 +53,15 @@ std::size_t prefix_cut(std::string_view path) {
   return fits ? cut : std::string_view::npos;
 }
 
+/// What of a name stands in its field when a record has the whole of it. As Go does: a slash at the cut would make a
+/// directory of it for readers of old.
+std::string_view cut_name(std::string_view name, std::size_t length) {
+  if (name.size() <= length) return name;
+  name = name.substr(0, length);
+  while (name.ends_with('/')) name.remove_suffix(1);
+  return name;
+}
+
 /// "LEN key=value\n", where LEN counts itself.
 std::string pax_record(const std::string& key, const std::string& value) {
   const std::size_t body = key.size() + value.size() + 3;
@@ -68,8 +77,10 @@ std::string pax_header(const std::string& path, const std::map<std::string, std:
   const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
   std::string name = folder + "PaxHeaders.0/" + path.substr(slash == std::string::npos ? 0 : slash + 1);
   std::erase_if(name, [](char c) { return static_cast<unsigned char>(c) >= 128; });
+  name.resize(std::min(name.size(), kName.length));
+  while (name.ends_with('/')) name.pop_back();  // as Go does: of "ü" nothing is left
   Block block{};
-  put(block, kName, std::string_view(name).substr(0, kName.length));
+  put(block, kName, name);
   put_octal(block, kMode, 0);
   put_octal(block, kUid, 0);
   put_octal(block, kGid, 0);
@@ -114,12 +125,12 @@ Result<std::string> tar_header(const TarHeader& header) {
     if (header.path.size() > kName.length || !ascii(header.path)) records["path"] = header.path;
     std::string shown = header.path;
     std::erase_if(shown, [](char c) { return static_cast<unsigned char>(c) >= 128; });
-    put(block, kName, std::string_view(shown).substr(0, kName.length));
+    put(block, kName, cut_name(shown, kName.length));
   }
   if (header.link.size() > kLink.length || !ascii(header.link)) records["linkpath"] = header.link;
   std::string link = header.link;
   std::erase_if(link, [](char c) { return static_cast<unsigned char>(c) >= 128; });
-  put(block, kLink, std::string_view(link).substr(0, kLink.length));
+  put(block, kLink, cut_name(link, kLink.length));
   put_octal(block, kMode, header.mode & 07777);
   put_octal(block, kUid, uid);
   put_octal(block, kGid, gid);
@@ -235,7 +246,12 @@ Result<> TarReader::State::apply_pax(TarHeader& header) const {
         return Error::make(ErrorKind::kInvalid, "tar has the PAX {} '{}'", key, value);
       (key == "size" ? header.size : key == "uid" ? header.uid : header.gid) = number;
     } else if (key == "mtime") {
-      std::from_chars(value.data(), value.data() + value.size(), header.mtime);
+      // To the nearest second, as Go's writer has it.
+      const char* const end = value.data() + value.size();
+      const auto [stop, status] = std::from_chars(value.data(), end, header.mtime);
+      if (status == std::errc{} && header.mtime >= 0 && end - stop > 1 && stop[0] == '.' && stop[1] >= '5' &&
+          stop[1] <= '9' && header.mtime < INT64_MAX)
+        ++header.mtime;
     } else {
       header.pax[key] = value;
     }

@@ -1,4 +1,5 @@
 #include "codec/yaml.h"
+#include "codec/yaml_aliases.h"
 
 #include "base/text.h"
 
@@ -6,6 +7,8 @@
 #include <yaml.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <unordered_set>
 
 namespace nacre::codec {
@@ -68,6 +71,8 @@ std::string_view text_of(const yaml_char_t* bytes) {
   return bytes ? std::string_view(reinterpret_cast<const char*>(bytes)) : std::string_view();
 }
 
+constexpr std::string_view kMergeKey = "<<";
+
 bool means_null(std::string_view plain) {
   return plain.empty() || plain == "~" || plain == "null" || plain == "Null" || plain == "NULL";
 }
@@ -100,8 +105,9 @@ struct Event {
 /// Builds the tree from libyaml's events. The recursion is as deep as the limit on nesting.
 class Reader {
  public:
-  Reader(YamlTree& tree, const YamlLimits& limits)
-      : tree_(tree), limits_(limits), offsets_(tree.source) {
+  enum class Aliases { kRefuse, kFollow };
+  Reader(YamlTree& tree, const YamlLimits& limits, Aliases aliases)
+      : tree_(tree), limits_(limits), aliases_(aliases), offsets_(tree.source) {
     ready_ = yaml_parser_initialize(&parser_) == 1;
     if (!ready_) return;
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
@@ -169,14 +175,62 @@ class Reader {
     if (depth > limits_.max_depth)
       return fault(out.span, "nested deeper than {} levels", limits_.max_depth);
     switch (event.type) {
-      case YAML_SCALAR_EVENT: return scalar(event, out);
-      case YAML_SEQUENCE_START_EVENT: return sequence(event, out, depth);
-      case YAML_MAPPING_START_EVENT: return mapping(event, out, depth);
-      case YAML_ALIAS_EVENT:
-        return fault(out.span, "aliases are not read: '*{}'", text_of(event.data.alias.anchor))
-            .hint("write the value out in each place");
+      case YAML_SCALAR_EVENT:
+        TRY(scalar(event, out));
+        return keep(event.data.scalar.anchor, out);
+      case YAML_SEQUENCE_START_EVENT:
+        TRY(sequence(event, out, depth));
+        return keep(event.data.sequence_start.anchor, out);
+      case YAML_MAPPING_START_EVENT:
+        TRY(mapping(event, out, depth));
+        return keep(event.data.mapping_start.anchor, out);
+      case YAML_ALIAS_EVENT: return alias(text_of(event.data.alias.anchor), out, depth);
       default: return fault(out.span, "expected a value");
     }
+  }
+
+  Result<> keep(const yaml_char_t* anchor, const YamlNode& node) {
+    if (anchor != nullptr && aliases_ == Aliases::kFollow)
+      anchors_.insert_or_assign(std::string(text_of(anchor)), node);
+    return {};
+  }
+
+  /// A copy of what the name stands for; it counts as if it were written out.
+  Result<> alias(std::string_view name, YamlNode& out, int depth) {
+    const YamlSpan span = out.span;
+    if (aliases_ == Aliases::kRefuse)
+      return fault(span, "aliases are not read: '*{}'", name).hint("write the value out in each place");
+    const auto found = anchors_.find(name);
+    if (found == anchors_.end())
+      return fault(span, "'*{}' stands for nothing", name)
+          .hint(fmt::format("'&{}' before a value gives it that name; it must come first", name));
+    TRY(count_copy(found->second, span, depth));
+    out = found->second;
+    out.span = span;
+    return {};
+  }
+
+  Result<> count_copy(const YamlNode& node, const YamlSpan& span, int depth) {
+    if (++nodes_ > limits_.max_nodes) return fault(span, "more than {} values", limits_.max_nodes);
+    if (depth > limits_.max_depth) return fault(span, "nested deeper than {} levels", limits_.max_depth);
+    for (const YamlNode& item : node.items) TRY(count_copy(item, span, depth + 1));
+    for (const YamlNode::Entry& entry : node.entries) TRY(count_copy(entry.value, span, depth + 1));
+    return {};
+  }
+
+  /// "<<": the fields of a mapping, or of each of several, that `out` does not have itself; the first of several wins.
+  Result<> merge(const YamlNode& from, const YamlSpan& span, YamlNode& out) {
+    if (from.kind == YamlKind::kSequence) {
+      for (const YamlNode& item : from.items) {
+        if (item.kind != YamlKind::kMapping) return fault(span, "'<<' takes mappings");
+        TRY(merge(item, span, out));
+      }
+      return {};
+    }
+    if (from.kind != YamlKind::kMapping) return fault(span, "'<<' takes a mapping, or a list of mappings");
+    for (const YamlNode::Entry& entry : from.entries)
+      if (out.find(entry.key) == nullptr) out.entries.push_back(entry);
+    return {};
   }
 
   /// Tags would change what a scalar means; the plain kinds of YAML are let through, all else is
@@ -223,28 +277,33 @@ class Reader {
     TRY(check_tag(text_of(start.data.mapping_start.tag), {"map"}, out.span));
     out.kind = YamlKind::kMapping;
     std::unordered_set<std::string> seen;
+    std::optional<YamlNode::Entry> merged;
+    std::optional<YamlSpan> last;
     while (true) {
       Event event;
       TRY(next(event));
       if (event.raw.type == YAML_MAPPING_END_EVENT) {
         const bool flow = start.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
-        close(event.raw, flow, out.entries.empty() ? nullptr : &out.entries.back().value.span,
-              out.span);
-        return {};
+        close(event.raw, flow, last ? &*last : nullptr, out.span);
+        // After all others, which win wherever they stand.
+        return merged ? merge(merged->value, merged->key_span, out) : Result<>{};
       }
       YamlNode::Entry entry;
-      TRY(key(event.raw, entry));
+      const bool merges = TRY(key(event.raw, entry));
       if (!seen.insert(entry.key).second)
         return fault(entry.key_span, "'{}' is given twice", entry.key)
             .hint(fmt::format("the first is in line {}", first_line(out, entry.key)));
       Event value;
       TRY(next(value));
       TRY(node(value.raw, entry.value, depth + 1));
-      out.entries.push_back(std::move(entry));
+      last = entry.value.span;
+      if (merges) merged = std::move(entry);
+      else out.entries.push_back(std::move(entry));
     }
   }
 
-  Result<> key(const yaml_event_t& event, YamlNode::Entry& entry) {
+  /// Whether it is "<<", which stands for fields of another mapping.
+  Result<bool> key(const yaml_event_t& event, YamlNode::Entry& entry) {
     entry.key_span = span_of(event);
     if (event.type != YAML_SCALAR_EVENT) return fault(entry.key_span, "expected a plain key");
     if (++nodes_ > limits_.max_nodes)
@@ -252,10 +311,11 @@ class Reader {
     const auto& data = event.data.scalar;
     TRY(check_tag(text_of(data.tag), {"str", "int", "float", "bool"}, entry.key_span));
     entry.key = text_of(data.value, data.length);
-    if (entry.key == "<<" && data.style == YAML_PLAIN_SCALAR_STYLE)
+    const bool merges = entry.key == kMergeKey && data.style == YAML_PLAIN_SCALAR_STYLE;
+    if (merges && aliases_ == Aliases::kRefuse)
       return fault(entry.key_span, "merge keys ('<<') are not read")
           .hint("write the fields out in each place");
-    return {};
+    return merges;
   }
 
   /// The end event of a block stands at the next token, behind comments: a block ends with its last
@@ -268,10 +328,12 @@ class Reader {
 
   YamlTree& tree_;
   const YamlLimits& limits_;
+  const Aliases aliases_;
   Offsets offsets_;
   yaml_parser_t parser_{};
   bool ready_ = false;
   std::size_t nodes_ = 0;
+  std::map<std::string, YamlNode, std::less<>> anchors_;
 };
 
 }  // namespace
@@ -282,14 +344,26 @@ const YamlNode* YamlNode::find(std::string_view key) const {
   return nullptr;
 }
 
-Result<YamlTree> parse_yaml(std::string text, std::string file, const YamlLimits& limits) {
+namespace {
+
+Result<YamlTree> read_tree(std::string text, std::string file, const YamlLimits& limits, Reader::Aliases aliases) {
   YamlTree tree{std::move(file), std::move(text), {}};
   if (tree.source.size() > limits.max_bytes)
     return Error::make(ErrorKind::kInvalid, "{} bytes of YAML, more than the limit of {}",
                        tree.source.size(), limits.max_bytes)
         .at(Place{tree.file, 0, 0});
-  TRY(Reader(tree, limits).read());
+  TRY(Reader(tree, limits, aliases).read());
   return tree;
+}
+
+}  // namespace
+
+Result<YamlTree> parse_yaml(std::string text, std::string file, const YamlLimits& limits) {
+  return read_tree(std::move(text), std::move(file), limits, Reader::Aliases::kRefuse);
+}
+
+Result<YamlTree> parse_yaml_with_aliases(std::string text, std::string file, const YamlLimits& limits) {
+  return read_tree(std::move(text), std::move(file), limits, Reader::Aliases::kFollow);
 }
 
 }  // namespace nacre::codec

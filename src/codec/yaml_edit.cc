@@ -140,6 +140,29 @@ std::string replace_scalar(const YamlTree& tree, const YamlNode& scalar, std::st
   return tree.source.substr(0, span.begin) + written + tree.source.substr(end);
 }
 
+namespace {
+
+/// Bytes that continue a character take no room on the screen.
+bool takes_room(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
+
+/// The line, or, of one that no screen holds, what stands around the byte `at`, which comes to be where that is now.
+std::string part_to_show(const std::string& line, std::size_t& at) {
+  constexpr std::size_t kShown = 160;
+  constexpr std::string_view kCut = "…";
+  if (line.size() <= kShown) return line;
+  std::size_t begin = at > kShown / 2 ? std::min(at - kShown / 2, line.size() - kShown) : 0;
+  std::size_t end = begin + kShown;
+  while (begin > 0 && !takes_room(line[begin])) --begin;
+  while (end < line.size() && !takes_room(line[end])) ++end;
+  std::string out = line.substr(begin, end - begin);
+  if (end < line.size()) out += kCut;
+  if (begin == 0) return out;
+  at = at - begin + kCut.size();
+  return std::string(kCut) + out;
+}
+
+}  // namespace
+
 std::string render_with_source(const Error& error, std::string_view source) {
   const std::string plain = error.render();
   const Place& place = error.place();
@@ -150,17 +173,16 @@ std::string render_with_source(const Error& error, std::string_view source) {
 
   std::string line = lines[number - 1];
   if (line.ends_with('\r')) line.pop_back();
+  std::size_t at = place.column > 0 ? static_cast<std::size_t>(place.column) - 1 : 0;
+  line = part_to_show(line, at);
   std::string shown = fmt::format("\n  {} | {}", number, replace_all(line, "\t", " "));
   if (place.column > 0) {
-    const std::size_t at = static_cast<std::size_t>(place.column) - 1;
-    // Bytes that continue a character take no room on the screen.
-    const auto wide = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
     const std::string_view before = std::string_view(line).substr(0, std::min(at, line.size()));
     const std::string_view word =
         std::string_view(line).substr(before.size(), word_length(line, at));
-    const auto blanks = static_cast<std::size_t>(std::count_if(before.begin(), before.end(), wide));
+    const auto blanks = static_cast<std::size_t>(std::count_if(before.begin(), before.end(), takes_room));
     const auto marks = std::max<std::size_t>(
-        1, static_cast<std::size_t>(std::count_if(word.begin(), word.end(), wide)));
+        1, static_cast<std::size_t>(std::count_if(word.begin(), word.end(), takes_room)));
     shown += fmt::format("\n  {} | {}^{}", std::string(std::to_string(number).size(), ' '),
                          std::string(blanks, ' '), std::string(marks - 1, '~'));
   }

@@ -1,5 +1,8 @@
 #include "codec/yaml.h"
 
+#include "codec/yaml_aliases.h"
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace nacre::codec {
@@ -83,6 +86,42 @@ TEST(Yaml, SaysWhatItRefuses) {
   for (const auto& c : cases) EXPECT_EQ(error_of(c.text), c.error) << c.text;
 }
 
+TEST(Yaml, FollowsAliasesWhereAsked) {
+  const auto fault_of = [](const std::string& text, const YamlLimits& limits = {}) {
+    const auto read = parse_yaml_with_aliases(text, "a.yaml", limits);
+    return read ? std::string("no error") : read.error().render();
+  };
+  const auto tree = parse_yaml_with_aliases(
+      "base: &base {a: 1, b: [x, y]}\nmore: &more\n  c: 3\n  a: 9\nlist: &l [1, 2]\nagain: *l\n"
+      "one:\n  <<: *base\n  a: 2\ntwo:\n  a: 0\n  <<: [*base, *more]\nlast: *l\n\"<<\": plain\n",
+      "a.yaml");
+  ASSERT_TRUE(tree) << tree.error().render();
+  const YamlNode& root = tree->root;
+  EXPECT_EQ(root.find("again")->items.size(), 2u);
+  EXPECT_EQ(root.find("again")->span.line, 6);
+  EXPECT_EQ(root.find("one")->find("a")->text, "2");
+  EXPECT_EQ(root.find("one")->find("b")->items[1].text, "y");
+  EXPECT_EQ(root.find("two")->find("a")->text, "0");
+  EXPECT_EQ(root.find("two")->find("c")->text, "3");
+  EXPECT_EQ(root.find("two")->entries.size(), 3u);
+  EXPECT_EQ(root.find("<<")->text, "plain");
+  EXPECT_EQ(fault_of("a: *x\n"),
+            "a.yaml:1:4: '*x' stands for nothing\n  hint: '&x' before a value gives it that name; it must come first");
+  EXPECT_EQ(fault_of("a: &x [*x]\n"),
+            "a.yaml:1:8: '*x' stands for nothing\n  hint: '&x' before a value gives it that name; it must come first");
+  EXPECT_EQ(fault_of("a:\n  <<: 1\n"), "a.yaml:2:3: '<<' takes a mapping, or a list of mappings");
+  EXPECT_EQ(fault_of("a:\n  <<: [1]\n"), "a.yaml:2:3: '<<' takes mappings");
+  // A billion laughs: what is copied counts.
+  std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 12; ++i)
+    bomb += fmt::format("a{0}: &a{0} [*a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}]\n", i,
+                        i - 1);
+  EXPECT_EQ(fault_of(bomb).find("a.yaml:6:"), 0u);
+  EXPECT_NE(fault_of(bomb).find("more than 200000 values"), std::string::npos);
+  EXPECT_EQ(fault_of("a: &a [[[1]]]\nb: [[*a]]\n", {.max_depth = 4}),
+            "a.yaml:2:6: nested deeper than 4 levels");
+}
+
 TEST(Yaml, KeepsToItsLimits) {
   EXPECT_EQ(error_of("[[[[1]]]]", {.max_depth = 3}), "a.yaml:1:5: nested deeper than 3 levels");
   EXPECT_EQ(error_of("[1,2,3]", {.max_nodes = 3}), "a.yaml:1:6: more than 3 values");
@@ -107,6 +146,24 @@ TEST(Yaml, ShowsTheLineOfAnError) {
   EXPECT_EQ(
       render_with_source(Error::make(ErrorKind::kInvalid, "bad").at({"a", 1, 6}), "é: 'ü x' # y"),
       "a:1:6: bad\n  1 | é: 'ü x' # y\n    |     ^");
+}
+
+TEST(Yaml, ShowsOfALongLineWhatStandsAroundTheFault) {
+  const auto shown = [](const std::string& line, int column) {
+    const std::string text =
+        render_with_source(Error::make(ErrorKind::kInvalid, "bad").at({"a", 1, column}), line);
+    return text.substr(text.find('\n') + 1);
+  };
+  const std::string long_line = std::string(5000, 'a') + " here " + std::string(5000, 'b');
+  EXPECT_EQ(shown(long_line, 5002), "  1 | …" + std::string(79, 'a') + " here " + std::string(75, 'b') + "…\n    |  " +
+                                        std::string(80, ' ') + "^~~~");
+  EXPECT_EQ(shown(long_line, 1), "  1 | " + std::string(160, 'a') + "…\n    | ^" + std::string(160, '~'));
+  EXPECT_EQ(shown(long_line, 10006),
+            "  1 | …" + std::string(160, 'b') + "\n    |  " + std::string(159, ' ') + "^");
+  // No character is cut in two.
+  std::string wide;
+  for (int i = 0; i < 300; ++i) wide += "ü";
+  EXPECT_EQ(shown(wide, 301).find("…" + wide.substr(0, 100)), 6u);
 }
 
 TEST(Yaml, ReplacesOneScalarAndNothingElse) {

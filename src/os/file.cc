@@ -11,7 +11,9 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace nacre::os {
 namespace {
@@ -121,10 +123,16 @@ Result<> remove_at(int parent, const char* name, const Path& shown) {
                        shown.string());
   if (!folder) return system_error(errno, fmt::format("open '{}'", shown.string()));
   ::fchmod(folder.get(), 0700);
-  TRY(remove_children(folder.get(), shown));
-  if (::unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-    return system_error(errno, fmt::format("remove '{}'", shown.string()));
-  return {};
+  // What a program that was killed had started may still be writing there, for a moment.
+  constexpr int kRounds = 50;
+  constexpr auto kPause = std::chrono::milliseconds(20);
+  for (int round = 1;; ++round) {
+    TRY(remove_children(folder.get(), shown));
+    if (::unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+    if ((errno != ENOTEMPTY && errno != EEXIST) || round == kRounds)
+      return system_error(errno, fmt::format("remove '{}'", shown.string()));
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 }  // namespace
@@ -173,6 +181,13 @@ Result<> sync_dir(const Path& folder) {
   const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || ::fsync(fd.get()) != 0)
     return system_error(errno, fmt::format("sync '{}'", folder.string()));
+  return {};
+}
+
+Result<> sync_file_system(const Path& folder) {
+  const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::syncfs(fd.get()) != 0)
+    return system_error(errno, fmt::format("sync the file system of '{}'", folder.string()));
   return {};
 }
 

@@ -25,6 +25,9 @@ Result<std::string> read_file(const Path& path, std::uint64_t max_bytes = kMaxTe
 
 enum class Sync { kNo, kYes };
 
+/// All that was written to the file system of `folder` is on its disk: one call, not one for each file.
+Result<> sync_file_system(const Path& folder);
+
 /// Replaces `path` by rename, so that readers see the old content or the new, never a part.
 Result<> write_file(const Path& path, std::string_view bytes, unsigned mode = 0644,
                     Sync sync = Sync::kNo);

@@ -13,7 +13,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <chrono>
+#include <fstream>
 #include <mutex>
+#include <string>
 #include <thread>
 
 namespace nacre::os {
@@ -178,6 +181,22 @@ TEST(Processes, RunWhatWasJustWritten) {
   EXPECT_EQ(trouble, "");
 }
 
+TEST(Processes, AreNotWaitedForAfterAStop) {
+  const TempDir dir = scratch();
+  const Path program = dir.path() / "busy";
+  std::filesystem::copy_file("/bin/true", program);
+  const Fd writes(::open(program.c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(writes);
+  std::stop_source source;
+  source.request_stop();
+  SystemProcesses processes;
+  Command command;
+  command.argv = {program.string()};
+  const auto exit = processes.run(command, source.get_token());
+  ASSERT_FALSE(exit);
+  EXPECT_EQ(exit.error().render(), "interrupted");
+}
+
 TEST(Processes, NameWhatCannotBeRun) {
   SystemProcesses processes;
   Command command;
@@ -220,6 +239,22 @@ TEST(ForEach, DoesAHundredAndGivesAnError) {
     return {};
   });
   ASSERT_FALSE(failed);
+}
+
+TEST(RemoveTree, OutlastsWhoStillWritesThere) {
+  const TempDir dir = TempDir::create(testing::TempDir(), "remove-").take();
+  const Path tree = dir.path() / "tree";
+  ASSERT_TRUE(make_dirs(tree / "inside"));
+  std::jthread writer([&] {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+    for (int i = 0; std::chrono::steady_clock::now() < end; ++i)
+      std::ofstream(tree / "inside" / std::to_string(i)) << "x";
+  });
+  for (int i = 0; i < 1000 && !os::exists(tree / "inside/5"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const auto removed = remove_tree(tree);
+  EXPECT_TRUE(removed) << removed.error().render();
+  EXPECT_FALSE(os::exists(tree));
 }
 
 }  // namespace

@@ -240,7 +240,8 @@ Result<Exit> SystemProcesses::run(const Command& command, std::stop_token stop) 
     if (started.failure == 0)
       return Conversation(command, started.pid, std::move(started.in), std::move(started.out),
                           std::move(started.err)).run(stop);
-    if (started.failure != ETXTBSY || tries == kBusyTries || stop.stop_requested())
+    if (stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+    if (started.failure != ETXTBSY || tries == kBusyTries)
       return system_error(started.failure, fmt::format("run '{}'", program));
     std::this_thread::sleep_for(std::chrono::milliseconds(tries));
   }
