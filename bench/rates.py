@@ -3,17 +3,25 @@
 
     bench/rates.py releases DIR      write rates/releases.tsv from the Sources lists that apt keeps in DIR
     bench/rates.py fetch WORK        get the archives that releases.tsv names, with apt's client, from its first archive
-    bench/rates.py build WORK        build all releases of rates/libraries.tsv, one after the other; resumable
+    bench/rates.py build WORK [--pairs] [LIBRARY]...  build all releases of rates/libraries.tsv, or those that pairs.tsv names,
+                                     one after the other; resumable
     bench/rates.py collect WORK      compare neighbours: rates/pairs.tsv, rates/built.json, and with Debian's both.json
     bench/rates.py debian WORK DIR   the same of Debian's own binaries, by the Packages lists in DIR: rates/debian.tsv, .json.
                                      Another compiler made each suite, so these are never mixed with the others
+    bench/rates.py users WORK DIR    of the pairs in debian.tsv: who among real users is touched (package/touch.h). By the
+                                     Packages and Sources lists in DIR: rates/users.tsv, and `used` in debian.json
+    bench/rates.py users-built WORK DIR  the same of the pairs in pairs.tsv: rates/users-built.tsv, and `used` in built.json
+    bench/rates.py truth WORK DIR    of users in users-built.tsv: a dozen that are cut off and a dozen that are touched, built
+                                     against both releases of the library, and compared byte by byte: rates/truth.tsv.
+                                     Needs root, for overlays and chroot
+    bench/rates.py used WORK         the last step of both again: the figures from their rows, and both.json
     bench/rates.py sizes DIR GRAPH   rates/sizes.tsv: bytes of each definition's packages, as Debian's of the same name
                                      (sid, by the Packages lists in DIR), the median for the others
 
 Every library is built by one definition, made here from its line of libraries.tsv, in all its releases, with the same
-compiler (stage 0 alone, in NACRE_HOME below WORK; NACRE_BIN: another nacre). Build first: ninja -C build/release nacre abi_probe
+compiler (stage 0 alone, in NACRE_HOME below WORK; NACRE_BIN: another nacre). Build first: ninja -C build/release nacre abi_probe use_probe
 """
-import datetime, glob, hashlib, json, os, pathlib, re, subprocess, sys, tempfile, time
+import datetime, glob, hashlib, json, os, pathlib, re, shutil, subprocess, sys, tempfile, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP, TABLES = HERE.parent, HERE / "rates"
@@ -174,6 +182,8 @@ def fetch_all(work):
 
 
 def build_all(work, only):
+    paired = {(name, release) for name, *both in (row[:3] for row in rows("pairs.tsv")) for release in both}
+    pairs, only = "--pairs" in only, set(only) - {"--pairs"}
     libraries = {row[0]: row for row in rows("libraries.tsv")}
     env = dict(os.environ, NACRE_HOME=str(work / "home"), NACRE_OS_DIR=str(scratch_os(work)), NACRE_STEP_CACHE="0",
                NACRE_SOURCE_MIRRORS=str(work / "archives"))
@@ -183,7 +193,7 @@ def build_all(work, only):
     (work / "logs").mkdir(exist_ok=True)
     for release in newest_first(work / "archives"):
         name, version = release[:2]
-        if (name, version) in known or (only and name not in only):
+        if (name, version) in known or (only and name not in only) or (pairs and (name, version) not in paired):
             continue
         file = work / "definitions" / f"{name}.yaml"
         file.write_text(definition(libraries[name], release))
@@ -287,6 +297,9 @@ def write_rates(name, pairs, command):
 def write_both():
     """both.json: releases as they were built here, what is not built here (fixes, relinking) by Debian's binaries."""
     built, debian = (json.loads((TABLES / name).read_text()) for name in ("built.json", "debian.json"))
+    for kind, rates in debian.items():
+        if isinstance(rates, dict) and "used" in rates and kind in built:
+            built[kind].setdefault("used", min(rates["used"], built[kind]["abi"]))
     both = {**debian, **built, "command": "bench/rates.py collect and debian"}
     (TABLES / "both.json").write_text(json.dumps(both, indent=1) + "\n")
 
@@ -312,7 +325,7 @@ def collect(work):
              for (a, one), (b, other) in zip(all_of, all_of[1:])]
     write_pairs("pairs.tsv", pairs, "Successive releases, built by one definition with one compiler")
     write_rates("built.json", pairs, "bench/rates.py collect")
-    write_both()
+    write_used()
     print(json.dumps({"pairs": len(pairs), "libraries": len({p[0] for p in pairs}), **shares(pairs)}, indent=1))
 
 
@@ -397,6 +410,389 @@ def debian(work, lists, most=185):
     print(json.dumps({"pairs": len(pairs), "libraries": len({p[0] for p in pairs}), **shares(pairs)}, indent=1))
 
 
+USERS_PER_LIBRARY = 12
+MOST_SOURCE_BYTES = 2500000
+ROOT = ("libc6-dev", "linux-libc-dev", "libc6", "cmake-data", "libgcc-14-dev", "libstdc++-14-dev")  # what stands beside a library in a root, of trixie
+
+
+def stanzas_of(file):
+    text = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", file], stdout=subprocess.PIPE, check=True).stdout.decode()
+    for stanza in text.split("\n\n"):
+        if stanza:
+            yield stanza
+
+
+def archive_base():
+    targets = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"],
+                             stdout=subprocess.PIPE, check=True).stdout.decode().split()
+    return next(uri for uri in targets if uri.rstrip("/").endswith("/debian")).rstrip("/")
+
+
+def download(at, to, digest):
+    if not to.exists():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["/usr/lib/apt/apt-helper", "-o", "APT::Sandbox::User=root", "download-file", at, str(to),
+                        "SHA256:" + digest], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return to.exists()
+
+
+def users_of(folder):
+    """Library's -dev package -> sources of trixie that build with it, in an order that a hash of their names gives; and
+    of each source its archives: (name, digest, size, place)."""
+    file, = glob.glob(folder + "/*_dists_trixie_main_source_Sources*")
+    users, archives = {}, {}
+    for stanza in stanzas_of(file):
+        name = re.search(r"^Package: (\S+)", stanza, re.M).group(1)
+        pool = re.search(r"^Directory: (\S+)", stanza, re.M).group(1)
+        block = re.search(r"^Checksums-Sha256:((?:\n .*)+)", stanza, re.M)
+        found = [(f, d, int(s), pool + "/" + f) for d, s, f in re.findall(r"([0-9a-f]{64}) (\d+) (\S+)", block.group(1))
+                 if ".orig" in f and not f.endswith(".asc")]
+        if not found or sum(size for _, _, size, _ in found) > MOST_SOURCE_BYTES:
+            continue
+        archives[name] = found
+        needs = " ".join(re.findall(r"^Build-Depends(?:-Arch)?: (.*(?:\n .*)*)", stanza, re.M))
+        for need in {re.match(r"\s*([a-z0-9.+-]+)", part).group(1) for part in re.split(r"[,|]", needs)
+                     if re.match(r"\s*[a-z0-9]", part)}:
+            users.setdefault(need, set()).add(name)
+    by_hash = lambda name: hashlib.sha256(name.encode()).digest()
+    return {need: sorted(names, key=by_hash) for need, names in users.items()}, archives
+
+
+def library_tree(kept, base, source, version, debs):
+    """Unpacked binaries of one suite, without static libraries; None when one cannot be had."""
+    tree = kept / re.sub(r"[^\w.+~-]", "_", f"{source}_{version}")
+    if tree.exists():
+        return tree
+    with tempfile.TemporaryDirectory(dir=kept) as folder:
+        inside = pathlib.Path(folder) / "tree"
+        for package, file, digest in debs:
+            deb = pathlib.Path(folder) / (package + ".deb")
+            if not any(download(at + "/" + file, deb, digest) for at in (base, base + "-security")):
+                return None
+            subprocess.run(["dpkg-deb", "-x", deb, inside], check=True)
+        for path in [p for p in inside.rglob("*") if p.suffix in (".a", ".la") or "/share/doc/" in str(p)]:
+            if not path.is_dir() or path.is_symlink():
+                path.unlink()
+        as_installed(inside)
+        inside.rename(tree)
+    return tree
+
+
+def as_installed(tree):
+    """Every system of these suites has /lib as a link to usr/lib, wherever a package puts its files; and no compiler for
+    amd64 looks into the folders of other architectures."""
+    if (tree / "lib").is_dir() and not (tree / "lib").is_symlink():
+        subprocess.run(["cp", "-a", str(tree / "lib") + "/.", tree / "usr/lib"], check=True)
+        shutil.rmtree(tree / "lib")
+    for folder in list(tree.glob("usr/include/*-linux-gnu*")) + list(tree.glob("usr/lib/linux/uapi/*")):
+        if folder.is_dir() and folder.name not in ("x86_64-linux-gnu", "x86"):
+            shutil.rmtree(folder)
+
+
+def sources_of(kept, base, name, archives):
+    """The archives of a user's sources, kept so that what they use can be listed again; None when they cannot be had."""
+    places = [(kept / "sources" / name / file, digest, base + "/" + place) for file, digest, _, place in archives]
+    return [at for at, _, _ in places] if all(download(uri, at, digest) for at, digest, uri in places) else None
+
+
+def use_of(kept, base, name, archives, root):
+    """What the sources of a user hold; None when they cannot be had. Made again when the program that lists it is newer."""
+    out, probe = kept / (name + ".use"), BUILD / "src/package/use_probe"
+    if out.exists() and out.stat().st_mtime > probe.stat().st_mtime:
+        return out
+    files = sources_of(kept, base, name, archives)
+    with tempfile.TemporaryDirectory(dir=kept) as folder:
+        for at in files or []:
+            if subprocess.run(["tar", "-xf", at, "-C", folder, "--no-same-owner"], stderr=subprocess.DEVNULL).returncode:
+                return None
+        if files is not None:
+            subprocess.run([probe, "use", out, "--root", root, folder], check=True)
+    return out if files is not None else None
+
+
+def root_of_users(kept, base, lists):
+    """What stands beside a library in a user's root."""
+    packages, = glob.glob(lists + "/*_dists_trixie_main_binary-amd64_Packages*")
+    debs = []
+    for stanza in stanzas_of(packages):
+        field = dict(re.findall(r"^(Package|Filename|SHA256): (.*)$", stanza, re.M))
+        if field["Package"] in ROOT:
+            debs.append((field["Package"], field["Filename"], field["SHA256"]))
+    return library_tree(kept, base, "root", "trixie", debs)
+
+
+def debian_pairs(work, known, users):
+    """Rows of debian.tsv: (row, source, development package with most users, releases, the trees once they are wanted)."""
+    base, kept = archive_base(), work / "users"
+    for source, old, new, kind, *_ in rows("debian.tsv"):
+        versions = {version: debs for version, debs in known.get(source, {}).values()}
+        if old not in versions or new not in versions:
+            continue
+        # Of several development packages the one with most users: a user has in its root what it asks for.
+        name = most_used({package for package, _, _ in versions[new]}, users)
+        def trees(source=source, name=name, versions=versions, both=(old, new)):
+            return [library_tree(kept, base, source, version, [deb for deb in versions[version]
+                                                               if deb[0] == name or not deb[0].endswith("-dev")])
+                    for version in both]
+        yield (source, old, new, kind), source, name, (upstream_of(old), upstream_of(new)), trees
+
+
+def built_pairs(work, known, users):
+    """The same of pairs.tsv: releases that were built here, whose users are those of Debian's package of the library."""
+    sources = {row[0]: row[1] for row in rows("libraries.tsv")}
+    for library, old, new, kind, *_ in rows("pairs.tsv"):
+        source = sources[library]
+        packages = {package for _, debs in known.get(source, {}).values() for package, _, _ in debs}
+        def trees(library=library, both=(old, new)):
+            return [built_tree(work, library, release) for release in both]
+        yield (library, old, new, kind), source, most_used(packages, users), (old, new), trees
+
+
+def most_used(packages, users):
+    return max(sorted(p for p in packages if p.endswith("-dev")), key=lambda name: len(users.get(name, [])), default="")
+
+
+def built_tree(work, library, release):
+    """The main package of a release and its -dev, unpacked; None when it was not built."""
+    tree, folder = work / "users" / "built" / f"{library}-{release}", work / "packages" / f"{library}-{release}"
+    files = [folder / f"{package}-{release}-r0.apk" for package in (library, library + "-dev")]
+    if not tree.exists() and all(file.exists() for file in files):
+        tree.mkdir(parents=True)
+        for file in files:
+            subprocess.run(["tar", "-xzf", file, "-C", tree, "--exclude=.*", "--no-same-owner"], stderr=subprocess.DEVNULL)
+    return tree if tree.exists() else None
+
+
+def users(work, lists, pairs, table):
+    base, kept = archive_base(), work / "users"
+    kept.mkdir(parents=True, exist_ok=True)
+    users, archives = users_of(lists)
+    root = root_of_users(kept, base, lists)
+    lines = []
+    for row, source, name, releases, trees in pairs(work, packages_of(lists), users):
+        wanted = [user for user in users.get(name, []) if user != source][:USERS_PER_LIBRARY]
+        both = trees() if wanted else [None]
+        if None in both:
+            continue
+        uses = {user: use_of(kept, base, user, archives[user], root) for user in wanted}
+        uses = {user: use for user, use in uses.items() if use}
+        if not uses:
+            continue
+        found = subprocess.run([BUILD / "src/package/use_probe", "compare", releases[0], both[0], releases[1], both[1],
+                                "--other", root] + list(uses.values()), stdout=subprocess.PIPE, check=True).stdout
+        touched = json.loads(found)["touched"]
+        for user, use in uses.items():
+            lines.append(row + (user, touched[str(use)]))
+        print(" ".join(row), f"{sum(touched[str(use)] != '' for use in uses.values())} of {len(uses)}", flush=True)
+        with open(TABLES / table, "w") as out:
+            out.write("# Who of a library's users is touched by what changed between two of its versions, %s. Empty: nobody "
+                      "need build it again.\n# library\tbefore\tafter\tkind\tuser\twhy\n" % datetime.date.today())
+            for line in lines:
+                out.write("\t".join(line) + "\n")
+    write_used()
+
+
+# A root of trixie that compiles, for `truth`: what each user's Build-Depends name comes on top.
+TRUTH_ROOT = ("bash coreutils dash diffutils findutils grep gzip bzip2 xz-utils hostname libc-bin mawk sed tar util-linux perl "
+              "gcc g++ libc6-dev make pkgconf autoconf automake libtool gettext cmake meson ninja-build python3 bison flex m4 file").split()
+TRUTH_LINKS = {"cc": "gcc", "c++": "g++", "awk": "mawk", "yacc": "bison.yacc", "lex": "flex", "aclocal": "aclocal-1.17",
+               "automake": "automake-1.17", "sh": "dash", "which": "which.debianutils"}
+TRUTH_BUILD = r"""
+export PATH=/usr/bin:/usr/sbin HOME=/tmp LC_ALL=C CFLAGS=-O2 CXXFLAGS=-O2 SOURCE_DATE_EPOCH=1700000000
+cd /build/*/ || exit 1
+if [ -f meson.build ]; then meson setup out --buildtype=release --wrap-mode=nodownload && ninja -j1 -C out
+elif [ -f CMakeLists.txt ] && ! [ -x configure ]; then cmake -S . -B out -DCMAKE_BUILD_TYPE=Release && cmake --build out -j1
+elif [ -x configure ] || [ -f configure.ac ] || [ -f configure.in ]; then
+  [ -x configure ] || autoreconf -fi || exit 1
+  ./configure --prefix=/usr && make -j1
+else make -j1
+fi
+"""
+SECONDS_PER_TRUTH = 600
+
+
+def trixie_debs(work, lists):
+    """Package of trixie -> (file, digest, provided names)."""
+    packages, = glob.glob(lists + "/*_dists_trixie_main_binary-amd64_Packages*")
+    out = {}
+    for stanza in stanzas_of(packages):
+        field = dict(re.findall(r"^(Package|Filename|SHA256|Source): (.*)$", stanza, re.M))
+        out[field["Package"]] = (field["Filename"], field["SHA256"], field.get("Source", field["Package"]).split(" ")[0])
+    return out
+
+
+def closure_of(work, lists, names):
+    """What apt would install of trixie for these names; None when it cannot."""
+    state = work / "truth" / "apt"
+    (state / "cache/archives/partial").mkdir(parents=True, exist_ok=True)
+    (state / "status").touch()
+    options = {"Dir::State::lists": lists, "Dir::State::status": state / "status", "Dir::Etc::sourcelist": work / "etc/sources.list",
+               "Dir::Etc::sourceparts": "/dev/null", "Dir::Cache": state / "cache", "Dir::State::extended_states": state / "ext",
+               "APT::Install-Recommends": "false", "APT::Default-Release": "trixie", "Debug::NoLocking": "true"}
+    command = ["apt-get", "-s", "-qq"] + [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    done = subprocess.run(command + ["install"] + sorted(names), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return re.findall(r"^Inst (\S+)", done.stdout.decode(), re.M) if done.returncode == 0 else None
+
+
+def unpacked(work, base, debs, name):
+    """One package of trixie, unpacked, kept; None when it cannot be had."""
+    file, digest, _ = debs[name]
+    tree, deb = work / "truth" / "debs" / name, work / "truth" / (name + ".deb")
+    if not tree.exists():
+        if not download(base + "/" + file, deb, digest):
+            return None
+        subprocess.run(["dpkg-deb", "-x", deb, str(tree) + ".part"], check=True)
+        as_installed(pathlib.Path(str(tree) + ".part"))
+        pathlib.Path(str(tree) + ".part").rename(tree)
+        deb.unlink()
+    return tree
+
+
+def merged(work, trees, to):
+    """All of the trees as one, by hard links; kept."""
+    if to.exists():
+        return to
+    whole, to = to, pathlib.Path(str(to) + ".part")
+    shutil.rmtree(to, ignore_errors=True)
+    (to / "usr").mkdir(parents=True)
+    for tree in trees:
+        for path in tree.iterdir():  # /bin and the like are links to usr
+            if path.name not in ("bin", "sbin", "lib", "lib64"):
+                subprocess.run(["cp", "-alf", path, to], check=True)
+            elif not path.is_symlink():
+                subprocess.run(["cp", "-alf", path, to / "usr"], check=True)
+    for link, target in TRUTH_LINKS.items():
+        at = to / "usr/bin" / link
+        if (to / "usr/bin" / target).exists() and not at.exists():
+            at.unlink(missing_ok=True)
+            at.symlink_to(target)
+    for link in ("bin", "sbin", "lib", "lib64"):
+        if not (to / link).exists() and not (to / link).is_symlink():
+            (to / link).symlink_to("usr/" + link)
+    for folder in ("build", "tmp", "dev", "proc"):
+        (to / folder).mkdir(exist_ok=True)
+    to.rename(whole)
+    return whole
+
+
+def built_bytes(work, layers, sources, log):
+    """Digests of all programs, objects and archives of a user built in these layers, by path; None when it does not build."""
+    with tempfile.TemporaryDirectory(dir=work / "truth") as folder:
+        folder = pathlib.Path(folder)
+        for part in ("upper/build/user", "work", "root"):
+            (folder / part).mkdir(parents=True)
+        for at in sources:
+            subprocess.run(["tar", "-xf", at, "-C", folder / "upper/build", "--no-same-owner"], stderr=subprocess.DEVNULL)
+        (folder / "upper/build/user").rmdir()
+        (folder / "upper/tmp").mkdir()
+        (folder / "upper/tmp/build.sh").write_text(TRUTH_BUILD)
+        mount = "lowerdir=%s,upperdir=%s,workdir=%s" % (":".join(map(str, layers)), folder / "upper", folder / "work")
+        script = ("mount -t overlay overlay -o '%s' %s && cd %s && mount --rbind /dev dev && mount -t proc proc proc && "
+                  "exec chroot . /usr/bin/bash /tmp/build.sh" % (mount, folder / "root", folder / "root"))
+        with open(log, "w") as out:
+            try:
+                code = subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", script], stdin=subprocess.DEVNULL,
+                                      stdout=out, stderr=out, timeout=SECONDS_PER_TRUTH).returncode
+            except subprocess.TimeoutExpired:
+                code = -1
+        if code != 0:
+            return None
+        out = {}
+        for path in (folder / "upper/build").rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                content = path.read_bytes()
+                if content[:4] == b"\x7fELF" or content[:8] == b"!<arch>\n":
+                    out[str(path.relative_to(folder / "upper/build"))] = hashlib.sha256(content).hexdigest()
+        return out
+
+
+def truth_of(work, lists, debs, base, needs, row):
+    """What became of one user: "equal", "differs", or why nobody knows."""
+    library, before, after, _, user, _ = row
+    trees = [built_tree(work, library, release) for release in (before, after)]
+    if None in trees:
+        return "not built here"
+    source = next(of for name, of, *_ in rows("libraries.tsv") if name == library)
+    always = work / "truth/root.json"
+    if not always.exists():
+        always.write_text(json.dumps(closure_of(work, lists, TRUTH_ROOT)))
+    names = closure_of(work, lists, set(TRUTH_ROOT) | {need for need in needs if need in debs})
+    if names is None:
+        return "Build-Depends cannot be had"
+    # The library itself comes from here, without what its own package has for those who build.
+    names = [name for name in names if name in debs and not (debs[name][2] == source and name.endswith("-dev"))]
+    always = json.loads(always.read_text())
+    trees_of = lambda some: [tree for tree in (unpacked(work, base, debs, name) for name in some) if tree]
+    root = merged(work, trees_of(always), work / "truth/root")
+    more = merged(work, trees_of(name for name in names if name not in always), work / "truth/roots" / (library + "-" + user))
+    (work / "truth/logs").mkdir(exist_ok=True)
+    sources = [work / "users/sources" / user / file for file in sorted(os.listdir(work / "users/sources" / user))]
+    built = [built_bytes(work, [tree, more, root], sources, work / "truth/logs" / f"{library}-{user}-{i}.log")
+             for i, tree in enumerate(trees)]
+    shutil.rmtree(more, ignore_errors=True)
+    if not built[0] or not built[1]:
+        return "does not build" if not built[0] else "builds with the older alone"
+    if built[0] == built[1]:
+        return f"equal ({len(built[0])} files)"
+    other = [path for path in sorted(set(built[0]) | set(built[1])) if built[0].get(path) != built[1].get(path)]
+    return f"differs ({len(other)} of {len(built[0])} files, {other[0]} among them)"
+
+
+def truth(work, lists, most=12):
+    base, debs = archive_base(), trixie_debs(work, lists)
+    file, = glob.glob(lists + "/*_dists_trixie_main_source_Sources*")
+    wanted = {row[4] for row in rows("users-built.tsv")}
+    needs = {}
+    for stanza in stanzas_of(file):
+        name = re.search(r"^Package: (\S+)", stanza, re.M).group(1)
+        if name in wanted:
+            text = " ".join(re.findall(r"^Build-Depends(?:-Arch)?: (.*(?:\n .*)*)", stanza, re.M))
+            needs[name] = re.findall(r"(?:^|,)\s*([a-z0-9][a-z0-9.+-]*)", text)
+    (work / "truth/debs").mkdir(parents=True, exist_ok=True)
+    (work / "truth/roots").mkdir(parents=True, exist_ok=True)
+    by_hash = lambda row: hashlib.sha256("\t".join(row[:5]).encode()).digest()
+    lines, known = [], {False: 0, True: 0}
+    for row in sorted(rows("users-built.tsv"), key=by_hash):
+        row = tuple(row) + ("",) * (6 - len(row))
+        touched = row[5] != ""
+        if known[touched] >= most:
+            continue
+        result = truth_of(work, lists, debs, base, needs.get(row[4], []), row)
+        known[touched] += result.startswith(("equal", "differs"))
+        lines.append(row[:5] + ("touched" if touched else "cut off", result))
+        print(*lines[-1], flush=True)
+        with open(TABLES / "truth.tsv", "w") as out:
+            out.write("# Users built against two releases of a library, %s: what was decided without building, and whether all programs, "
+                      "objects and archives are equal.\n# library\tbefore\tafter\tkind\tuser\tdecided\tbytes\n" % datetime.date.today())
+            for line in lines:
+                out.write("\t".join(line) + "\n")
+
+
+def shares_touched(table):
+    """By kind of release: how many pairs, and the mean over them of the share of users that are touched."""
+    pairs = {}
+    for source, old, new, kind, _, why in rows(table) if (TABLES / table).exists() else []:
+        pairs.setdefault((kind, source, old, new), []).append(why != "")
+    of = {}
+    for (kind, *_), touched in pairs.items():
+        of.setdefault(kind, []).append(sum(touched) / len(touched))
+    return {kind: {"pairs": len(shares), "used": round(sum(shares) / len(shares), 3)} for kind, shares in of.items()}
+
+
+def write_used():
+    """`used` of debian.json by Debian's pairs and of built.json by those built here; both.json from the two."""
+    for name, table in (("debian.json", "users.tsv"), ("built.json", "users-built.tsv")):
+        rates, of = json.loads((TABLES / name).read_text()), shares_touched(table)
+        for kind, share in of.items():
+            if kind in rates:
+                rates[kind]["used"] = min(share["used"], rates[kind]["abi"])
+        if "relinked" in rates and "embedded" in rates:
+            rates["embedded"] = rates["relinked"]
+        (TABLES / name).write_text(json.dumps(rates, indent=1) + "\n")
+        print(table, json.dumps(of))
+    write_both()
+
+
 def write_sizes(lists, graph):
     """For nacre simulate --sizes. GRAPH: JSON as docs/formats/graph.md has it."""
     sizes = {}
@@ -414,7 +810,8 @@ def write_sizes(lists, graph):
 
 
 def main():
-    if len(sys.argv) < 3 or sys.argv[1] not in ("releases", "fetch", "build", "collect", "debian", "sizes"):
+    if len(sys.argv) < 3 or sys.argv[1] not in ("releases", "fetch", "build", "collect", "debian", "users", "users-built", "truth", "used",
+                                                  "sizes"):
         sys.exit(__doc__)
     if sys.argv[1] == "releases":
         write_releases(sys.argv[2])
@@ -426,6 +823,14 @@ def main():
         collect(pathlib.Path(sys.argv[2]).resolve())
     elif sys.argv[1] == "debian":
         debian(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3])
+    elif sys.argv[1] == "users":
+        users(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3], debian_pairs, "users.tsv")
+    elif sys.argv[1] == "users-built":
+        users(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3], built_pairs, "users-built.tsv")
+    elif sys.argv[1] == "truth":
+        truth(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3])
+    elif sys.argv[1] == "used":
+        write_used()
     elif sys.argv[1] == "sizes":
         write_sizes(sys.argv[2], sys.argv[3])
 

@@ -23,6 +23,10 @@ struct FreeBio {
 struct FreeDigest {
   void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
 };
+struct FreeKeyContext {
+  void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
+};
+using KeyContext = std::unique_ptr<EVP_PKEY_CTX, FreeKeyContext>;
 using Key = std::unique_ptr<EVP_PKEY, FreeKey>;
 using Bio = std::unique_ptr<BIO, FreeBio>;
 using Digest = std::unique_ptr<EVP_MD_CTX, FreeDigest>;
@@ -224,19 +228,22 @@ PublicKey PrivateKey::public_key() const {
   return out;
 }
 
-Result<std::string> PrivateKey::sign(std::string_view message) const {
+Result<std::string> PrivateKey::sign(std::string_view message) const { return sign_digest(codec::sha256(message)); }
+
+Result<std::string> PrivateKey::sign_digest(const Sha256& digest) const {
   if (!state_) return Error::make(ErrorKind::kInternal, "signing with a key that was never set");
-  const Digest context(EVP_MD_CTX_new());
-  const auto* bytes = reinterpret_cast<const unsigned char*>(message.data());
+  const KeyContext context(EVP_PKEY_CTX_new(state_->key.get(), nullptr));
+  const auto* bytes = reinterpret_cast<const unsigned char*>(digest.view().data());
+  const std::size_t count = digest.view().size();
   std::size_t size = 0;
-  if (!context ||
-      EVP_DigestSignInit_ex(context.get(), nullptr, "SHA256", nullptr, nullptr, state_->key.get(),
-                            nullptr) != 1 ||
-      EVP_DigestSign(context.get(), nullptr, &size, bytes, message.size()) != 1)
+  if (!context || EVP_PKEY_sign_init(context.get()) != 1 ||
+      (state_->kind == KeyKind::kRsa4096 &&
+       EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1) ||
+      EVP_PKEY_CTX_set_signature_md(context.get(), EVP_sha256()) != 1 ||
+      EVP_PKEY_sign(context.get(), nullptr, &size, bytes, count) != 1)
     return Error::make(ErrorKind::kInternal, "cannot begin to sign: {}", reason());
   std::string out(size, '\0');
-  if (EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size, bytes,
-                     message.size()) != 1)
+  if (EVP_PKEY_sign(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size, bytes, count) != 1)
     return Error::make(ErrorKind::kInternal, "cannot sign: {}", reason());
   out.resize(size);
   return out;

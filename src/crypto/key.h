@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "base/sha256.h"
 
 #include <memory>
 #include <string>
@@ -41,6 +42,7 @@ class PrivateKey {
   std::string pem() const;                                   ///< PKCS#8 for ECDSA, PKCS#1 for RSA (melange's form).
   PublicKey public_key() const;
   Result<std::string> sign(std::string_view message) const;  ///< Hashes with SHA-256 and signs.
+  Result<std::string> sign_digest(const Sha256& digest) const;  ///< The same, of a message that is hashed already.
 
  private:
   struct State;

@@ -73,6 +73,11 @@ Result<std::string> FileSigner::sign(Edition edition, Purpose purpose, std::stri
   return key.sign(message);
 }
 
+Result<std::string> FileSigner::sign_digest(Edition edition, Purpose purpose, const Sha256& message) {
+  const PrivateKey key = TRY(load(edition, purpose));
+  return key.sign_digest(message);
+}
+
 Result<PublicKey> FileSigner::public_key(Edition edition, Purpose purpose) {
   const PrivateKey key = TRY(load(edition, purpose));
   return key.public_key();

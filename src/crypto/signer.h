@@ -41,6 +41,7 @@ class FileSigner final : public Signer {
  public:
   explicit FileSigner(os::Path folder) : folder_(std::move(folder)) {}
   Result<std::string> sign(Edition, Purpose, std::string_view message) override;
+  Result<std::string> sign_digest(Edition, Purpose, const Sha256& message);  ///< Of a message that is hashed already.
   Result<PublicKey> public_key(Edition, Purpose) override;
 
  private:
@@ -61,8 +62,9 @@ class RemoteSigner final : public Signer {
 };
 
 /// The signer process: serves `keys` on `socket` (mode 0660, group of the caller) to peers whose uid is allowed
-/// (SO_PEERCRED), one request per connection, requests of at most 16 MiB, and logs every signature (time, peer uid,
-/// edition, purpose, SHA-256 of the message) as one JSON line in `log`. Returns when `stop` is requested.
+/// (SO_PEERCRED), one request per connection, messages of at most 256 MiB, of which it keeps the hash alone, and logs
+/// every signature (time, peer uid, edition, purpose, SHA-256 of the message) as one JSON line in `log`. Returns when
+/// `stop` is requested.
 struct SignerOptions {
   os::Path socket, key_folder, log;
   unsigned allowed_uid = 0;

@@ -10,8 +10,9 @@
 namespace nacre::crypto {
 namespace {
 
-/// The signer may have to make an RSA key first, which takes seconds on a busy machine.
-constexpr double kAnswerSeconds = 120;
+/// The signer may have to make an RSA key first: seconds, and minutes on a machine that is busy with all else. Who died
+/// is noticed at once.
+constexpr double kAnswerSeconds = 600;
 
 Result<os::Fd> connect_to(const os::Path& path) {
   sockaddr_un address{};

@@ -27,7 +27,8 @@ constexpr std::size_t kWorkers = 4;
 struct Entry {
   ucred peer;
   wire::Request request;
-  std::string_view message;
+  Sha256 message;
+  std::size_t bytes;
 };
 
 /// The append-only record of what was signed. A line is one write, so that lines never mix.
@@ -49,8 +50,8 @@ class Log {
     row.set("pid", static_cast<std::int64_t>(entry.peer.pid));
     row.set("edition", nacre::name_of(entry.request.edition));
     row.set("purpose", name_of(entry.request.purpose));
-    row.set("sha256", codec::sha256(entry.message).hex());
-    row.set("bytes", static_cast<std::int64_t>(entry.message.size()));
+    row.set("sha256", entry.message.hex());
+    row.set("bytes", static_cast<std::int64_t>(entry.bytes));
     const std::string line = codec::to_json(row) + "\n";
     const std::lock_guard lock(mutex_);
     const os::Fd fd = TRY(open());
@@ -94,9 +95,14 @@ Result<std::string> answer(Service& service, wire::Channel& channel) {
     const PublicKey key = TRY(service.keys.public_key(request.edition, request.purpose));
     return key.pem();
   }
-  const std::string message = TRY(channel.receive(wire::kMaxMessageBytes));
-  std::string signature = TRY(service.keys.sign(request.edition, request.purpose, message));
-  TRY(service.log.add({peer, request, message}));
+  codec::Hasher hasher;
+  const std::size_t bytes = TRY(channel.receive(wire::kMaxMessageBytes, [&](std::string_view piece) {
+    hasher.update(piece);
+    channel.restart(kRequestSeconds);  // a large message has time as long as it goes on coming
+  }));
+  const Sha256 message = hasher.finish_sha256();
+  std::string signature = TRY(service.keys.sign_digest(request.edition, request.purpose, message));
+  TRY(service.log.add({peer, request, message, bytes}));
   return signature;
 }
 

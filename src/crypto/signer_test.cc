@@ -153,6 +153,20 @@ TEST(RemoteSigner, SignsOverASocketAndLogsIt) {
   EXPECT_EQ((*row)["time"].as_string().size(), std::string_view("2026-11-24T05:03:00Z").size());
 }
 
+TEST(RemoteSigner, SignsTheIndexOfALargeRepository) {
+  const Served served;
+  const std::string message = std::string(40u << 20, 'm') + "end";
+  const auto signature = served.client().sign(Edition::kCommunity, Purpose::kPackage, message);
+  ASSERT_TRUE(signature) << signature.error().render();
+  const auto key = served.client().public_key(Edition::kCommunity, Purpose::kPackage);
+  ASSERT_TRUE(key) << key.error().render();
+  EXPECT_EQ(message_of(key->verify(message, *signature)), "no error");
+  const auto row = codec::parse_json(served.log(), "log");
+  ASSERT_TRUE(row) << row.error().render();
+  EXPECT_EQ((*row)["sha256"].as_string(), codec::sha256(message).hex());
+  EXPECT_EQ((*row)["bytes"].as_int(-1), (40 << 20) + 3);
+}
+
 TEST(RemoteSigner, ServesManyAtOnce) {
   const Served served;
   const PublicKey key = *served.client().public_key(Edition::kCommunity, Purpose::kAttestation);
@@ -207,16 +221,16 @@ TEST(RemoteSigner, SignsNothingThatItCannotLog) {
 TEST(RemoteSigner, RefusesWhatIsTooLarge) {
   const Served served;
   EXPECT_EQ(message_of(served.client().sign(Edition::kCommunity, Purpose::kAttestation,
-                                            std::string((16u << 20) + 1, 'x'))),
-            "the signer takes at most 16777216 bytes, not 16777217");
+                                            std::string((256u << 20) + 1, 'x'))),
+            "the signer takes at most 268435456 bytes, not 268435457");
   wire::Channel channel = served.raw();
   ASSERT_TRUE(channel.send(wire::to_text(wire::Request{wire::Op::kSign, Edition::kCommunity,
                                                        Purpose::kAttestation})));
-  (void)channel.send(std::string((16u << 20) + 1, 'x'));
+  (void)channel.send(std::string((256u << 20) + 1, 'x'));
   const auto verdict = channel.receive(wire::kMaxHeaderBytes);
   ASSERT_TRUE(verdict) << verdict.error().render();
   EXPECT_EQ(message_of(wire::parse_verdict(*verdict)),
-            "expected a frame of at most 16777216 bytes, got one of 16777217");
+            "expected a frame of at most 268435456 bytes, got one of 268435457");
   EXPECT_EQ(served.log(), "");
 }
 

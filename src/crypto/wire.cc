@@ -145,6 +145,13 @@ Result<> Channel::send(std::string_view frame) {
 }
 
 Result<std::string> Channel::receive(std::size_t max_bytes) {
+  std::string out;
+  (void)TRY(receive(max_bytes, [&](std::string_view piece) { out += piece; }));
+  return out;
+}
+
+Result<std::size_t> Channel::receive(std::size_t max_bytes,
+                                     const std::function<void(std::string_view piece)>& take) {
   unsigned char head[4];
   TRY(read_exactly(reinterpret_cast<char*>(head), sizeof head));
   std::size_t size = 0;
@@ -153,13 +160,13 @@ Result<std::string> Channel::receive(std::size_t max_bytes) {
     return Error::make(ErrorKind::kInvalid, "expected a frame of at most {} bytes, got one of {}",
                        max_bytes, size);
   // Memory is taken as bytes arrive, not as the length promises.
-  std::string out;
-  while (out.size() < size) {
-    const std::size_t done = out.size(), piece = std::min<std::size_t>(size - done, 256u << 10);
-    out.resize(done + piece);
-    TRY(read_exactly(out.data() + done, piece));
+  std::string piece;
+  for (std::size_t done = 0; done < size; done += piece.size()) {
+    piece.resize(std::min<std::size_t>(size - done, 256u << 10));
+    TRY(read_exactly(piece.data(), piece.size()));
+    take(piece);
   }
-  return out;
+  return size;
 }
 
 }  // namespace nacre::crypto::wire

@@ -6,6 +6,7 @@
 #include "os/fd.h"
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -18,7 +19,7 @@
 namespace nacre::crypto::wire {
 
 constexpr std::size_t kMaxHeaderBytes = 16u << 10;
-constexpr std::size_t kMaxMessageBytes = 16u << 20;
+constexpr std::size_t kMaxMessageBytes = 256u << 20;  ///< The largest index that is read (index/repositories.cc).
 constexpr std::size_t kMaxAnswerBytes = 64u << 10;
 
 enum class Op { kSign, kPublicKey };
@@ -45,6 +46,8 @@ class Channel {
   void restart(double seconds);  ///< Sets a new deadline, from now.
   Result<> send(std::string_view frame);
   Result<std::string> receive(std::size_t max_bytes);  ///< kInvalid for a longer frame.
+  /// The same in pieces of at most 256 KiB, none of which is kept: bytes of the frame.
+  Result<std::size_t> receive(std::size_t max_bytes, const std::function<void(std::string_view piece)>& take);
   int fd() const { return fd_.get(); }
 
  private:

@@ -72,7 +72,9 @@ class Parser {
   Result<std::string> value() {
     skip_blanks();
     const char quote = at_ < text_.size() ? text_[at_] : '\0';
-    if (quote != '"' && quote != '\'') return fault("a text in quotes or a variable");
+    if (quote != '"' && quote != '\'')
+      return fault("a text in quotes or a variable")
+          .hint("${{package.…}} and ${{vars.…}} stand in quotes: '${{vars.tls}}' == 'on'");
     const std::size_t start = at_++;
     std::string out;
     while (at_ < text_.size() && text_[at_] != quote) {

@@ -36,7 +36,8 @@ class Reading {
     TRY(read_mapping(Value{&tree_, &first_.root}, nullptr, written));
     if (!written.package)
       return Error::make(ErrorKind::kInvalid, "no 'package' in this definition")
-          .at(Place{tree_.file, 0, 0});
+          .at(Place{tree_.file, 0, 0})
+          .hint("it begins with package: and its name:, version: and epoch:; `nacre init` writes a first one");
     build_options_ = std::move(written.options);
     TRY(make_scope(*written.package, written.subpackages));
     TRY(read_mapping(*written.package, &scope_, out_));
@@ -247,6 +248,30 @@ Result<Definition> read_definition(std::shared_ptr<const codec::YamlTree> yaml,
   Definition out = TRY(Reading(*yaml, pipelines, options).run());
   out.file = yaml->file;
   out.yaml = std::move(yaml);
+  return out;
+}
+
+Place place_of(const Definition& definition, std::initializer_list<std::string_view> keys) {
+  const codec::YamlNode* at = &definition.yaml->root;
+  for (const std::string_view key : keys) {
+    const codec::YamlNode* next = at->find(key);
+    if (next == nullptr) break;
+    at = next;
+  }
+  return definition.yaml->place(at->span);
+}
+
+std::vector<Place> places_of_packages(const Definition& definition) {
+  const codec::YamlNode* at = &definition.yaml->root;
+  for (const char* key : {"environment", "contents", "packages"})
+    if (at != nullptr) at = at->find(key);
+  std::vector<Place> out;
+  for (const std::string& name : definition.environment.packages) {
+    out.push_back(place_of(definition, {"pipeline"}));
+    if (at == nullptr) continue;
+    for (const codec::YamlNode& item : at->items)
+      if (item.text == name) out.back() = definition.yaml->place(item.span);
+  }
   return out;
 }
 

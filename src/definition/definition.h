@@ -215,6 +215,13 @@ class PipelineSource {
 Result<Definition> read_definition(std::shared_ptr<const codec::YamlTree> yaml, PipelineSource& pipelines,
                                    const CompileOptions& options);
 
+/// Where the node at these keys is written, or the last of those before it that is there.
+Place place_of(const Definition& definition, std::initializer_list<std::string_view> keys);
+
+/// Where each of `environment.packages` is written. What no list names comes from the pipelines that steps use: the
+/// place of `pipeline:`.
+std::vector<Place> places_of_packages(const Definition& definition);
+
 /// "step 3 (zlib.yaml:41:5) uses autoconf/make", for the third of a list; empty for a step that uses nothing.
 std::string use_of(const Step& step, std::size_t number);
 

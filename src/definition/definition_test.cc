@@ -247,12 +247,18 @@ TEST(Faults, AreToldWithPlaceAndHint) {
       {"package: {name: -a, version: 1}\n",
        "a.yaml:1:17: '-a' cannot be the name of a package\n  hint: letters, digits, '+', '_', '.', "
        "'-'; a letter or digit first"},
-      {"package: {name: a, version: }\n", "a.yaml:1:10: package 'a' has no version"},
+      {"package: {version: 1}\n", "a.yaml:1:10: a package without a name\n  hint: add name:"},
+      {"package: {name: a, version: }\n",
+       "a.yaml:1:10: package 'a' has no version\n  hint: add version:, in quotes"},
       {"package: {name: a, version: 1, epoch: x}\n",
        "a.yaml:1:39: expected a number, found 'x'\n  while reading 'epoch' of package"},
+      {"package: {name: a, version: 1, epoch: 010}\n",
+       "a.yaml:1:39: '010' is octal to some readers of YAML and decimal to others\n"
+       "  while reading 'epoch' of package\n  hint: write it without the zero in front"},
       {"package: {name: a, version: [1]}\n",
        "a.yaml:1:29: expected a single value, found a list\n  while reading 'version' of package"},
-      {"vars: {}\n", "a.yaml: no 'package' in this definition"},
+      {"vars: {}\n", "a.yaml: no 'package' in this definition\n  hint: it begins with package: and its name:, version: "
+       "and epoch:; `nacre init` writes a first one"},
       {kPackage + "pipeline:\n  - runs: |\n      one\n      echo ${{vars.y}} ${{packag.name}}\n",
        "a.yaml:5: unknown variable '${{vars.y}}'\n  while compiling package 'a'"},
       {kPackage + "pipeline:\n  - runs: echo ${{packag.name}}\n",
@@ -294,6 +300,16 @@ TEST(Faults, AreToldWithPlaceAndHint) {
       {kPackage +
            "subpackages:\n  - {name: b, range: versons}\ndata: [{name: versions, items: {}}]\n",
        "a.yaml:3:22: no data 'versons' for this range\n  hint: did you mean 'versions'?"},
+      {kPackage + "subpackages:\n  - {name: b, range: versons}\n",
+       "a.yaml:3:22: no data 'versons' for this range\n  hint: add it to data:, with a name and items:"},
+      {kPackage + "subpackages:\n  - {name: b, range: x}\ndata: [{name: versions, items: {}}]\n",
+       "a.yaml:3:22: no data 'x' for this range\n  hint: data: has versions"},
+      {"package: {name: a, version: 1, dependencies: {runtime: [b c]}}\n",
+       "a.yaml:1:57: 'b c' is no dependency: it holds blanks or foreign characters\n"
+       "  while reading 'runtime' of dependencies\n"
+       "  hint: write it like zlib, zlib>=1.3, zlib~1.3 or !zlib"},
+      {"package: {name: " + std::string(129, 'a') + ", version: 1}\n",
+       "a.yaml:1:17: a package's name of 129 bytes is longer than 128"},
       {"package: {name: a, version: 1, timeout: 5 days}\n",
        "a.yaml:1:41: expected a duration, found '5 days'\n  while reading 'timeout' of package\n  hint: write it like "
        "90s, 30m or 1h30m"},
@@ -336,7 +352,9 @@ TEST(Condition, IsReadFromLeftToRight) {
   const struct {
     const char *text, *error;
   } faults[] = {{"'a' = 'a'", "condition: expected == or !=, found '= 'a''"},
-                {"'a' ==", "condition: expected a text in quotes or a variable, found the end"},
+                {"'a' ==",
+                 "condition: expected a text in quotes or a variable, found the end\n"
+                 "  hint: ${{package.…}} and ${{vars.…}} stand in quotes: '${{vars.tls}}' == 'on'"},
                 {"\"\"x\"\" == \"a\"", "condition: expected == or !=, found 'x\"\" == \"a\"'"},
                 {"'a' == 'a' 'b'", "condition: expected && or ||, found ''b''"},
                 {"('a' == 'a'", "condition: expected ')', found the end"},
@@ -441,6 +459,11 @@ TEST(Rules, FindWhatCompilesAndIsNotRight) {
             "2:3 valid-copyright-header\n2:3 description\n2:3 update-present\n"
             "2:3 valid-package-or-subpackage-test\n6:11 written-directory\n"
             "6:11 background-process-without-redirect\n");
+  EXPECT_EQ(found(fine + "pipeline:\n  - runs: |\n      ! cmp a b\n"), "11:11 check-never-fails\n");
+  EXPECT_EQ(found(fine + "pipeline:\n  - runs: ls\n  - name: nothing\n  -\n"), "12:5 empty-step\n13:4 empty-step\n");
+  EXPECT_EQ(found(fine + "pipeline:\n  - runs: |\n      ! cmp a b || exit 1\n      ! cmp a \\\n        b || exit 1\n"
+                         "      if ! cmp a b; then exit 1; fi\n      differ() {\n        ! cmp a b\n      }\n"),
+            "");
   const std::string wrong = fine +
                             "vars: {used: x, left: y}\n"
                             "environment:\n  contents:\n    repositories: [https://h/r]\n    packages: [b, c, b]\n"

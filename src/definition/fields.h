@@ -46,6 +46,9 @@ struct Value {
     const auto [stop, status] = std::from_chars(start, end, out);
     if (status != std::errc{} || stop != end)
       return invalid("expected a number, found '{}'", digits);
+    if (end - start > 1 && *start == '0')
+      return invalid("'{}' is octal to some readers of YAML and decimal to others", digits)
+          .hint("write it without the zero in front");
     return out;
   }
 };

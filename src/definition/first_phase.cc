@@ -128,6 +128,12 @@ Result<std::map<std::string, Names>> ranges(const codec::YamlTree& tree) {
   return out;
 }
 
+std::string range_hint(const std::string& name, const std::vector<std::string>& known) {
+  std::string near = nearest_hint(name, known);
+  if (!near.empty()) return near;
+  return known.empty() ? "add it to data:, with a name and items:" : "data: has " + join(known, ", ");
+}
+
 /// Each subpackage with a range becomes one per item, where it stands.
 Result<> subpackages(Replacer& replacer, const codec::YamlTree& tree, YamlNode& list) {
   const std::map<std::string, Names> data = TRY(ranges(tree));
@@ -145,7 +151,7 @@ Result<> subpackages(Replacer& replacer, const codec::YamlTree& tree, YamlNode& 
         for (const auto& [key, items] : data) known.push_back(key);
         return Error::make(ErrorKind::kNotFound, "no data '{}' for this range", name)
             .at(tree.place(range->span))
-            .hint(nearest_hint(name, known));
+            .hint(range_hint(name, known));
       }
       for (const auto& [key, value] : found->second) {
         Replacer ranged = replacer.with_range(key, value);

@@ -1,5 +1,6 @@
 #include "definition/parse.h"
 
+#include "apk/dependency.h"
 #include "apk/version.h"
 
 #include <algorithm>
@@ -8,7 +9,11 @@
 namespace nacre::definition {
 namespace {
 
-/// A list whose items may hold variables of the second phase.
+/// With a version and endings it becomes the name of files, which have 255 bytes.
+constexpr std::size_t kMaxNameBytes = 128;
+
+/// A list of atoms, which may hold variables of the second phase. One that apk cannot read is refused here: in an index
+/// "a b" would be two.
 template <auto kMember>
 Field<Dependencies> expanded(std::string_view key, std::string_view help) {
   return {{key, Shape::kTexts, help}, [](const Value& value, const Scope* scope, Dependencies& out) -> Result<> {
@@ -16,6 +21,11 @@ Field<Dependencies> expanded(std::string_view key, std::string_view help) {
             for (const Value& item : items) {
               const std::string text = TRY(item.text());
               std::string made = TRY(expand(text, *scope, item));
+              if (auto atom = apk::read_dependency(made); !atom)
+                return std::move(atom)
+                    .error()
+                    .at(item.place())
+                    .hint("write it like zlib, zlib>=1.3, zlib~1.3 or !zlib");
               (out.*kMember).push_back(std::move(made));
             }
             return {};
@@ -77,7 +87,8 @@ Result<> check_package(const Value& value, Definition& out) {
     return node && node->kind != codec::YamlKind::kNull ? Value{value.tree, node} : value;
   };
   TRY(check_package_name(out.name, place("name")));
-  if (out.version.empty()) return place("version").invalid("package '{}' has no version", out.name);
+  if (out.version.empty())
+    return place("version").invalid("package '{}' has no version", out.name).hint("add version:, in quotes");
   if (!apk::is_valid_version(out.version) || out.version.find("-r") != std::string::npos)
     return place("version")
         .invalid("'{}' is no version", out.version)
@@ -94,7 +105,10 @@ Result<> check_package_name(const std::string& name, const Value& where) {
   const bool fine = !name.empty() && plain(name[0]) && std::all_of(name.begin(), name.end(), [&](char c) {
     return plain(c) || c == '+' || c == '_' || c == '.' || c == '-';
   });
+  if (name.size() > kMaxNameBytes)
+    return where.invalid("a package's name of {} bytes is longer than {}", name.size(), kMaxNameBytes);
   if (fine) return {};
+  if (name.empty()) return where.invalid("a package without a name").hint("add name:");
   return where.invalid("'{}' cannot be the name of a package", name)
       .hint("letters, digits, '+', '_', '.', '-'; a letter or digit first");
 }

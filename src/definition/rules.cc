@@ -1,5 +1,6 @@
 #include "definition/rules.h"
 
+#include "base/field_archs.h"
 #include "base/text.h"
 #include "definition/fields.h"
 
@@ -199,6 +200,47 @@ void background_process(Look& look) {
                  "send its output to a file: the step may never end otherwise");
 }
 
+/// `! command` as a whole statement: `set -e` passes over what stands behind `!`, and a step ends with `exit 0`.
+/// In a function it may be the answer.
+void check_never_fails(Look& look) {
+  for (const WrittenScript& script : written_scripts(look.yaml)) {
+    int depth = 0;
+    bool goes_on = false;
+    for (const std::string& whole : split(script.node->text, '\n')) {
+      const std::string_view line = trim(whole);
+      const bool begins = !goes_on;
+      goes_on = line.ends_with('\\');
+      if (line.ends_with('{')) ++depth;
+      if (line.starts_with('}')) depth = std::max(depth - 1, 0);
+      if (!begins || goes_on || depth > 0 || !line.starts_with("! ")) continue;
+      if (line.find("||") != line.npos || line.find("&&") != line.npos) continue;
+      look.say(script.place, fmt::format("'{}' never stops the step: `set -e` passes over `!`", line),
+               "if COMMAND; then exit 1; fi");
+    }
+  }
+}
+
+void empty_step(Look& look) {
+  walk(look.yaml.root, [&](const YamlNode& node) {
+    const YamlNode* steps = node.find("pipeline");
+    if (steps == nullptr) return;
+    for (const YamlNode& step : steps->items) {
+      const auto has = [&](std::string_view key) { return step.find(key) != nullptr; };
+      if (!has("runs") && !has("uses") && !has("pipeline"))
+        look.say(look.yaml.place(step.span), "a step that does nothing", "give it runs: or uses:, or take it out");
+    }
+  });
+}
+
+void known_architecture(Look& look) {
+  const YamlNode* list = look.node({"package", "target-architecture"});
+  if (list == nullptr) return;
+  for (const YamlNode& item : list->items)
+    if (item.text != "all" && !find_field_arch(item.text))
+      look.say(look.yaml.place(item.span), fmt::format("nobody builds for an architecture '{}'", item.text),
+               "x86_64, aarch64, …, or all");
+}
+
 struct Row {
   Rule rule;
   void (*check)(Look&);
@@ -225,6 +267,9 @@ const std::vector<Row>& rows() {
       {{"written-directory", kWarning, "steps name output directories by variables"}, written_directory},
       {{"background-process-without-redirect", kWarning, "background programs have output of their own"},
        background_process},
+      {{"empty-step", kWarning, "each step does something"}, empty_step},
+      {{"known-architecture", kWarning, "target-architecture names architectures"}, known_architecture},
+      {{"check-never-fails", kWarning, "no check stands behind `!`, where its failure goes unseen"}, check_never_fails},
   };
   return kRows;
 }

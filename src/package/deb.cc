@@ -83,8 +83,9 @@ Result<bool> take_known(DebFile& file, store::Store& store) {
   const auto known = TRY(store.state().get("deb", file.file_name));
   if (!known) return false;
   file.sha256 = TRY(parse_sha256(*known));
-  file.path = store.blob_path(file.sha256);
-  return store.has(file.sha256);
+  const bool there = TRY(store.holds(file.sha256));
+  if (there) file.path = TRY(store.local(file.sha256));
+  return there;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "package/entries.h"
 
+#include "base/little_endian.h"
 #include "base/text.h"
 
 #include <sys/xattr.h>
@@ -180,10 +181,6 @@ class Packer {
   PackedEntries out_;
 };
 
-void append_le32(std::string& out, std::uint32_t value) {
-  for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift & 255);
-}
-
 /// "root:x:0:0:…" -> 0, "root".
 void read_account_lines(std::string_view text, std::map<std::uint64_t, std::string>& out) {
   for (const std::string& line : split(text, '\n')) {
@@ -223,9 +220,9 @@ Result<std::string> capability_value(const definition::Pairs& add) {
     }
   }
   std::string out;
-  append_le32(out, kRevision3 | (effective != 0 ? kEffective : 0));
-  append_le32(out, permitted);
-  append_le32(out, inheritable);
+  append_little_endian(out, kRevision3 | (effective != 0 ? kEffective : 0), 4);
+  append_little_endian(out, permitted, 4);
+  append_little_endian(out, inheritable, 4);
   out.append(12, '\0');  // The upper halves, and root's id.
   return out;
 }

@@ -251,6 +251,19 @@ Result<LintChoice> LintChoice::without(const std::vector<std::string>& disabled)
   return out;
 }
 
+Result<> check_disabled_names(const definition::Definition& definition) {
+  const LintChoice all = LintChoice::defaults();
+  if (auto choice = all.without(definition.disabled_checks); !choice)
+    return std::move(choice).error().at(definition::place_of(definition, {"package", "checks", "disabled"}));
+  for (const definition::Subpackage& sub : definition.subpackages)
+    if (auto choice = all.without(sub.disabled_checks); !choice)
+      return std::move(choice)
+          .error()
+          .while_doing("reading subpackage '{}'", sub.name)
+          .at(definition::place_of(definition, {"subpackages"}));
+  return {};
+}
+
 Result<std::vector<Finding>> lint_package(const PackageTree& tree, const definition::Definition* definition,
                                           std::string_view package, const LintChoice& choice) {
   const LintSubject subject{tree, definition, package};

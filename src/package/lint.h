@@ -52,6 +52,10 @@ struct LintChoice {
   Result<LintChoice> without(const std::vector<std::string>& disabled) const;
 };
 
+/// kInvalid at its place when a `checks.disabled` of the definition names no linter and no gate: to be asked before the
+/// build, which may be long.
+Result<> check_disabled_names(const definition::Definition& definition);
+
 /// Findings of the chosen linters, by linter in the order of lint_rules(), then by path. `definition` may be nullptr: a
 /// package without .melange.yaml.
 Result<std::vector<Finding>> lint_package(const PackageTree& tree, const definition::Definition* definition,

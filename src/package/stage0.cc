@@ -305,8 +305,10 @@ Result<std::optional<apk::PackageFile>> kept_package(const Sha256& key, Env& env
   const auto known = TRY(env.store.state().get("stage0", key.hex()));
   if (!known) return std::optional<apk::PackageFile>();
   const Sha256 digest = TRY(parse_sha256(*known));
-  if (!env.store.has(digest)) return std::optional<apk::PackageFile>();
-  apk::PackageFile file = TRY(apk::read_package_header(env.store.blob_path(digest)));
+  const bool there = TRY(env.store.holds(digest));
+  if (!there) return std::optional<apk::PackageFile>();
+  const os::Path path = TRY(env.store.local(digest));
+  apk::PackageFile file = TRY(apk::read_package_header(path));
   file.file_sha256 = digest;
   return std::optional<apk::PackageFile>(std::move(file));
 }

@@ -1,0 +1,78 @@
+// What trees use, and whether that touches them when a library changes: package/use.h, package/touch.h.
+// usage: use_probe use OUT [--root ROOT]... TREE...
+//        use_probe compare BEFORE-VERSION BEFORE-TREE AFTER-VERSION AFTER-TREE [--other TREE]... USE...
+//   a line of JSON: how many names changed, some of them, and for each USE why it is touched ("" when it is not)
+#include <cstdio>
+#include <cstring>
+#include <deque>
+
+#include "codec/json.h"
+#include "package/touch.h"
+
+using namespace nacre;
+
+namespace {
+
+[[noreturn]] void fail(const Error& error) {
+  std::fprintf(stderr, "%s\n", error.render().c_str());
+  std::exit(1);
+}
+
+package::Offer offer_of(const char* tree, const char* version) {
+  const auto walked = package::PackageTree::walk(tree);
+  if (!walked) fail(walked.error());
+  auto offer = package::read_offer(*walked, version);
+  if (!offer) fail(offer.error());
+  return *std::move(offer);
+}
+
+int use(int argc, char** argv) {
+  std::vector<os::Path> trees, roots;
+  for (int i = 3; i < argc; ++i)
+    if (std::strcmp(argv[i], "--root") == 0 && i + 1 < argc) roots.emplace_back(argv[++i]);
+    else trees.emplace_back(argv[i]);
+  const auto read = package::read_use(trees, roots);
+  if (!read) fail(read.error());
+  const auto written = os::write_file(argv[2], package::use_to_bytes(*read));
+  if (!written) fail(written.error());
+  return 0;
+}
+
+int compare(int argc, char** argv) {
+  const package::Offer before = offer_of(argv[3], argv[2]), after = offer_of(argv[5], argv[4]);
+  std::deque<package::Offer> others;
+  std::vector<const package::Offer*> was = {&before}, is = {&after}, rest;
+  std::vector<const char*> users;
+  for (int i = 6; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--other") != 0 || i + 1 >= argc) {
+      users.push_back(argv[i]);
+      continue;
+    }
+    others.push_back(offer_of(argv[++i], ""));
+    rest.push_back(&others.back());
+  }
+  const package::OfferChanges changes(was, is, rest);
+  codec::Json touched = codec::Json::object(), out = codec::Json::object();
+  for (const char* user : users) {
+    const auto bytes = os::read_file(user, std::uint64_t{1} << 30);
+    if (!bytes) fail(bytes.error());
+    const auto read = package::use_from_bytes(*bytes);
+    if (!read) fail(read.error());
+    touched.set(user, changes.touches(*read).value_or(""));
+  }
+  out.set("changed", changes.size()).set("some", codec::Json::strings(changes.some_names(20)));
+  out.set("touched", std::move(touched));
+  std::printf("%s\n", codec::to_json(out).c_str());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc >= 4 && std::strcmp(argv[1], "use") == 0) return use(argc, argv);
+  if (argc >= 6 && std::strcmp(argv[1], "compare") == 0) return compare(argc, argv);
+  std::fprintf(
+      stderr,
+      "usage: use_probe use OUT TREE...; use_probe compare VERSION TREE VERSION TREE [--other TREE]... USE...\n");
+  return 2;
+}
