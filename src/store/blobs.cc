@@ -1,4 +1,5 @@
 #include "codec/digest.h"
+#include "store/artifacts.h"
 #include "store/layout.h"
 #include "store/store.h"
 
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <optional>
 
@@ -66,9 +68,9 @@ Result<> sync_name(const Path& blob) {
   return os::sync_dir(blob.parent_path().parent_path());
 }
 
-/// Says that a blob may not have reached the disk. The mark is made before the blob has its name, and goes after its
-/// content is on disk: file systems with a journal keep that order.
-Result<> mark_unsettled(const Path& mark) {
+/// Says that a blob may not have reached the disk, or the artifact store. The mark is made before the blob has its
+/// name, and goes after its content is there: file systems with a journal keep that order.
+Result<> make_mark(const Path& mark) {
   const os::Fd fd(::open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
   if (!fd) return os::system_error(errno, fmt::format("create '{}'", mark.string()));
   return {};
@@ -115,7 +117,7 @@ Result<> give_name(int fd, const Path& from, const Path& blob, Durability when, 
     return os::system_error(errno, fmt::format("sync '{}'", from.string()));
   TRY(os::make_dirs(blob.parent_path()));
   const os::Fd folder = TRY(lock_folder(blob.parent_path(), FolderLock::kShared));
-  if (when == Durability::kLater) TRY(mark_unsettled(mark));
+  if (when == Durability::kLater) TRY(make_mark(mark));
   TRY(os::rename(from, blob));
   return when == Durability::kLater ? Result<>{} : sync_name(blob);
 }
@@ -158,6 +160,7 @@ bool Store::has(const Sha256& digest) const { return size_of(blob_path(digest)).
 Result<Sha256> Store::put_bytes(std::string_view bytes, Durability when) {
   const Sha256 digest = codec::sha256(bytes);
   const Path blob = blob_path(digest), mark = unsettled(digest);
+  TRY(mark_unshared(digest));
   const bool there = TRY(reuse(*this, blob, bytes.size(), when, mark));
   if (there) return digest;
   os::AtomicFile file = TRY(os::AtomicFile::create(partial_path(), kBlobMode));
@@ -174,6 +177,7 @@ Result<> Store::adopt(const Path& file, const Sha256& digest, Durability when) {
   struct stat status {};
   const os::Fd fd = TRY(open_regular(file, status));
   const Path blob = blob_path(digest), mark = unsettled(digest);
+  TRY(mark_unshared(digest));
   const bool there = TRY(reuse(*this, blob, static_cast<std::uint64_t>(status.st_size), when, mark));
   if (there) return os::remove_tree(file);
   TRY(give_name(fd.get(), file, blob, when, mark));
@@ -195,9 +199,7 @@ Result<> Store::settle(std::span<const Sha256> blobs) {
     for (const Sha256& digest : waiting) TRY(settle_blob(blob_path(digest), unsettled(digest)));
     return {};
   }
-  const os::Fd home(::open(home_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!home || ::syncfs(home.get()) != 0)
-    return os::system_error(errno, fmt::format("sync '{}'", home_.string()));
+  TRY(os::sync_file_system(home_));
   for (const Sha256& digest : waiting)
     if (::unlink(unsettled(digest).c_str()) != 0 && errno != ENOENT)
       return os::system_error(errno, fmt::format("remove '{}'", unsettled(digest).string()));
@@ -216,6 +218,7 @@ Result<Sha256> Store::put_file(const Path& file, Take take) {
     const Sha256 digest = TRY(hash_file(source.get(), file));
     const Path blob = blob_path(digest), mark = unsettled(digest);
     const auto size = static_cast<std::uint64_t>(status.st_size);
+    TRY(mark_unshared(digest));
     const bool there = TRY(reuse(*this, blob, size, Durability::kNow, mark));
     if (there)
       TRY(os::remove_tree(file));
@@ -230,26 +233,88 @@ Result<Sha256> Store::put_file(const Path& file, Take take) {
     return os::system_error(errno, fmt::format("stat '{}'", file.string()));
   const Path blob = blob_path(digest), mark = unsettled(digest);
   const auto size = static_cast<std::uint64_t>(copied.st_size);
+  TRY(mark_unshared(digest));
   const bool there = TRY(reuse(*this, blob, size, Durability::kNow, mark));
   if (!there) TRY(give_name(copy.fd(), copy.temporary_path(), blob, Durability::kNow, mark));
   if (take == Take::kMove) TRY(os::remove_tree(file));
   return digest;
 }
 
+Result<> Store::mark_unshared(const Sha256& digest) const {
+  if (!artifacts_ || artifacts_->knows(digest)) return {};
+  return make_mark(unshared(digest));
+}
+
+Result<> Store::share(std::span<const Sha256> blobs) {
+  if (!artifacts_) return {};
+  std::vector<Artifacts::Blob> files;
+  for (const Sha256& digest : blobs)
+    if (has(digest)) files.emplace_back(digest, blob_path(digest));
+  TRY(artifacts_->put(files));
+  for (const Sha256& digest : blobs) {  // what is not here must be there
+    if (has(digest)) continue;
+    const std::optional<std::uint64_t> there = TRY(artifacts_->size(digest));
+    if (!there) return absent(digest, home_);
+  }
+  return {};
+}
+
+Result<bool> Store::holds(const Sha256& digest) const {
+  if (!artifacts_ || has(digest)) return has(digest);
+  const std::optional<std::uint64_t> size = TRY(artifacts_->size(digest));
+  return size.has_value();
+}
+
+Result<Path> Store::local(const Sha256& digest) const {
+  if (artifacts_ && !has(digest)) TRY(bring(digest));
+  return blob_path(digest);
+}
+
+Result<> Store::bring(const Sha256& digest) const {
+  static std::atomic<unsigned> counter{0};
+  const std::lock_guard lock(bringing_[std::hash<Sha256>{}(digest) % bringing_.size()]);
+  if (has(digest)) return {};
+  const Path partial = home_ / "partial" / fmt::format("blob-{}.{}.{}", digest.hex(), ::getpid(), ++counter);
+  const auto drop = [&](Error error) {
+    (void)os::remove_tree(partial);
+    return error;
+  };
+  auto there = artifacts_->get(digest, partial);
+  if (!there) return drop(std::move(there).error());
+  if (!*there)
+    return drop(Error::make(ErrorKind::kNotFound, "blob {} is neither in the store '{}' nor in {}", digest.oci(),
+                            home_.string(), artifacts_->name()));
+  struct stat status {};
+  const os::Fd fd = TRY(open_regular(partial, status));
+  const Sha256 found = TRY(hash_file(fd.get(), partial));
+  if (found != digest) {
+    const Path place = TRY(quarantine(partial, fmt::format("{} gave it for {}", artifacts_->name(), digest.oci())));
+    return Error::make(ErrorKind::kDenied, "{} gave other bytes for blob {}: their digest is {}", artifacts_->name(),
+                       digest.hex(), found.hex())
+        .hint(fmt::format("they are kept as '{}'; remove the object, and on a machine that has the blob the file "
+                          "NACRE_HOME/shared-with: what the bucket lacks goes up with its next record",
+                          place.string()));
+  }
+  // It can be brought again: nothing waits for the disk.
+  return give_name(fd.get(), partial, blob_path(digest), Durability::kLater, unsettled(digest));
+}
+
 Result<std::string> Store::read(const Sha256& digest, std::uint64_t max_bytes) const {
-  Result<std::string> bytes = os::read_file(blob_path(digest), max_bytes);
+  const Path blob = TRY(local(digest));
+  Result<std::string> bytes = os::read_file(blob, max_bytes);
   if (!bytes && bytes.error().kind() == ErrorKind::kNotFound) return absent(digest, home_);
   return bytes;
 }
 
 Result<std::uint64_t> Store::size(const Sha256& digest) const {
-  const std::optional<std::uint64_t> size = size_of(blob_path(digest));
+  std::optional<std::uint64_t> size = size_of(blob_path(digest));
+  if (!size && artifacts_) size = TRY(artifacts_->size(digest));
   if (!size) return absent(digest, home_);
   return *size;
 }
 
 Result<> Store::check(const Sha256& digest) const {
-  const Path blob = blob_path(digest);
+  const Path blob = TRY(local(digest));
   struct stat status {};
   Result<os::Fd> fd = open_regular(blob, status);
   if (!fd && fd.error().kind() == ErrorKind::kNotFound) return absent(digest, home_);

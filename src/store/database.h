@@ -41,16 +41,35 @@ class Database {
 
   /// What makes a SELECT inside a transaction hold the rows that it picks and pass over those that others hold.
   virtual std::string_view hold_rows() const = 0;
+  /// The statement that, first in a transaction, excludes all others that begin with it; "" where every transaction
+  /// does.
+  virtual std::string_view exclude_writers() const = 0;
+  /// Whether a text may be any bytes. Else it is UTF-8 without NUL.
+  virtual bool holds_any_bytes() const = 0;
 
  protected:
   Database() = default;
 };
 
+/// Copies the rows of a table, of which `key` is the primary key, inside a transaction of `to`; how many. Rows that all
+/// are there already are left as they are (0). kConflict when some are, which belong to something else.
+Result<std::size_t> copy_rows(Database& from, Database& to, std::string_view table, std::string_view key,
+                              std::string_view columns);
+
+/// A Postgres URL without user and password, to be told.
+std::string address_of(std::string_view url);
+
 /// A column as a number; 0 when it is empty.
 std::int64_t number_of(const std::string& column);
 
-// The two kinds; Database::open() chooses.
-Result<std::unique_ptr<Database>> open_sqlite(const std::string& file);
+/// Whether an address is one of Postgres.
+bool is_postgres(std::string_view url);
+
+// The two kinds; Database::open() chooses. `what` is what an error says was done: "open the database".
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& file, std::string_view what = "open the database");
 Result<std::unique_ptr<Database>> open_postgres(const std::string& url);
+
+/// What libpq said of an address; when that repeats some of the password, what must be wrong with the address instead.
+std::string without_password(std::string said, std::string_view url);
 
 }  // namespace nacre::store

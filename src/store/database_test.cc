@@ -96,5 +96,11 @@ TEST(DatabaseUrl, OnlyTwoSchemes) {
   EXPECT_EQ(nobody.error().render().find("secret"), std::string::npos) << nobody.error().render();
 }
 
+TEST(DatabaseAddress, IsToldWithoutSecrets) {
+  EXPECT_EQ(address_of("postgres://me:a?b@host:5432/db?password=x&user=y@z"), "postgres://host:5432/db");
+  EXPECT_EQ(address_of("postgres://host/db?password=x@y"), "postgres://host/db");
+  EXPECT_EQ(address_of("postgresql:///db"), "postgresql:///db");
+}
+
 }  // namespace
 }  // namespace nacre::store

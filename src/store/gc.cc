@@ -1,6 +1,7 @@
 #include "store/gc.h"
 
 #include "base/text.h"
+#include "store/artifacts.h"
 #include "store/layout.h"
 
 #include <sys/stat.h>
@@ -83,7 +84,8 @@ struct Collector {
       if (::unlink(file.c_str()) != 0)
         return os::system_error(errno, fmt::format("remove '{}'", file.string()));
       std::error_code ignored;  // without its blob a mark says nothing
-      std::filesystem::remove(store.home() / "unsettled" / file.filename(), ignored);
+      for (const char* marks : {"unsettled", "unshared"})
+        std::filesystem::remove(store.home() / marks / file.filename(), ignored);
       ++report.blobs;
       report.bytes += bytes;
     }
@@ -91,8 +93,9 @@ struct Collector {
   }
 
   /// Marks of blobs that are gone. A mark is made before its blob has its name, both under the lock of the folder.
-  Result<> collect_marks() {
-    const std::vector<Path> marks = TRY(children(store.home() / "unsettled"));
+  Result<> collect_marks(const char* kind) {
+    if (!os::exists(store.home() / kind)) return {};
+    const std::vector<Path> marks = TRY(children(store.home() / kind));
     for (const Path& mark : marks) {
       const auto digest = parse_sha256(mark.filename().string());
       if (!digest || store.has(*digest) || !old(mark)) continue;
@@ -139,7 +142,7 @@ struct Collector {
 
   Result<> collect_partial(const Path& path) {
     const std::string name = path.filename().string();
-    std::optional<os::FileLock> lock;
+    std::optional<Lease> lock;
     if (name.starts_with("tree-")) {  // its maker holds the lease as long as it lives
       auto taken = store.lease(tree_lease(name.substr(5)), os::FileLock::Wait::kNo);
       if (!taken) return {};
@@ -160,15 +163,21 @@ struct Collector {
 
 Result<GcReport> collect_garbage(Store& store, const std::vector<Sha256>& root_blobs,
                                  const std::vector<Sha256>& root_trees, double min_age_seconds) {
-  const os::FileLock lease = TRY(store.lease("gc", os::FileLock::Wait::kNo));
+  const Lease lease = TRY(store.lease("gc", os::FileLock::Wait::kNo));
   Collector collector{store, Roots(root_blobs), Roots(root_trees), min_age_seconds, {}};
   const std::vector<Path> folders = TRY(children(store.home() / "blobs" / "sha256"));
   for (const Path& folder : folders) TRY(collector.collect_blobs(folder));
-  TRY(collector.collect_marks());
+  for (const char* kind : {"unsettled", "unshared"}) TRY(collector.collect_marks(kind));
   const std::vector<Path> trees = TRY(children(store.home() / "trees"));
   for (const Path& tree : trees) TRY(collector.collect_tree(tree));
   const std::vector<Path> partials = TRY(children(store.home() / "partial"));
   for (const Path& partial : partials) TRY(collector.collect_partial(partial));
+  if (Artifacts* const artifacts = store.artifacts(); artifacts != nullptr) {
+    const auto keep = [&](const Sha256& digest) { return collector.blobs.hold(digest); };
+    const Artifacts::Removed removed = TRY(artifacts->collect(keep, min_age_seconds));
+    collector.report.shared_blobs = removed.blobs;
+    collector.report.shared_bytes = removed.bytes;
+  }
   return collector.report;
 }
 

@@ -7,7 +7,9 @@
 
 extern "C" {
 
-PGconn* PQconnectdb(const char* address) { return FUNCTION(PQconnectdb)(address); }
+PGconn* PQconnectdbParams(const char* const* words, const char* const* values, int expand) {
+  return FUNCTION(PQconnectdbParams)(words, values, expand);
+}
 void PQfinish(PGconn* connection) { FUNCTION(PQfinish)(connection); }
 ConnStatusType PQstatus(const PGconn* connection) { return FUNCTION(PQstatus)(connection); }
 char* PQerrorMessage(const PGconn* connection) { return FUNCTION(PQerrorMessage)(connection); }

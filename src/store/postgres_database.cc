@@ -32,10 +32,17 @@ class PostgresDatabase final : public Database {
  public:
   explicit PostgresDatabase(std::string url) : url_(std::move(url)) {}
 
+  /// Who fell silent is given up after half a minute, by us and by the server, which then lets go of its locks; unless
+  /// the address says otherwise.
   Result<> connect() {
-    connection_.reset(PQconnectdb(url_.c_str()));
+    const char* const words[] = {"connect_timeout",  "keepalives_idle", "keepalives_interval", "keepalives_count",
+                                 "tcp_user_timeout", "options",         "dbname",              nullptr};
+    const char* const values[] = {
+        "10",          "10", "5", "4", "30000",
+        "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4", url_.c_str(), nullptr};
+    connection_.reset(PQconnectdbParams(words, values, 1));
     if (PQstatus(connection_.get()) != CONNECTION_OK) {
-      std::string why = words_of(PQerrorMessage(connection_.get()));
+      const std::string why = without_password(words_of(PQerrorMessage(connection_.get())), url_);
       connection_.reset();
       return Error::make(ErrorKind::kUnavailable, "cannot connect to the Postgres database: {}", why)
           .hint("the address is postgres://USER:PASSWORD@HOST:PORT/NAME, and the server must run");
@@ -89,6 +96,11 @@ class PostgresDatabase final : public Database {
   }
 
   std::string_view hold_rows() const override { return " FOR UPDATE SKIP LOCKED"; }
+  /// A lock of the transaction's, by a number that nobody else in this database should use: "nacre st".
+  std::string_view exclude_writers() const override {
+    return "SELECT pg_advisory_xact_lock(CAST(x'6e61637265207374' AS BIGINT))";
+  }
+  bool holds_any_bytes() const override { return false; }
 
  private:
   /// A connection that was lost is made anew, but never inside a transaction, whose first half would be missing.

@@ -1,224 +1,302 @@
 #include "store/state.h"
 
-#include "store/sqlite_error.h"
-
-#include <sqlite3.h>
-
-#include <chrono>
-#include <map>
-#include <mutex>
-#include <thread>
+#include <algorithm>
+#include <array>
 
 namespace nacre::store {
 namespace {
 
-using Steady = std::chrono::steady_clock;
+using Durability = Database::Durability;
 
-constexpr std::string_view kRead = "SELECT value FROM records WHERE kind = ?1 AND key = ?2";
-constexpr const char* kSchema =
+/// What is known of this machine, or was derived here from blobs and can be again.
+constexpr std::array<std::string_view, 20> kLocalKinds = {
+    "blob-at",        "components-1",  "failed",         "file-digests", "foreign-answer", "foreign-apk",
+    "foreign-file",   "foreign-image", "foreign-index",  "foreign-root", "freshness",      "image-contents",
+    "kept-for",       "layer",         "library-name",   "mapped-index", "moved-to",       "pushed",
+    "segment",        "solver-pool"};
+constexpr const char* kMovedTo = "moved-to";
+
+// Statements as SQLite has them, and as Postgres: there a write outside of a transaction must wait for one that
+// excludes writers. The number is that of Database::exclude_writers().
+struct Words {
+  const char *schema, *put, *claim, *erase;
+};
+constexpr Words kSqlite = {
     "CREATE TABLE IF NOT EXISTS records ("
     " kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
-    " PRIMARY KEY (kind, key)) WITHOUT ROWID";
+    " PRIMARY KEY (kind, key)) WITHOUT ROWID",
+    "INSERT INTO records (kind, key, value) VALUES ($1, $2, $3)"
+    " ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value",
+    "INSERT INTO records (kind, key, value) VALUES ($1, $2, $3) ON CONFLICT (kind, key) DO NOTHING",
+    "DELETE FROM records WHERE kind = $1 AND key = $2"};
+constexpr Words kPostgres = {
+    "CREATE TABLE IF NOT EXISTS records ("
+    " kind TEXT COLLATE \"C\" NOT NULL, key TEXT COLLATE \"C\" NOT NULL, value TEXT NOT NULL,"
+    " PRIMARY KEY (kind, key))",
+    "INSERT INTO records (kind, key, value) SELECT $1, $2, $3"
+    " FROM pg_advisory_xact_lock_shared(CAST(x'6e61637265207374' AS BIGINT))"
+    " ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value",
+    "INSERT INTO records (kind, key, value) SELECT $1, $2, $3"
+    " FROM pg_advisory_xact_lock_shared(CAST(x'6e61637265207374' AS BIGINT)) ON CONFLICT (kind, key) DO NOTHING",
+    "DELETE FROM records USING pg_advisory_xact_lock_shared(CAST(x'6e61637265207374' AS BIGINT))"
+    " WHERE kind = $1 AND key = $2"};
+
+const Words& words_of(const Database& database) { return database.holds_any_bytes() ? kSqlite : kPostgres; }
+
+std::string in(const Database& database, std::string_view bytes) {
+  return database.holds_any_bytes() ? std::string(bytes) : to_database_text(bytes);
+}
+std::string out(const Database& database, std::string text) {
+  return database.holds_any_bytes() ? std::move(text) : from_database_text(text);
+}
+
+/// The first text after all that start with `prefix`; "" when there is none.
+std::string end_of(std::string prefix) {
+  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
+  if (!prefix.empty()) prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+  return prefix;
+}
 
 }  // namespace
 
-struct State::Impl {
-  /// Returns false to stop; reads columns of the current row.
-  using OnRow = std::function<bool(sqlite3_stmt*)>;
-
-  os::Path file;
-  sqlite3* db = nullptr;
-  std::recursive_mutex mutex;  ///< Recursive: the work of a transaction calls get and put.
-  bool in_transaction = false;
-  int deferring = 0;           ///< How many Deferred live.
-  std::map<std::pair<std::string, std::string>, std::string> remembered;
-  sqlite3_stmt* reader = nullptr;   ///< Of get(), which is asked most: prepared once.
-
-  ~Impl() {
-    sqlite3_finalize(reader);
-    // Who wrote nothing has nothing to bring from the log into the file, which is three syncs.
-    if (db != nullptr && sqlite3_total_changes(db) == 0)
-      sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    sqlite3_close(db);
-  }
-
-  /// Prepares, binds and steps one statement to its end. SQLite answers "busy" at once, without its
-  /// own waiting, where waiting could deadlock (a log in recovery, a mode being changed): outside
-  /// transactions, where nothing was done yet, such an answer is tried again.
-  Result<> run(std::string_view sql, std::initializer_list<std::string_view> values,
-               std::string_view what, const OnRow& on_row = {}) {
-    const auto deadline = Steady::now() + kSqlitePatience;
-    bool any_row = false;
-    const OnRow row = [&](sqlite3_stmt* statement) {
-      any_row = true;
-      return !on_row || on_row(statement);
-    };
-    while (true) {
-      const int code = run_once(sql, values, row);
-      if (code == SQLITE_DONE) return {};
-      const bool busy = (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_PROTOCOL;
-      if (!busy || any_row || in_transaction || Steady::now() >= deadline)
-        return sqlite_error(db, code, what, file);
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-  }
-
-  int run_once(std::string_view sql, std::initializer_list<std::string_view> values,
-               const OnRow& on_row) {
-    const bool kept = sql == kRead;
-    sqlite3_stmt* statement = kept ? reader : nullptr;
-    const int size = static_cast<int>(sql.size());
-    int code = statement != nullptr ? SQLITE_OK : sqlite3_prepare_v2(db, sql.data(), size, &statement, nullptr);
-    if (kept) reader = statement;
-    int place = 0;
-    for (const std::string_view value : values) {
-      if (code != SQLITE_OK) break;
-      // A null pointer would bind NULL, and an empty view may hold one.
-      code = sqlite3_bind_text64(statement, ++place, value.empty() ? "" : value.data(),
-                                 value.size(), SQLITE_STATIC, SQLITE_UTF8);
-    }
-    if (code == SQLITE_OK)
-      while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-        if (!on_row(statement)) {
-          code = SQLITE_DONE;
-          break;
-        }
-    if (kept) {
-      sqlite3_reset(statement);   // the bytes that are bound do not live as long as it
-      sqlite3_clear_bindings(statement);
+std::string to_database_text(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= 1) {
+      text += {1, static_cast<char>(byte + 1)};
+    } else if (byte < 0x80) {
+      text += c;
     } else {
-      sqlite3_finalize(statement);
+      text += {static_cast<char>(0xc0 | (byte >> 6)), static_cast<char>(0x80 | (byte & 0x3f))};
     }
-    return code;
   }
-};
+  return text;
+}
 
-State::State(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-State::~State() = default;
+std::string from_database_text(std::string_view text) {
+  std::string bytes;
+  bytes.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (first == 1) {
+      bytes += static_cast<char>(next - 1);
+      ++i;
+    } else if (first == 0xc2 || first == 0xc3) {
+      bytes += static_cast<char>(((first & 3) << 6) | (next & 0x3f));
+      ++i;
+    } else {
+      bytes += text[i];
+    }
+  }
+  return bytes;
+}
 
-Result<std::unique_ptr<State>> State::open(const os::Path& file) {
-  auto impl = std::make_unique<Impl>();
-  impl->file = file;
-  const bool was_there = os::exists(file);
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX |
-                    SQLITE_OPEN_EXRESCODE;
-  const int code = sqlite3_open_v2(file.c_str(), &impl->db, flags, nullptr);
-  if (code != SQLITE_OK) return sqlite_error(impl->db, code, "open the state", file);
-  sqlite3_busy_timeout(impl->db, static_cast<int>(std::chrono::milliseconds(kSqlitePatience).count()));
+bool State::is_local(std::string_view kind) {
+  return std::binary_search(kLocalKinds.begin(), kLocalKinds.end(), kind);
+}
 
-  // The log and its index stay when the last process closes: on a full disk they could not be made
-  // again, and then not even a server of what is there could start.
-  int stay = 1;
-  (void)sqlite3_file_control(impl->db, "main", SQLITE_FCNTL_PERSIST_WAL, &stay);
-
-  std::string mode;
-  TRY(impl->run("PRAGMA journal_mode=WAL", {}, "open the state", [&](sqlite3_stmt* row) {
-    mode = sqlite_column(row, 0);
-    return true;
-  }));
-  if (mode != "wal")
-    return Error::make(ErrorKind::kInvalid,
-                       "cannot keep '{}' in write-ahead mode: SQLite stays in mode '{}'",
-                       file.string(), mode)
-        .hint("put NACRE_HOME on a local file system");
-  TRY(impl->run("PRAGMA synchronous=FULL", {}, "open the state"));
-  TRY(impl->run(kSchema, {}, "open the state"));
-  if (!was_there) TRY(os::sync_dir(file.has_parent_path() ? file.parent_path() : os::Path(".")));
-  return std::unique_ptr<State>(new State(std::move(impl)));
+Result<std::unique_ptr<State>> State::open(const os::Path& file, const std::string& shared) {
+  std::unique_ptr<State> state(new State);
+  state->local_ = TRY(open_sqlite(file.string(), "open the state"));
+  TRY(state->local_->run("open the state", kSqlite.schema));
+  if (shared.empty()) {
+    if (const std::optional<std::string> place = TRY(state->get(kMovedTo, "")))
+      return Error::make(ErrorKind::kConflict, "the records of '{}' were moved to {}", file.parent_path().string(),
+                         *place)
+          .hint("set NACRE_STATE to that database, with its user and password");
+    return state;
+  }
+  if (!is_postgres(shared))
+    return Error::make(ErrorKind::kInvalid, "expected the address of a shared state as postgres://…, got '{}'",
+                       shared.substr(0, shared.find(':')))
+        .hint("set NACRE_STATE to a Postgres URL, or leave it unset: the state is then a file in NACRE_HOME");
+  state->shared_ = TRY(open_postgres(shared), "opening the shared state");
+  state->shared_at_ = address_of(shared);
+  Database& there = *state->shared_;
+  // Of several that make the same table at once, Postgres refuses all but one.
+  const auto make = [&]() -> Result<> {
+    TRY(there.run("open the state", there.exclude_writers()));
+    TRY(there.run("open the state", kPostgres.schema));
+    return {};
+  };
+  TRY(there.transaction(Durability::kNow, make));
+  return state;
 }
 
 Result<std::optional<std::string>> State::get(std::string_view kind, std::string_view key) {
-  const std::lock_guard lock(impl_->mutex);
-  std::optional<std::string> out;
-  if (!impl_->remembered.empty()) {
-    const auto found = impl_->remembered.find({std::string(kind), std::string(key)});
-    if (found != impl_->remembered.end()) return out = found->second;
+  const std::lock_guard lock(mutex_);
+  std::optional<std::string> value;
+  if (!remembered_.empty()) {
+    const auto found = remembered_.find({std::string(kind), std::string(key)});
+    if (found != remembered_.end()) return value = found->second;
   }
-  TRY(impl_->run(kRead, {kind, key},
-                 fmt::format("read {} '{}'", kind, key), [&](sqlite3_stmt* row) {
-                   out = sqlite_column(row, 0);
-                   return true;
-                 }));
-  return out;
+  Database& database = of(kind);
+  std::vector<Database::Row> rows =
+      TRY(database.run(fmt::format("read {} '{}'", kind, key), "SELECT value FROM records WHERE kind = $1 AND key = $2",
+                       {in(database, kind), in(database, key)}));
+  if (!rows.empty()) value = out(database, std::move(rows[0][0]));
+  return value;
 }
 
 Result<> State::put(std::string_view kind, std::string_view key, std::string_view value) {
-  const std::lock_guard lock(impl_->mutex);
-  if (impl_->deferring > 0 && !impl_->in_transaction) {
-    impl_->remembered[{std::string(kind), std::string(key)}] = value;
+  if (ready_ && shared_ && !is_local(kind)) {
+    // Long, and nobody else has to wait for it.
+    bool now = true;
+    {
+      const std::lock_guard lock(mutex_);
+      now = !in_transaction_ && deferring_ == 0;
+    }
+    if (now) TRY(ready_());
+  }
+  const std::lock_guard lock(mutex_);
+  if (deferring_ > 0 && !in_transaction_) {
+    remembered_[{std::string(kind), std::string(key)}] = value;
     return {};
   }
-  return impl_->run(
-      "INSERT INTO records (kind, key, value) VALUES (?1, ?2, ?3)"
-      " ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value",
-      {kind, key, value}, fmt::format("write {} '{}'", kind, key));
+  return put_now(kind, key, value);
+}
+
+Result<> State::put_now(std::string_view kind, std::string_view key, std::string_view value) {
+  Database& database = of(kind);
+  TRY(database.run(fmt::format("write {} '{}'", kind, key), words_of(database).put,
+                   {in(database, kind), in(database, key), in(database, value)}));
+  return {};
 }
 
 Result<> State::erase(std::string_view kind, std::string_view key) {
-  const std::lock_guard lock(impl_->mutex);
-  impl_->remembered.erase({std::string(kind), std::string(key)});
-  return impl_->run("DELETE FROM records WHERE kind = ?1 AND key = ?2", {kind, key},
-                    fmt::format("erase {} '{}'", kind, key));
+  const std::lock_guard lock(mutex_);
+  remembered_.erase({std::string(kind), std::string(key)});
+  Database& database = of(kind);
+  TRY(database.run(fmt::format("erase {} '{}'", kind, key), words_of(database).erase,
+                   {in(database, kind), in(database, key)}));
+  return {};
+}
+
+Result<std::string> State::claim(std::string_view kind, std::string_view key, std::string_view value) {
+  const std::lock_guard lock(mutex_);
+  Database& database = of(kind);
+  TRY(database.run(fmt::format("claim {} '{}'", kind, key), words_of(database).claim,
+                   {in(database, kind), in(database, key), in(database, value)}));
+  const std::optional<std::string> stands = TRY(get(kind, key));
+  return stands.value_or(std::string(value));
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> State::list(std::string_view kind,
                                                                      std::string_view prefix) {
-  const std::lock_guard lock(impl_->mutex);
-  std::vector<std::pair<std::string, std::string>> out;
+  const std::lock_guard lock(mutex_);
+  Database& database = of(kind);
   // Keys are ordered bytewise, so those with the prefix stand together from the prefix itself on.
-  TRY(impl_->run("SELECT key, value FROM records WHERE kind = ?1 AND key >= ?2 ORDER BY key",
-                 {kind, prefix}, fmt::format("list {} '{}'", kind, prefix), [&](sqlite3_stmt* row) {
-                   std::string key = sqlite_column(row, 0);
-                   if (!key.starts_with(prefix)) return false;
-                   out.emplace_back(std::move(key), sqlite_column(row, 1));
-                   return true;
-                 }));
-  return out;
+  std::string sql = "SELECT key, value FROM records WHERE kind = $1 AND key >= $2";
+  std::vector<Database::Value> values = {in(database, kind), in(database, prefix)};
+  if (const std::string end = end_of(std::string(prefix)); !end.empty()) {
+    sql += " AND key < $3";
+    values.emplace_back(in(database, end));
+  }
+  std::vector<Database::Row> rows =
+      TRY(database.run(fmt::format("list {} '{}'", kind, prefix), sql + " ORDER BY key", values));
+  std::vector<std::pair<std::string, std::string>> all;
+  all.reserve(rows.size());
+  for (Database::Row& row : rows) all.emplace_back(out(database, std::move(row[0])), out(database, std::move(row[1])));
+  return all;
+}
+
+Result<std::size_t> State::share_own() {
+  if (!shared_)
+    return Error::make(ErrorKind::kInvalid, "the state is not shared: its records have nowhere to go")
+        .hint("set NACRE_STATE to the Postgres that takes them (docs/shared-state.md)");
+  std::vector<Database::Row> rows = TRY(local_->run("read the state", "SELECT kind, key, value FROM records"));
+  std::erase_if(rows, [](const Database::Row& row) { return is_local(row[0]); });
+  const auto all_are_ours = [&](const std::function<Result<std::string>(const Database::Row&)>& look) -> Result<> {
+    for (const Database::Row& row : rows) {
+      const std::string there = TRY(look(row));
+      if (there != row[2])
+        return Error::make(ErrorKind::kConflict, "{} has another record {} '{}' already", shared_at_, row[0], row[1])
+            .hint("records move into an empty state, once: name another database, or begin with what is in this one");
+    }
+    return {};
+  };
+  const auto found = [&](const Database::Row& row) -> Result<std::string> {
+    std::optional<std::string> there = TRY(get(row[0], row[1]));
+    return there ? *std::move(there) : row[2];
+  };
+  TRY(all_are_ours(found));  // before any blob goes there
+  const auto write = [&]() -> Result<> {
+    return all_are_ours([&](const Database::Row& row) { return claim(row[0], row[1], row[2]); });
+  };
+  TRY(transaction(write), "moving the records of this home");
+  TRY(put(kMovedTo, "", shared_at_));
+  return rows.size();
 }
 
 State::Deferred::Deferred(State& state) : state_(state) {
-  const std::lock_guard lock(state_.impl_->mutex);
-  ++state_.impl_->deferring;
+  const std::lock_guard lock(state_.mutex_);
+  ++state_.deferring_;
 }
 
 State::Deferred::~Deferred() {
-  const std::lock_guard lock(state_.impl_->mutex);
+  {
+    const std::lock_guard lock(state_.mutex_);
+    --state_.deferring_;
+  }
   (void)finish();  // what was found stays true when something else failed
-  --state_.impl_->deferring;
 }
 
 Result<> State::Deferred::finish() {
-  Impl& impl = *state_.impl_;
-  const std::lock_guard lock(impl.mutex);
-  if (impl.remembered.empty() || impl.in_transaction) return {};
-  auto all = std::exchange(impl.remembered, {});
+  Result<> ready = state_.get_ready();
+  const std::lock_guard lock(state_.mutex_);
+  if (state_.remembered_.empty() || state_.in_transaction_) return ready;
+  auto all = std::exchange(state_.remembered_, {});
+  // As a crash would have it: what cannot be shared was not found.
+  if (!ready) std::erase_if(all, [](const auto& row) { return !is_local(row.first.first); });
   // What stands there already is not written again: a run that found nothing new leaves the log alone.
   for (auto row = all.begin(); row != all.end();) {
     const std::optional<std::string> there = TRY(state_.get(row->first.first, row->first.second));
     row = there == row->second ? all.erase(row) : std::next(row);
   }
-  if (all.empty()) return {};
-  TRY(impl.run("PRAGMA synchronous=NORMAL", {}, "write what was found"));
-  Result<> done = state_.transaction([&]() -> Result<> {
-    for (const auto& [name, value] : all) TRY(state_.put(name.first, name.second, value));
-    return {};
-  });
-  TRY(impl.run("PRAGMA synchronous=FULL", {}, "write what was found"));
-  return done;
+  for (Database* const database : {state_.local_.get(), state_.shared_.get()}) {
+    const auto is_here = [&](const auto& row) { return &state_.of(row.first.first) == database; };
+    if (database == nullptr || std::none_of(all.begin(), all.end(), is_here)) continue;
+    const auto write = [&]() -> Result<> {
+      for (const auto& row : all)
+        if (is_here(row)) TRY(state_.put_now(row.first.first, row.first.second, row.second));
+      return {};
+    };
+    TRY(state_.run_transaction(*database, Durability::kLater, write));
+  }
+  return ready;
+}
+
+/// Before what is remembered is written: long, and nobody else has to wait for it.
+Result<> State::get_ready() {
+  if (!ready_ || !shared_) return {};
+  {
+    const std::lock_guard lock(mutex_);
+    if (in_transaction_ || std::all_of(remembered_.begin(), remembered_.end(),
+                                       [](const auto& row) { return is_local(row.first.first); }))
+      return {};
+  }
+  return ready_();
 }
 
 Result<> State::transaction(const std::function<Result<>()>& work) {
-  const std::lock_guard lock(impl_->mutex);
-  if (impl_->in_transaction)
-    return Error::make(ErrorKind::kInternal, "a transaction began inside another one");
-  TRY(impl_->run("BEGIN IMMEDIATE", {}, "begin a transaction"));
-  impl_->in_transaction = true;
-  Result<> outcome = work();
-  if (outcome) outcome = impl_->run("COMMIT", {}, "commit");
-  impl_->in_transaction = false;
-  // A disk that is full rolls back by itself; nothing is left to do then.
-  if (!outcome && sqlite3_get_autocommit(impl_->db) == 0)
-    (void)impl_->run("ROLLBACK", {}, "roll back");
+  if (ready_ && shared_) TRY(ready_());  // most of it, before anybody has to wait
+  return run_transaction(shared_ ? *shared_ : *local_, Durability::kNow, work);
+}
+
+Result<> State::run_transaction(Database& database, Durability durability, const std::function<Result<>()>& work) {
+  const std::lock_guard lock(mutex_);
+  if (in_transaction_) return Error::make(ErrorKind::kInternal, "a transaction began inside another one");
+  const auto whole = [&]() -> Result<> {
+    if (!database.exclude_writers().empty()) TRY(database.run("begin a transaction", database.exclude_writers()));
+    TRY(work());
+    return ready_ && &database == shared_.get() ? ready_() : Result<>{};
+  };
+  in_transaction_ = true;
+  Result<> outcome = database.transaction(durability, whole);
+  in_transaction_ = false;
   return outcome;
 }
 
