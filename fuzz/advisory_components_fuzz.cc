@@ -1,6 +1,7 @@
 #include "advisory/components.h"
 #include "advisory/document.h"
 #include "advisory/osv.h"
+#include "advisory/scan.h"
 #include "advisory/version_order.h"
 #include "package/elf.h"
 
@@ -41,6 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 6: {
       const auto json = nacre::codec::parse_json(bytes, "fuzz.json");
       if (!json) break;
+      (void)advisory::read_pypi_vulnerabilities(*json);
       const auto record = advisory::read_osv(*json);
       if (!record) break;
       const auto again = advisory::read_osv(advisory::compact_osv(*record));

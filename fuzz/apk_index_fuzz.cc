@@ -1,4 +1,5 @@
 #include "apk/index_file.h"
+#include "apk/index_pieces.h"
 #include "codec/gzip.h"
 
 #include <cstddef>
@@ -10,7 +11,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   if (data[0] % 3 == 0) {
-    (void)nacre::apk::read_index(bytes, "fuzz");
+    const auto index = nacre::apk::read_index(bytes, "fuzz");
+    const auto head = nacre::apk::read_index_signatures(bytes, "fuzz");
+    if (index && (!head || (head->best ? head->best->key_name : "") != index->key_name ||
+                  bytes.substr(head->signed_from) != index->signed_bytes))
+      std::abort();
   } else if (data[0] % 3 == 1) {
     (void)nacre::apk::read_index(*nacre::codec::gzip(bytes, 1), "fuzz");
   } else {

@@ -1,4 +1,4 @@
-#include "codec/yaml.h"
+#include "codec/yaml_aliases.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -7,6 +7,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace nacre;
   const std::string text(reinterpret_cast<const char*>(data), size);
+  (void)codec::parse_yaml_with_aliases(text, "fuzz", {.max_nodes = 20'000});
   const auto tree = codec::parse_yaml(text, "fuzz");
   if (!tree) {
     (void)codec::render_with_source(tree.error(), text);

@@ -1,4 +1,4 @@
-#include "codec/yaml.h"
+#include "codec/yaml_aliases.h"
 #include "image/image.h"
 #include "image/oci.h"
 
@@ -7,7 +7,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
-  const auto yaml = nacre::codec::parse_yaml(text, "image.yaml");
+  const auto yaml = nacre::codec::parse_yaml_with_aliases(text, "image.yaml");
   if (!yaml) return 0;
   const auto spec = nacre::image::read_image_spec(*yaml);
   if (!spec) return 0;

@@ -1,5 +1,6 @@
 #include "apk/index_file.h"
 
+#include "apk/index_pieces.h"
 #include "apk/segment.h"
 #include "base/text.h"
 #include "codec/gzip.h"
@@ -97,39 +98,75 @@ Result<IndexText> take_apart(std::string_view bytes, std::uint64_t max_bytes) {
 
 }  // namespace
 
+void append_record(std::string& out, const IndexRecord& record) {
+  add_line(out, 'C', record.checksum);
+  add_line(out, 'P', record.name);
+  add_line(out, 'V', record.version);
+  add_text(out, 'A', record.arch);
+  add_number(out, 'S', record.size_bytes);
+  add_number(out, 'I', record.installed_bytes);
+  add_line(out, 'T', record.description);
+  add_text(out, 'U', record.url);
+  add_text(out, 'L', record.license);
+  add_text(out, 'o', record.origin);
+  add_text(out, 'm', record.maintainer);
+  add_line(out, 't', std::to_string(record.built_at));
+  add_text(out, 'c', record.commit);
+  add_text(out, 'D', join(record.depends, " "));
+  add_text(out, 'i', join(record.install_if, " "));
+  add_text(out, 'p', join(record.provides, " "));
+  add_number(out, 'k', record.provider_priority);
+  out += '\n';
+}
+
 std::string write_index(const std::vector<IndexRecord>& records) {
   std::string out;
-  for (const IndexRecord& record : records) {
-    add_line(out, 'C', record.checksum);
-    add_line(out, 'P', record.name);
-    add_line(out, 'V', record.version);
-    add_text(out, 'A', record.arch);
-    add_number(out, 'S', record.size_bytes);
-    add_number(out, 'I', record.installed_bytes);
-    add_line(out, 'T', record.description);
-    add_text(out, 'U', record.url);
-    add_text(out, 'L', record.license);
-    add_text(out, 'o', record.origin);
-    add_text(out, 'm', record.maintainer);
-    add_line(out, 't', std::to_string(record.built_at));
-    add_text(out, 'c', record.commit);
-    add_text(out, 'D', join(record.depends, " "));
-    add_text(out, 'i', join(record.install_if, " "));
-    add_text(out, 'p', join(record.provides, " "));
-    add_number(out, 'k', record.provider_priority);
-    out += '\n';
-  }
+  for (const IndexRecord& record : records) append_record(out, record);
   return out;
+}
+
+Result<std::string> sign_index_member(const std::string& member, const SegmentSigner& signer) {
+  if (!signer) return member;
+  const SegmentSignature signature = TRY(signer(member), "signing the index");
+  const std::string head = TRY(pack_signature(signature, 0));
+  return head + member;
 }
 
 Result<std::string> pack_index(const std::vector<IndexRecord>& records, std::string_view description,
                                const SegmentSigner& signer) {
-  const std::string body = TRY(pack_files(
-      {{"APKINDEX", write_index(records)}, {"DESCRIPTION", std::string(description)}}, 0, "", Ending::kZeroBlocks));
-  if (!signer) return body;
-  const SegmentSignature signature = TRY(signer(body), "signing the index");
-  const std::string head = TRY(pack_signature(signature, 0));
-  return head + body;
+  const std::vector<codec::GzipPiece> pieces = index_pieces(records);
+  std::vector<codec::GzipPieceView> text;
+  for (const codec::GzipPiece& piece : pieces) text.push_back(codec::view_of(piece));
+  const bool sorted = std::is_sorted(records.begin(), records.end(), comes_before);
+  const std::string member =
+      TRY(pack_pieces(text, description, sorted ? RecordOrder::kSorted : RecordOrder::kOther));
+  return sign_index_member(member, signer);
+}
+
+Result<IndexSignatures> read_index_signatures(std::string_view bytes, std::string_view source) {
+  IndexSignatures out;
+  std::string first;
+  std::uint64_t end = 0;
+  codec::GzipReader reader({[&](std::string_view piece) -> Result<> {
+                              if (end == 0) first += piece.substr(0, kMaxSignatureBytes + 1 - first.size());
+                              return {};
+                            },
+                            [&](std::size_t member, std::uint64_t at) -> Result<> {
+                              if (member == 0) end = at;
+                              return {};
+                            }},
+                           kMaxIndexBytes);
+  constexpr std::size_t kStep = 4096;
+  for (std::size_t at = 0; at < bytes.size() && end == 0 && first.size() <= kMaxSignatureBytes; at += kStep)
+    TRY(reader.push(bytes.substr(at, kStep)), "reading the index '{}'", source);
+  if (!is_signature_name(std::string_view(first).substr(0, 100))) return out;
+  if (end == 0 || first.size() > kMaxSignatureBytes)
+    return Error::make(ErrorKind::kInvalid, "the index '{}' has a signature segment without an end", source);
+  const std::vector<SmallFile> files = TRY(read_files(first), "reading the index '{}'", source);
+  const std::vector<SignatureFile> signatures = TRY(parse_signatures(files), "reading the index '{}'", source);
+  if (const SignatureFile* best = best_of(signatures)) out.best = *best;
+  out.signed_from = end;
+  return out;
 }
 
 Result<IndexText> unpack_index(std::string_view bytes, std::string_view source, std::uint64_t max_bytes) {

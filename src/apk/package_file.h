@@ -7,6 +7,7 @@
 #include "base/tree_path.h"
 #include "codec/gzip.h"
 #include "codec/tar.h"
+#include "os/file.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -33,6 +34,13 @@ using SegmentSigner = std::function<Result<SegmentSignature>(std::string_view co
 /// A segment's place in the file, and digests.
 struct Segment {
   std::uint64_t offset = 0, size = 0;  ///< Compressed bytes within the .apk.
+};
+
+/// Mode and owner of a control file, as its tar header states them.
+struct ControlAttributes {
+  unsigned mode = 0644;
+  std::uint64_t uid = 0, gid = 0;
+  std::string uname, gname;
 };
 
 /// An .apk (v2) on disk, as read or just written.
@@ -95,6 +103,7 @@ Result<PackageFile> read_package(const std::filesystem::path& path,
 struct TakenPackage {
   PackageFile file;
   std::vector<std::pair<std::string, std::string>> control;
+  std::vector<ControlAttributes> control_attributes;   ///< Of `control`, in its order.
 };
 Result<TakenPackage> take_package(const std::filesystem::path& path, const codec::TarReader::Visitor* visit,
                                   const codec::Sink& copy, const ReadLimits& limits = {});
@@ -115,6 +124,11 @@ Result<std::string> read_segment(const std::filesystem::path& path, const Segmen
 
 /// Replaces a package by the same one with a signature of `signer` instead of those that it had. Checks it before.
 Result<> sign_package(const std::filesystem::path& path, const SegmentSigner& signer);
+
+/// Writes the package of `from`, which was read and checked as `package`, to `to` with a signature of `signer` instead
+/// of those that it had. `to` is there as a whole or not at all.
+Result<> sign_package_to(const std::filesystem::path& to, const std::filesystem::path& from,
+                         const PackageFile& package, const SegmentSigner& signer, os::Sync sync);
 
 /// Control files (".PKGINFO", ".melange.yaml", scripts) of a package.
 Result<std::vector<std::pair<std::string, std::string>>> read_control_files(

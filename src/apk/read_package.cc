@@ -79,6 +79,8 @@ class PackageReader {
     if (head_.starts_with("ADB"))
       return Error::make(ErrorKind::kInvalid, "apk v3 packages are not supported")
           .hint("ask for the package in apk v2 format");
+    if (head_.size() >= 2 && !head_.starts_with("\x1f\x8b"))
+      return Error::make(ErrorKind::kInvalid, "this is no package: an .apk begins with the bytes of gzip");
     if (head_.size() > 2 * limits_.max_control_bytes + kPieceBytes)
       return Error::make(ErrorKind::kInvalid, "signature and control segments have more than {} bytes",
                          2 * limits_.max_control_bytes);
@@ -242,8 +244,10 @@ Result<TakenPackage> take_package(const std::filesystem::path& path, const codec
   TRY(reader.run(Extent::kWhole), "reading the package '{}'", path.string());
   TakenPackage out;
   out.file = std::move(reader.out_);
-  for (SmallFile& file : reader.control_files_)
+  for (SmallFile& file : reader.control_files_) {
     out.control.emplace_back(std::move(file.name), std::move(file.content));
+    out.control_attributes.push_back(std::move(file.as));
+  }
   return out;
 }
 

@@ -150,7 +150,7 @@ Result<std::vector<FileView>> view_files(std::string_view tar) {
     for (const FileView& file : files)
       if (file.name == header.path)
         return Error::make(ErrorKind::kInvalid, "'{}' occurs twice", header.path);
-    files.push_back({header.path, {}, header.mode});
+    files.push_back({header.path, {}, {header.mode, header.uid, header.gid, header.uname, header.gname}});
     return {};
   };
   visitor.on_data = [&](std::string_view bytes) -> Result<> {
@@ -169,7 +169,7 @@ Result<std::vector<FileView>> view_files(std::string_view tar) {
 Result<std::vector<SmallFile>> read_files(std::string_view tar) {
   const std::vector<FileView> views = TRY(view_files(tar));
   std::vector<SmallFile> out;
-  for (const FileView& view : views) out.push_back({view.name, std::string(view.content), view.mode});
+  for (const FileView& view : views) out.push_back({view.name, std::string(view.content), view.as.mode, view.as});
   return out;
 }
 

@@ -62,6 +62,7 @@ class DataScanner {
 struct SmallFile {
   std::string name, content;
   unsigned mode = 0644;
+  ControlAttributes as = {};           ///< As it was read; not of files that are written.
 };
 enum class Ending { kOpen, kZeroBlocks };  ///< Whether end-of-archive blocks follow.
 
@@ -73,7 +74,7 @@ Result<std::vector<SmallFile>> read_files(std::string_view tar);
 struct FileView {
   std::string name;
   std::string_view content;
-  unsigned mode = 0644;
+  ControlAttributes as = {};
 };
 Result<std::vector<FileView>> view_files(std::string_view tar);
 
@@ -83,6 +84,10 @@ Result<SignatureFile> parse_signature_file(const SmallFile& file);
 Result<std::vector<SignatureFile>> parse_signatures(const std::vector<SmallFile>& files);
 /// The one that a verifier of one should use: RSA256 before RSA, the first of several; nullptr when there is none.
 const SignatureFile* best_of(const std::vector<SignatureFile>& signatures);
+/// One record of an APKINDEX text, and the blank line behind it.
+void append_record(std::string& out, const IndexRecord& record);
+/// The index with a signature before it; without one when `signer` is empty.
+Result<std::string> sign_index_member(const std::string& member, const SegmentSigner& signer);
 Result<std::string> pack_signature(const SegmentSignature& signature, std::int64_t mtime);
 
 constexpr std::string_view kChecksumKey = "APK-TOOLS.checksum.SHA1";

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "apk/unpack_tar.h"
+#include "codec/tar.h"
 #include "os/file.h"
 
 namespace nacre::apk {
@@ -14,6 +15,18 @@ std::string message_of(const Result<T>& result) {
 }
 
 os::TempDir scratch() { return *os::TempDir::create(std::filesystem::temp_directory_path()); }
+
+TEST(Tar, NamesExtendedHeadersAsGoDoes) {
+  const auto name_of = [](const char* path) {
+    codec::TarHeader header;
+    header.path = path;
+    const std::string bytes = *codec::tar_header(header);
+    return bytes.substr(0, bytes.find('\0'));
+  };
+  EXPECT_EQ(name_of("a/\xc3\xbcx"), "a/PaxHeaders.0/x");
+  EXPECT_EQ(name_of("a/\xc3\xbc"), "a/PaxHeaders.0");
+  EXPECT_EQ(name_of("\xc3\xbc/x"), "/PaxHeaders.0/x");
+}
 
 TEST(Tar, CarriesATree) {
   const os::TempDir dir = scratch();

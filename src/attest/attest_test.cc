@@ -7,6 +7,7 @@
 #include "codec/digest.h"
 #include "image/kitchen_test.h"
 
+#include <map>
 #include <set>
 
 namespace nacre::attest {
@@ -435,8 +436,8 @@ struct Evidence : StatementCheck {
   }
   image::Descriptor subject{"application/vnd.oci.image.manifest.v1+json", kSubject, 7};
   ImageEvidence attach() {
-    auto out = attach_evidence(subject, "nacre/web", {{std::string(kProvenanceType), good_provenance()}}, 1'700'000'000,
-                               Edition::kCommunity, test_signer(), *store_);
+    auto out = attach_evidence({{subject, {{std::string(kProvenanceType), good_provenance()}}}}, "nacre/web",
+                               1'700'000'000, Edition::kCommunity, test_signer(), *store_);
     EXPECT_TRUE(out) << out.error().render();
     return *std::move(out);
   }
@@ -491,12 +492,8 @@ TEST_F(Evidence, TagsCarryTheLegacyForm) {
   const auto signature = from_base64(layer["annotations"]["dev.cosignproject.cosign/signature"].as_string());
   ASSERT_TRUE(signature);
   EXPECT_TRUE(trusted().attestation.verify(payload, *signature));
-  EXPECT_EQ(
-      codec::to_json(read(sig["config"])),
-      fmt::format(
-          R"({{"architecture":"","created":"0001-01-01T00:00:00Z","history":[{{"created":"0001-01-01T00:00:00Z"}}],)"
-          R"("os":"","rootfs":{{"type":"layers","diff_ids":["{}"]}},"config":{{}}}})",
-          layer["digest"].as_string()));
+  EXPECT_EQ(sig["artifactType"], layer["mediaType"]);  // the config is empty
+  EXPECT_EQ(codec::to_json(read(sig["config"])), "{}");
   const Json att = *codec::parse_json(*store_->read(evidence.tags[1].second), "att");
   ASSERT_EQ(att["layers"].items().size(), 1u);  // the signature has its own tag
   const Json& envelope = att["layers"].items()[0];
@@ -506,6 +503,38 @@ TEST_F(Evidence, TagsCarryTheLegacyForm) {
   EXPECT_TRUE(check_envelope(read(envelope), {kSubject, kProvenanceType, kStage0BuildType}, trusted()));
   for (const auto& [tag, manifest] : evidence.tags)
     EXPECT_NE(std::find(evidence.blobs.begin(), evidence.blobs.end(), manifest), evidence.blobs.end()) << tag;
+}
+
+TEST_F(Evidence, WhatIsSaidOfSeveralIsSignedOnce) {
+  const image::Descriptor index{"application/vnd.oci.image.index.v1+json", codec::sha256("index"), 5};
+  const auto claims = [&](const image::Descriptor& of, const char* sbom) {
+    return Claims{of, {{std::string(kProvenanceType), good_provenance()}, {std::string(kSpdxType), Json(sbom)}}};
+  };
+  const auto evidence =
+      attach_evidence({claims(subject, "of the manifest"), claims(index, "of the index")}, "nacre/web", 1'700'000'000,
+                      Edition::kCommunity, test_signer(), *store_);
+  ASSERT_TRUE(evidence) << evidence.error().render();
+  std::map<std::string, std::set<std::string>> bundles;  // by type
+  for (const image::Descriptor& of : {subject, index}) {
+    const Json rows = evidence->referrers[of.digest.oci()];
+    ASSERT_EQ(rows.items().size(), 3u);
+    for (const Json& row : rows.items()) {
+      const Json manifest = read(row);
+      EXPECT_EQ(manifest["subject"]["digest"].as_string(), of.digest.oci());
+      const std::string type = row["annotations"]["dev.sigstore.bundle.predicateType"].as_string();
+      const std::string bundle = codec::to_json(read(manifest["layers"].items().at(0)));
+      bundles[type].insert(bundle);
+      const auto found = check_statement(bundle, {of.digest, type, kStage0BuildType}, trusted());
+      EXPECT_TRUE(found) << found.error().render();
+    }
+  }
+  EXPECT_EQ(bundles[std::string(kCosignSignatureType)].size(), 1u);
+  EXPECT_EQ(bundles[std::string(kProvenanceType)].size(), 1u);
+  EXPECT_EQ(bundles[std::string(kSpdxType)].size(), 2u);
+  // What only one of them claims does not hold for the other.
+  for (const std::string& bundle : bundles[std::string(kSpdxType)])
+    EXPECT_NE(bool(check_statement(bundle, {subject.digest, kSpdxType, kStage0BuildType}, trusted())),
+              bool(check_statement(bundle, {index.digest, kSpdxType, kStage0BuildType}, trusted())));
 }
 
 }  // namespace

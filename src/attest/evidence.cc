@@ -4,6 +4,9 @@
 #include "os/clock.h"
 #include "store/store.h"
 
+#include <algorithm>
+#include <map>
+
 // cosign's two forms of image evidence (spec supply-chain 3a and 3b).
 namespace nacre::attest {
 namespace {
@@ -13,10 +16,8 @@ using codec::Json;
 constexpr std::string_view kManifestType = "application/vnd.oci.image.manifest.v1+json";
 constexpr std::string_view kBundleType = "application/vnd.dev.sigstore.bundle.v0.3+json";
 constexpr std::string_view kEmptyConfig = "application/vnd.oci.empty.v1+json";
-constexpr std::string_view kImageConfig = "application/vnd.oci.image.config.v1+json";
 constexpr std::string_view kSimpleSigning = "application/vnd.dev.cosign.simplesigning.v1+json";
 constexpr std::string_view kDsseEnvelope = "application/vnd.dsse.envelope.v1+json";
-constexpr std::string_view kNoTime = "0001-01-01T00:00:00Z";
 
 /// Writes blobs and manifests and remembers them. They are on disk when the serial that names them is published: it
 /// settles all of its blobs at once.
@@ -67,24 +68,15 @@ Result<> attach_bundle(Writer& writer, const image::Descriptor& subject, const J
   return attach_referrer(writer, {subject, std::string(kBundleType), codec::to_json(bundle)}, std::move(notes));
 }
 
-/// The manifest behind a legacy tag: a config that repeats the layers' digests, as cosign writes it.
+/// The manifest behind a legacy tag. cosign writes a configuration that it never reads; an empty one, which all images
+/// share, is a blob less to send for each tag.
 Result<> attach_tag(Writer& writer, const image::Descriptor& subject, const char* suffix,
-                    const Json& layers) {
-  Json diff_ids = Json::array(), history = Json::array();
-  for (const Json& layer : layers.items()) {
-    Json moment;
-    history.push(moment.set("created", kNoTime));
-    diff_ids.push(layer["digest"]);
-  }
-  Json root_fs, config;
-  root_fs.set("type", "layers").set("diff_ids", std::move(diff_ids));
-  config.set("architecture", "").set("created", kNoTime).set("history", std::move(history));
-  config.set("os", "").set("rootfs", std::move(root_fs)).set("config", Json::object());
-  const image::Descriptor written = TRY(writer.put(kImageConfig, codec::to_json(config)));
-  const Json manifest = manifest_around(written, layers);
+                    std::string_view artifact_type, Json layers) {
+  const image::Descriptor config = TRY(writer.put(kEmptyConfig, "{}"));
+  Json manifest = manifest_around(config, std::move(layers));
+  manifest.set("artifactType", artifact_type);
   const image::Descriptor tagged = TRY(writer.put(kManifestType, codec::to_json(manifest)));
-  writer.out.tags.emplace_back(fmt::format("sha256-{}.{}", subject.digest.hex(), suffix),
-                               tagged.digest);
+  writer.out.tags.emplace_back(fmt::format("sha256-{}.{}", subject.digest.hex(), suffix), tagged.digest);
   return {};
 }
 
@@ -115,34 +107,62 @@ Result<Json> legacy_attestation(Writer& writer, const Json& envelope,
   return layer.set("annotations", std::move(notes));
 }
 
+/// Signed once for all subjects of which the same is said.
+class Envelopes {
+ public:
+  Envelopes(const std::vector<Claims>& all, Edition edition, crypto::Signer& signer)
+      : all_(all), edition_(edition), signer_(signer) {}
+
+  /// The envelope around a statement of all that claim this, or only are signed (the predicate is {}).
+  Result<Json> about(std::string_view type, const Json& predicate) {
+    std::vector<Subject> subjects;
+    for (const Claims& claims : all_) {
+      const bool same = type == kCosignSignatureType ||
+                        std::any_of(claims.predicates.begin(), claims.predicates.end(), [&](const auto& claim) {
+                          return claim.first == type && claim.second == predicate;
+                        });
+      if (same) subjects.push_back({"", claims.subject.digest});
+    }
+    const std::string text = codec::to_json(statement(subjects, type, predicate));
+    const auto [at, fresh] = signed_.try_emplace(codec::sha256(text));
+    if (fresh) at->second = TRY(crypto::dsse_sign(signer_, edition_, crypto::kInTotoPayload, text));
+    return at->second;
+  }
+
+ private:
+  const std::vector<Claims>& all_;
+  Edition edition_;
+  crypto::Signer& signer_;
+  std::map<Sha256, Json> signed_;
+};
+
 }  // namespace
 
-Result<ImageEvidence> attach_evidence(
-    const image::Descriptor& subject, const std::string& repository,
-    const std::vector<std::pair<std::string, Json>>& predicates, std::int64_t created,
-    Edition edition, crypto::Signer& signer, store::Store& store) {
+Result<ImageEvidence> attach_evidence(const std::vector<Claims>& image, const std::string& repository,
+                                      std::int64_t created, Edition edition, crypto::Signer& signer,
+                                      store::Store& store) {
   ImageEvidence out;
   out.referrers = Json::object();
   Writer writer{store, out};
   const crypto::PublicKey key = TRY(signer.public_key(edition, crypto::Purpose::kAttestation));
-  std::vector<std::pair<std::string, Json>> all = {
-      {std::string(kCosignSignatureType), Json::object()}};
-  all.insert(all.end(), predicates.begin(), predicates.end());
-
-  Json attestations = Json::array();
-  for (const auto& [type, predicate] : all) {
-    const Json text = statement({{"", subject.digest}}, type, predicate);
-    const Json envelope =
-        TRY(crypto::dsse_sign(signer, edition, crypto::kInTotoPayload, codec::to_json(text)));
-    TRY(attach_bundle(writer, subject, crypto::bundle_of_envelope(envelope, key), type, created));
-    if (type == kCosignSignatureType) continue;
-    Json layer = TRY(legacy_attestation(writer, envelope, type));
-    attestations.push(std::move(layer));
+  Envelopes envelopes(image, edition, signer);
+  for (const Claims& claims : image) {
+    const auto attach = [&](std::string_view type, const Json& envelope) {
+      return attach_bundle(writer, claims.subject, crypto::bundle_of_envelope(envelope, key), type, created);
+    };
+    const Json signature = TRY(envelopes.about(kCosignSignatureType, Json::object()));
+    TRY(attach(kCosignSignatureType, signature));
+    Json attestations = Json::array();
+    for (const auto& [type, predicate] : claims.predicates) {
+      const Json envelope = TRY(envelopes.about(type, predicate));
+      TRY(attach(type, envelope));
+      Json layer = TRY(legacy_attestation(writer, envelope, type));
+      attestations.push(std::move(layer));
+    }
+    Json legacy = TRY(legacy_signature(writer, claims.subject, repository, edition, signer));
+    TRY(attach_tag(writer, claims.subject, "sig", kSimpleSigning, std::move(legacy)));
+    TRY(attach_tag(writer, claims.subject, "att", kDsseEnvelope, std::move(attestations)));
   }
-  const Json signature =
-      TRY(legacy_signature(writer, subject, repository, edition, signer));
-  TRY(attach_tag(writer, subject, "sig", signature));
-  TRY(attach_tag(writer, subject, "att", attestations));
   return out;
 }
 

@@ -6,12 +6,12 @@
 #include "image/export.h"
 #include "image/read.h"
 #include "os/clock.h"
+#include "os/rfc3339.h"
 #include "store/store.h"
 
 #include <time.h>
 
 #include <algorithm>
-#include <ctime>
 #include <map>
 #include <set>
 
@@ -249,16 +249,11 @@ void add_source(Document& doc, const std::string& vcs_url, const std::string& su
   if (source.name.starts_with("github.com/")) {
     std::string slug = source.name.substr(11);
     if (slug.ends_with(".git")) slug.resize(slug.size() - 4);
-    if (slug.find('/') != std::string::npos) source.purl = fmt::format("pkg:github/{}@{}", slug, source.version);
+    if (slug.find('/') != std::string::npos) source.purl = "pkg:github/" + slug;
+    if (!source.purl.empty() && !source.version.empty()) source.purl += "@" + source.version;
   }
   doc.packages.push_back(source.json());
   doc.relate(doc.described, "GENERATED_FROM", source.id);
-}
-
-/// Seconds since 1970 of a date as images have it, or 0.
-std::int64_t seconds_of(const std::string& date) {
-  std::tm time{};
-  return ::strptime(date.c_str(), "%Y-%m-%dT%H:%M:%S", &time) == nullptr ? 0 : ::timegm(&time);
 }
 
 Result<std::vector<apk::IndexRecord>> records_of_image(const Sha256& manifest, Env& env) {
@@ -383,7 +378,7 @@ Result<image::Image> stored_image(const Sha256& manifest, Env& env) {
   const std::string& variant = config["variant"].as_string();
   const std::string platform = config["architecture"].as_string() + (variant.empty() ? "" : "/" + variant);
   out.arch = TRY(find_field_arch(platform), "reading image {}", manifest.oci());
-  out.created = seconds_of(config["created"].as_string());
+  out.created = os::parse_rfc3339(config["created"].as_string()).value_or(0);
   const std::uint64_t size = TRY(env.store.size(manifest));
   out.manifest = {std::string(kManifest), manifest, size};
   for (const image::Descriptor& layer : parts.layers) {

@@ -70,13 +70,17 @@ struct ImageEvidence {
   codec::Json referrers;            ///< {"sha256:SUBJECT": [descriptor with artifactType and annotations, …]}
   std::vector<std::pair<std::string, Sha256>> tags;  ///< "sha256-HEX.sig" -> manifest.
 };
-/// Signs `subject` (manifest or index) as an image of `repository` ("nacre/nginx") and attaches the statements given
-/// as (type, predicate). `created` fills the time annotations (reproducible: SOURCE_DATE_EPOCH of the image).
-Result<ImageEvidence> attach_evidence(const image::Descriptor& subject,
-                                      const std::string& repository,
-                                      const std::vector<std::pair<std::string, codec::Json>>& predicates,
-                                      std::int64_t created, Edition edition,
-                                      crypto::Signer& signer, store::Store& store);
+/// What is said of a manifest or an index of an image.
+struct Claims {
+  image::Descriptor subject;
+  std::vector<std::pair<std::string, codec::Json>> predicates;  ///< (type, predicate).
+};
+/// Signs each subject as an image of `repository` ("nacre/nginx") and attaches the statements about it. What is said of
+/// several is one statement with all of them as subjects: one signature, and one blob. `created` fills the time
+/// annotations (reproducible: SOURCE_DATE_EPOCH of the image).
+Result<ImageEvidence> attach_evidence(const std::vector<Claims>& image, const std::string& repository,
+                                      std::int64_t created, Edition edition, crypto::Signer& signer,
+                                      store::Store& store);
 
 /// A document about an image, as it is.
 struct Document {

@@ -187,9 +187,10 @@ struct VerifyImageTest : VerifyTest {
     const Json provenance = image_provenance(asked, image, codec::sha256("yaml"), 1, 2, {});
     for (const image::Descriptor& what : {image.manifest, image.index}) {
       const auto evidence =
-          attach_evidence(what, "nacre/web",
-                          {{std::string(kProvenanceType), provenance}, {std::string(kSpdxType), image_sbom(image, {})}},
-                          image::kTime, kCommunity, test_signer(), *store_);
+          attach_evidence({{what,
+                            {{std::string(kProvenanceType), provenance},
+                             {std::string(kSpdxType), image_sbom(image, {})}}}},
+                          "nacre/web", image::kTime, kCommunity, test_signer(), *store_);
       ASSERT_TRUE(evidence) << evidence.error().render();
       referrers.set(what.digest.oci(), evidence->referrers[what.digest.oci()]);
     }
@@ -255,7 +256,7 @@ TEST_F(VerifyImageTest, EachAttestationMustBeThereAndForeignOnesDoNotMatter) {
   }
   // An attestation by another key, before and after ours, and one of a type of which we know nothing.
   const auto foreign =
-      attach_evidence(image.index, "nacre/web", {}, image::kTime, Edition::kProduction, test_signer(), *store_);
+      attach_evidence({{image.index, {}}}, "nacre/web", image::kTime, Edition::kProduction, test_signer(), *store_);
   ASSERT_TRUE(foreign);
   const Json by_other = foreign->referrers[subject].items()[0];
   Json odd = by_other, notes;
@@ -277,7 +278,7 @@ TEST_F(VerifyImageTest, CycloneDxMustHoldWhereItIs) {
   const std::string index = index_of(packages), subject = image.index.digest.oci();
   const Json bom = cyclonedx_of(image_index_sbom({image})), all = referrers[subject];
   for (const Edition edition : {kCommunity, Edition::kProduction}) {
-    const auto more = attach_evidence(image.index, "nacre/web", {{std::string(kCycloneDxType), bom}}, image::kTime,
+    const auto more = attach_evidence({{image.index, {{std::string(kCycloneDxType), bom}}}}, "nacre/web", image::kTime,
                                       edition, test_signer(), *store_);
     ASSERT_TRUE(more);
     Json list = all;

@@ -49,6 +49,7 @@ Result<> add_group(std::string& text, const definition::AccountGroup& group) {
   const std::string wanted =
       fmt::format("{}:{}:{}:{}", (*old)[0], (*old)[1], (*old)[2], join_members(members, group.members));
   if (wanted != line) {
+    if (!text.ends_with('\n')) text += '\n';  // or its last line would not be found
     const std::string framed = replace_all("\n" + text, "\n" + line + "\n", "\n" + wanted + "\n");
     text = framed.substr(1);
   }

@@ -61,7 +61,7 @@ Result<> read_image(BaseImage& out, const Arch& arch, Env& env) {
     Json found = TRY(take_document(out.folder, config.digest, env));
     const std::string& variant = found["variant"].as_string();
     known.push_back(found["architecture"].as_string() + (variant.empty() ? "" : "/" + variant));
-    if (found["architecture"].as_string() != arch.oci || (!variant.empty() && variant != arch.oci_variant)) continue;
+    if (found["architecture"].as_string() != arch.oci || !is_variant_of(arch, variant)) continue;
     const ImageParts parts = TRY(read_parts(manifest.digest, env));
     for (std::size_t i = 0; i < parts.layers.size(); ++i)
       out.layers.push_back({parts.layers[i], parts.diff_ids[i], {}});

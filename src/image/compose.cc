@@ -27,9 +27,9 @@ using Durability = store::Store::Durability;
 constexpr Durability kWhen = Durability::kLater;
 
 /// Raised when the composer's output changes for equal input.
-constexpr int kComposer = 3;
+constexpr int kComposer = 4;
 /// The same, of images of foreign packages alone.
-constexpr int kForeignComposer = 1;
+constexpr int kForeignComposer = 2;
 
 /// Over a base image stands one layer, written as apko does.
 Result<> check_base(const ComposeRequest& request) {
@@ -271,6 +271,8 @@ Sha256 compose_key(const ComposeRequest& request) {
     key.set("repositories", Json::strings(request.repositories)).set("world", Json::strings(request.world));
     key.set("locked", Json::strings(request.locked)).set("build_date", request.build_date);
     key.set("source_date", request.source_date.value_or(-1));
+    if (request.as_asked)
+      key.set("as_asked", true).set("vcs_url", request.spec->vcs_url).set("include", request.spec->include);
     if (request.base != nullptr)
       key.set("base", request.base->manifest.digest.hex()).set("base_database", request.base->database.hex());
   }

@@ -62,13 +62,14 @@ std::vector<PackageContents> sized(const std::vector<std::uint64_t>& sizes) {
 TEST(Grouping, ManySmallPackagesShareLayers) {
   constexpr std::uint64_t kSmall = 100 << 10, kLarge = 2 << 20;
   std::vector<std::uint64_t> sizes(40, kSmall);
-  sizes[7] = sizes[9] = kLarge;
+  sizes[7] = kLarge;
+  sizes[9] = 4 * kLarge;
   const auto groups = group_packages(sized(sizes), 3, 64, "package", Small::kGrouped);
   ASSERT_GE(groups.size(), 5u);
   ASSERT_LE(groups.size(), 7u);
   EXPECT_EQ(groups[0], std::vector<std::size_t>{3}) << "the layout stays alone, and first";
-  EXPECT_EQ(groups[1], std::vector<std::size_t>{7});
-  EXPECT_EQ(groups[2], std::vector<std::size_t>{9});
+  EXPECT_EQ(groups[1], std::vector<std::size_t>{9}) << "the largest at the bottom";
+  EXPECT_EQ(groups[2], std::vector<std::size_t>{7});
   std::size_t members = 0;
   for (const auto& group : groups) members += group.size();
   EXPECT_EQ(members, sizes.size());

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <unordered_map>
 
 namespace nacre::image {
 namespace {
@@ -73,7 +74,10 @@ class Collector {
     entry.link = header.link;
     if (entry.type == '1') {
       const TreePath target = TRY(TreePath::parse(header.link));
-      entry.link = target.str();
+      // A link to a link is one to its file.
+      const auto [at, fresh] = links_.try_emplace(entry.path, target.str());
+      if (const auto over = links_.find(target.str()); fresh && over != links_.end()) at->second = over->second;
+      entry.link = at->second;
     }
     entry.pax = header.pax;
     if (const auto found = entry.pax.find(std::string(kChecksum)); found != entry.pax.end()) {
@@ -92,6 +96,7 @@ class Collector {
   }
 
   std::vector<ContentEntry> entries_;
+  std::unordered_map<std::string, std::string> links_;   ///< Hard link -> the file that it is.
   LibraryProbe probe_;
   bool probing_ = false;
 };
@@ -122,6 +127,7 @@ Result<PackageContents> read_whole(const os::Path& file, const codec::Sink& copy
   PackageContents out;
   out.file = std::move(taken.file);
   out.control = std::move(taken.control);
+  out.control_attributes = std::move(taken.control_attributes);
   out.entries = collector.take();
   out.apk = out.file.file_sha256;
   out.ends_with_zeros = out.file.data_ends_with_zeros;
@@ -143,7 +149,8 @@ Result<> check_signature(const PackageContents& package, const ComposeRequest& r
   const crypto::PublicKey key = TRY(crypto::PublicKey::from_pem(request.public_key),
                                     "reading the package key of edition '{}'", name_of(request.edition));
   std::string control;
-  TRY(read_range(store.blob_path(package.apk), package.file.control.offset, package.file.control.size,
+  const os::Path apk = TRY(store.local(package.apk));
+  TRY(read_range(apk, package.file.control.offset, package.file.control.size,
                  [&](std::string_view bytes) {
                    control.append(bytes);
                    return Result<>{};
@@ -194,7 +201,8 @@ Result<> read_range(const os::Path& file, std::uint64_t offset, std::uint64_t si
 
 Result<PackageContents> read_contents(const index::SerialPackage& package, const ComposeRequest& request,
                                       Env& env) {
-  if (!env.store.has(package.apk))
+  const bool there = TRY(env.store.holds(package.apk));
+  if (!there)
     return Error::make(ErrorKind::kNotFound, "the store has no blob {} of package {}={}", package.apk.oci(),
                        package.record.name, package.record.version);
   std::optional<PackageContents> kept = TRY(kept_contents(package.apk, env.store));
@@ -206,7 +214,8 @@ Result<PackageContents> read_contents(const index::SerialPackage& package, const
       return Error::make(ErrorKind::kDenied, "the store's blob {} of package {} has {} bytes, and had {}",
                          package.apk.oci(), out.label(), size, out.file.file_size);
   } else {
-    out = TRY(read_whole(env.store.blob_path(package.apk), {}, {}), "reading package {}={}", package.record.name,
+    const os::Path apk = TRY(env.store.local(package.apk));
+    out = TRY(read_whole(apk, {}, {}), "reading package {}={}", package.record.name,
               package.record.version);
     if (out.apk != package.apk)
       return Error::make(ErrorKind::kDenied, "the store's blob {} of package {} is damaged: it has the digest {}",
@@ -266,7 +275,8 @@ Result<FileDigests::OfPackage> FileDigests::read(const PackageContents& package)
     if (hasher) hasher->update(bytes);
     return Result<>{};
   };
-  TRY(read_tar_gzip(store.blob_path(package.apk), package.data(), {on_entry, on_data}));
+  const os::Path apk = TRY(store.local(package.apk));
+  TRY(read_tar_gzip(apk, package.data(), {on_entry, on_data}));
   close();
   Json json = Json::object();
   for (const auto& [at, digest] : out) json.set(at, digest.hex());

@@ -36,6 +36,7 @@ struct PackageContents {
   bool ends_with_zeros = false;
   Sha256 diff_id;                  ///< Of the uncompressed data segment.
   std::vector<std::pair<std::string, std::string>> control;  ///< Scripts and other control files.
+  std::vector<apk::ControlAttributes> control_attributes;    ///< Of `control`, in its order.
 
   std::string label() const { return file.info.name + "=" + file.info.version; }
   apk::Segment data() const;       ///< Everything after the control segment.

@@ -114,11 +114,40 @@ std::string file_lines(const PackageContents& package, const std::vector<EntryPl
   return out;
 }
 
-std::string reference_head(const PackageContents& package) {
+/// What apko's reader of .PKGINFO makes of a line: it ends where a comment begins, and loses a pair of quotes.
+std::string_view as_apko_reads(std::string_view value) {
+  value = trim(value.substr(0, value.find_first_of("#;")));
+  for (const char quote : {'\'', '"'})
+    if (value.size() > 1 && value.front() == quote && value.back() == quote) return value.substr(1, value.size() - 2);
+  return value;
+}
+
+/// The same of a key that may be repeated: equal lines count once, a comma parts two values.
+std::vector<std::string> as_apko_reads(const PackageContents& package, std::string_view key) {
+  const auto file = std::find_if(package.control.begin(), package.control.end(),
+                                 [](const auto& one) { return one.first == ".PKGINFO"; });
+  std::vector<std::string> lines, out;
+  const std::string begin = fmt::format("{} = ", key);
+  for (const std::string& row : split(file == package.control.end() ? std::string_view() : file->second, '\n')) {
+    if (!row.starts_with(begin)) continue;
+    std::string line(as_apko_reads(std::string_view(row).substr(begin.size())));
+    if (std::find(lines.begin(), lines.end(), line) != lines.end()) continue;
+    for (const std::string& part : split(line, ',')) out.emplace_back(trim(part));
+    lines.push_back(std::move(line));
+  }
+  return out;
+}
+
+enum class From { kPackage, kDatabase };   ///< Where apko read what it writes.
+
+std::string reference_head(const PackageContents& package, From from) {
   const apk::PackageInfo& info = package.file.info;
   std::string out;
-  const auto line = [&out](char key, std::string_view value) {
-    fmt::format_to(std::back_inserter(out), "{}:{}\n", key, value);
+  const auto line = [&](char key, std::string_view value) {
+    fmt::format_to(std::back_inserter(out), "{}:{}\n", key, from == From::kPackage ? as_apko_reads(value) : value);
+  };
+  const auto list = [&](std::string_view key, const std::vector<std::string>& values) {
+    return join(from == From::kPackage ? as_apko_reads(package, key) : values, " ");
   };
   line('P', info.name);
   line('V', info.version);
@@ -128,11 +157,11 @@ std::string reference_head(const PackageContents& package) {
   line('o', info.origin);
   line('m', info.maintainer);
   line('U', info.url);
-  line('D', join(info.depends, " "));
-  line('p', join(info.provides, " "));
-  if (!info.replaces.empty()) line('r', join(info.replaces, " "));
+  line('D', list("depend", info.depends));
+  line('p', list("provides", info.provides));
+  if (!info.replaces.empty()) line('r', list("replaces", info.replaces));
   line('c', info.commit);
-  line('i', "[" + join(info.install_if, " ") + "]");
+  line('i', "[" + list("install_if", info.install_if) + "]");
   line('t', std::to_string(info.build_date));
   line('S', std::to_string(package.file.file_size));
   line('I', std::to_string(info.installed_bytes));
@@ -189,12 +218,13 @@ std::string reference_files(const PackageContents& package, const std::vector<En
 std::vector<std::string> reference_database(const std::vector<PackageContents>& packages, const MergedTree& tree) {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < packages.size(); ++i)
-    out.push_back(reference_head(packages[i]) + reference_files(packages[i], tree.plans[i]) + "\n");
+    out.push_back(reference_head(packages[i], From::kPackage) + reference_files(packages[i], tree.plans[i]) + "\n");
   return out;
 }
 
 std::string reference_record(const PackageContents& package) {
-  return reference_head(package) + reference_files(package, std::vector<EntryPlan>(package.entries.size())) + "\n";
+  const std::vector<EntryPlan> plans(package.entries.size());
+  return reference_head(package, From::kDatabase) + reference_files(package, plans) + "\n";
 }
 
 std::string installed_database(const std::vector<PackageContents>& packages, const MergedTree& tree) {
@@ -206,16 +236,25 @@ std::string installed_database(const std::vector<PackageContents>& packages, con
   return join(records, "");
 }
 
-Result<std::string> scripts_archive(const std::vector<PackageContents>& packages, std::int64_t mtime) {
+Result<std::string> scripts_archive(const std::vector<PackageContents>& packages, std::int64_t mtime,
+                                    LayerForm form) {
+  constexpr unsigned kAllMayRun = 0555;
+  const bool as_apko = form == LayerForm::kReference;
   std::string out;
   for (const PackageContents& package : packages) {
-    for (const auto& [name, content] : package.control) {
-      if (std::find(kScripts.begin(), kScripts.end(), name) == kScripts.end()) continue;
+    for (std::size_t i = 0; i < package.control.size(); ++i) {
+      const auto& [name, content] = package.control[i];
+      const apk::ControlAttributes& as = package.control_attributes[i];
+      const bool script = std::find(kScripts.begin(), kScripts.end(), name) != kScripts.end();
+      if (as_apko ? name == ".PKGINFO" || (as.mode & kAllMayRun) != kAllMayRun : !script) continue;
       codec::TarHeader header;
       header.path = fmt::format("{}-{}.{}{}", package.file.info.name, package.file.info.version,
                                 package.file.checksum(), name);
-      header.mode = 0755;
-      header.uname = header.gname = "root";
+      header.mode = as_apko ? as.mode : 0755;
+      header.uname = as_apko ? as.uname : "root";
+      header.gname = as_apko ? as.gname : "root";
+      if (as_apko) header.uid = as.uid;
+      if (as_apko) header.gid = as.gid;
       header.size = content.size();
       header.mtime = mtime;
       const std::string block = TRY(codec::tar_header(header));
@@ -227,11 +266,16 @@ Result<std::string> scripts_archive(const std::vector<PackageContents>& packages
   return out;
 }
 
-std::string triggers_file(const std::vector<PackageContents>& packages) {
+std::string triggers_file(const std::vector<PackageContents>& packages, LayerForm form) {
   std::string out;
-  for (const PackageContents& package : packages)
-    if (!package.file.info.triggers.empty())
-      out += package.file.checksum() + " " + join(package.file.info.triggers, " ") + "\n";
+  for (const PackageContents& package : packages) {
+    const std::vector<std::string>& triggers = package.file.info.triggers;
+    if (form == LayerForm::kReference)
+      for (const std::string& line : as_apko_reads(package, "triggers"))
+        out += package.file.checksum() + " " + line + "\n";
+    else if (!triggers.empty())
+      out += package.file.checksum() + " " + join(triggers, " ") + "\n";
+  }
   return out;
 }
 

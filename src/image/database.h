@@ -19,11 +19,13 @@ std::vector<std::string> reference_database(const std::vector<PackageContents>& 
 std::string reference_record(const PackageContents& package);
 
 /// usr/lib/apk/db/scripts.tar: the scripts of all packages, uncompressed. They do not run while an image is
-/// composed.
-Result<std::string> scripts_archive(const std::vector<PackageContents>& packages, std::int64_t mtime);
+/// composed. With LayerForm::kReference as apko writes it: every control file that all may run, owned as in its
+/// package.
+Result<std::string> scripts_archive(const std::vector<PackageContents>& packages, std::int64_t mtime,
+                                    LayerForm form = LayerForm::kSegments);
 
-/// usr/lib/apk/db/triggers: "Q1… PATHS" lines.
-std::string triggers_file(const std::vector<PackageContents>& packages);
+/// usr/lib/apk/db/triggers: "Q1… PATHS" lines, one for each package; as apko writes it, one for each of its lines.
+std::string triggers_file(const std::vector<PackageContents>& packages, LayerForm form = LayerForm::kSegments);
 
 /// Files that an installed database lists: path -> "name=version". Lines that are none are skipped.
 std::map<std::string, std::string> parse_installed(std::string_view text);

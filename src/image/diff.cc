@@ -79,6 +79,7 @@ Json diff_texts(const std::map<std::string, std::string>& a, const std::map<std:
 std::string text_of(const ViewedFile& file) {
   std::string out = fmt::format("{} {:04o} {}:{}", file.type, file.mode, file.uid, file.gid);
   if (file.type == '0') out += fmt::format(" {} bytes {}", file.size, file.digest.substr(0, 12));
+  if (file.type == '3' || file.type == '4') out += fmt::format(" device {}:{}", file.dev_major, file.dev_minor);
   if (!file.link.empty()) out += " -> " + file.link;
   return out;
 }
@@ -132,6 +133,10 @@ Result<ImageView> view_image(const Sha256& manifest, Env& env) {
     file.uid = node.header.uid;
     file.gid = node.header.gid;
     file.link = node.header.type == '2' ? node.header.link : "";
+    if (file.type == '3' || file.type == '4') {
+      file.dev_major = node.header.dev_major;
+      file.dev_minor = node.header.dev_minor;
+    }
     if (file.type == '0') {
       file.size = node.header.size;
       const auto digest = digests.find(node.source);

@@ -17,6 +17,7 @@ struct ViewedFile {
   char type = '0';
   unsigned mode = 0;
   std::uint64_t uid = 0, gid = 0, size = 0;
+  unsigned dev_major = 0, dev_minor = 0;  ///< Of devices.
   std::string link, digest;      ///< digest: hex, of regular files.
   std::string capability;        ///< Hex of security.capability, or empty.
   bool operator==(const ViewedFile&) const = default;

@@ -141,17 +141,29 @@ Result<std::string> fill_foreign(TopLayer& top, const ComposeRequest& request,
   std::vector<std::string> chosen;
   for (const PackageContents& package : packages) chosen.push_back(package.label());
   std::sort(chosen.begin(), chosen.end());
+  // These are apk's own: a package that brings another one would not be what its database says it is.
+  const auto put = [&](const std::string& path, std::string content, unsigned mode) -> Result<> {
+    const std::string at = TRY(tree.resolved(path, Last::kFollow));
+    if (const Node* old = tree.find(at); old != nullptr && old->package >= 0 && old->type == '0') {
+      const std::string before = TRY(top.read(at, env));
+      if (before != content)
+        return Error::make(ErrorKind::kConflict, "'{}' is in {}, with other content than the image has there", at,
+                           packages[static_cast<std::size_t>(old->package)].label());
+    }
+    return top.put_file(path, std::move(content), mode);
+  };
   for (const Seed& seed : foreign_seeds()) TRY(top.add_folder(seed.path, seed.mode));
-  TRY(top.put_file("etc/apk/world", world_lines(request, chosen), 0644));
+  TRY(put("etc/apk/world", world_lines(request, chosen), 0644));
   const std::set<std::string> repositories(request.repositories.begin(), request.repositories.end());
-  TRY(top.put_file("etc/apk/repositories", lines({repositories.begin(), repositories.end()}), 0644));
-  TRY(top.put_file("etc/apk/arch", std::string(request.arch.apk) + "\n", 0644));
-  for (const auto& [name, pem] : request.keys) TRY(top.put_file("etc/apk/keys/" + name, pem, 0644));
-  TRY(top.put_file("usr/lib/apk/db/lock", "", 0600));
-  TRY(top.put_file("usr/lib/apk/db/triggers", triggers_file(packages), 0644));
-  std::string scripts = TRY(scripts_archive(packages, request.source_date.value_or(request.build_date)));
-  TRY(top.put_file("usr/lib/apk/db/scripts.tar", std::move(scripts), 0644));
-  TRY(top.put_file("usr/lib/apk/db/installed", database_of(request, packages, tree), 0644));
+  TRY(put("etc/apk/repositories", lines({repositories.begin(), repositories.end()}), 0644));
+  TRY(put("etc/apk/arch", std::string(request.arch.apk) + "\n", 0644));
+  for (const auto& [name, pem] : request.keys) TRY(put("etc/apk/keys/" + name, pem, 0644));
+  TRY(put("usr/lib/apk/db/lock", "", 0600));
+  TRY(put("usr/lib/apk/db/triggers", triggers_file(packages, request.form), 0644));
+  std::string scripts =
+      TRY(scripts_archive(packages, request.source_date.value_or(request.build_date), request.form));
+  TRY(put("usr/lib/apk/db/scripts.tar", std::move(scripts), 0644));
+  TRY(put("usr/lib/apk/db/installed", database_of(request, packages, tree), 0644));
   TRY(link_database(top, request.base));
   for (const Device& device : kDevices) TRY(top.add_device(device.path, device.mode, device.major, device.minor));
 
@@ -159,7 +171,7 @@ Result<std::string> fill_foreign(TopLayer& top, const ComposeRequest& request,
   if (request.base == nullptr) passwd = TRY(fill_accounts(top, spec, request.form, env));
   std::string user = TRY(resolve_user(spec.accounts.run_as, passwd));
   TRY(top.put_file("etc/apko.json",
-                   foreign_locked_spec(spec, request.arch, request.locked.empty() ? chosen : request.locked, user),
+                   foreign_locked_spec(request, request.locked.empty() ? chosen : request.locked, user),
                    0444));
   for (const PathChange& change : spec.paths) TRY(top.apply(change));
   TRY(add_certificates(top, spec, packages, created, env));

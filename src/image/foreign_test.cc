@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "codec/digest.h"
 #include "codec/gzip.h"
+#include "image/database.h"
 #include "image/diff.h"
 #include "image/export.h"
 #include "image/java_truststore.h"
@@ -111,6 +112,138 @@ TEST_F(ForeignImage, OwnersStandInSegmentsAndFallInTheReferencesForm) {
   EXPECT_EQ(reference.at("usr/bin").mode, 0775u) << "directories lose setgid";
   EXPECT_NE(content(image, "usr/lib/apk/db/installed").find("a:12:34:4755"), std::string::npos)
       << "the database says what the package says";
+}
+
+/// Lines of a database that begin with one of `keys`, without their line ends.
+std::vector<std::string> lines_of(const std::string& database, std::string_view keys) {
+  std::vector<std::string> out;
+  for (const std::string& line : split(database, '\n'))
+    if (line.size() > 1 && line[1] == ':' && keys.find(line[0]) != keys.npos) out.push_back(line);
+  return out;
+}
+
+TEST_F(ForeignImage, TheDatabaseHasPackagesInTheirOrderAndFilesInApks) {
+  const auto later = package(info("zebra"), {folder("usr"), folder("usr/a"), file("usr/a/x", "x"), folder("usr/a-b"),
+                                             file("usr/a-b/y", "y"), file("usr/b", "b"), file("usr/z", "z")});
+  const auto first = package(info("apple"), {folder("etc"), file("etc/apple", "a")});
+  // Install order, which is no order of names; the files of a directory stand before those of its directories.
+  for (const LayerForm form : {LayerForm::kSegments, LayerForm::kReference}) {
+    const std::string database = content(made(foreign(plain_, {later, first}, form)), "usr/lib/apk/db/installed");
+    EXPECT_EQ(lines_of(database, "P"), (std::vector<std::string>{"P:zebra", "P:apple"}));
+    const std::vector<std::string> folders = form == LayerForm::kReference
+                                                 ? std::vector<std::string>{"F:usr", "F:usr/a", "F:usr/a-b", "F:etc"}
+                                                 : std::vector<std::string>{"F:",        "F:usr", "F:usr/a",
+                                                                            "F:usr/a-b", "F:",    "F:etc"};
+    EXPECT_EQ(lines_of(database, "F"), folders);
+    EXPECT_EQ(lines_of(database, "R"), (std::vector<std::string>{"R:b", "R:z", "R:x", "R:y", "R:apple"}));
+  }
+}
+
+TEST_F(ForeignImage, TheReferencesDatabaseReadsAsApkoReads) {
+  apk::PackageInfo about = info("tool");
+  about.description = "The C# library; and more";
+  about.url = "\"https://example.org/\"";
+  about.depends = {"a", "b"};
+  const auto tool = package(about, {folder("usr"), file("usr/x", "x")}, Edition::kCommunity, Signed::kYes,
+                            {{".post-install", "#!/bin/sh\n"}});
+  const std::string ours = content(made(foreign(plain_, {tool})), "usr/lib/apk/db/installed");
+  EXPECT_EQ(lines_of(ours, "TD"), (std::vector<std::string>{"T:The C# library; and more", "D:a b"}));
+  const Image image = made(foreign(plain_, {tool}, LayerForm::kReference));
+  EXPECT_EQ(lines_of(content(image, "usr/lib/apk/db/installed"), "TUD"),
+            (std::vector<std::string>{"T:The C", "U:https://example.org/", "D:a b"}));
+}
+
+TEST(TriggersFile, HasALineForEachOfApkosLines) {
+  PackageContents tool;
+  tool.file.control_sha1 = std::string(20, 'x');
+  tool.control = {{".PKGINFO", "pkgname = tool\ntriggers = /one\ntriggers = /two /three \ntriggers = /one\n"}};
+  tool.file.info.triggers = {"/one", "/two", "/three", "/one"};
+  const std::string sum = tool.file.checksum();
+  EXPECT_EQ(triggers_file({tool}, LayerForm::kReference), sum + " /one\n" + sum + " /two /three\n");
+  EXPECT_EQ(triggers_file({tool}), sum + " /one /two /three /one\n");
+  EXPECT_EQ(triggers_file({PackageContents{}}, LayerForm::kReference), "");
+}
+
+TEST(ScriptsArchive, KeepsOwnersAsApkoDoes) {
+  PackageContents tool;
+  tool.file.info.name = "tool";
+  tool.file.info.version = "1-r0";
+  tool.file.control_sha1 = std::string(20, 'x');
+  tool.control = {{".PKGINFO", "p"}, {".melange.yaml", "y"}, {".post-install", "s"}, {".other", "o"}};
+  tool.control_attributes = {
+      {0755, 0, 0, "", ""}, {0644, 0, 0, "", ""}, {0555, 7, 8, "", "wheel"}, {0755, 0, 0, "root", ""}};
+  const auto headers_of = [&](LayerForm form) {
+    std::vector<codec::TarHeader> out;
+    codec::TarReader::Visitor visitor;
+    visitor.on_entry = [&](const codec::TarHeader& header) {
+      out.push_back(header);
+      return Result<>{};
+    };
+    visitor.on_data = [](std::string_view) { return Result<>{}; };
+    codec::TarReader reader(visitor);
+    EXPECT_TRUE(reader.push(*scripts_archive({tool}, 5, form)));
+    return out;
+  };
+  const auto ours = headers_of(LayerForm::kSegments), theirs = headers_of(LayerForm::kReference);
+  ASSERT_EQ(ours.size(), 1u);
+  EXPECT_EQ(ours[0].mode, 0755u);
+  EXPECT_EQ(ours[0].uname, "root");
+  ASSERT_EQ(theirs.size(), 2u) << "whatever all may run";
+  EXPECT_EQ(theirs[0].mode, 0555u);
+  EXPECT_EQ(theirs[0].uid, 7u);
+  EXPECT_EQ(theirs[0].uname + theirs[0].gname, "wheel");
+  EXPECT_EQ(theirs[0].mtime, 5);
+  EXPECT_TRUE(theirs[1].path.ends_with(".other"));
+}
+
+TEST_F(ForeignImage, AllNamesOfAFileChangeWithOne) {
+  const auto tool = package(info("tool"), {folder("usr"), folder("usr/bin"), file("usr/bin/a", "tool", 0755),
+                                           link("usr/bin/b", "usr/bin/a", '1'), folder("usr/lib"),
+                                           link("usr/lib/c", "usr/bin/a", '1')});
+  const std::string change = "contents: {packages: [tool]}\npaths: [{type: permissions, permissions: 0o700, uid: 4, ";
+  const ImageSpec one = spec(change + "path: /usr/bin/b}]\n");
+  const ImageSpec below = spec(change + "path: /usr/lib, recursive: true}]\n");
+  for (const LayerForm form : {LayerForm::kSegments, LayerForm::kReference})
+    for (const ImageSpec* changed : {&one, &below}) {
+      const auto files = files_of(made(foreign(*changed, {tool}, form)));
+      for (const char* path : {"usr/bin/a", "usr/bin/b", "usr/lib/c"}) {
+        EXPECT_EQ(files.at(path).mode, 0700u) << path;
+        EXPECT_EQ(files.at(path).uid, 4u) << path;
+      }
+    }
+}
+
+TEST_F(ForeignImage, WhatIsApksOwnIsOfNoPackage) {
+  const auto with = [&](const std::string& path, const std::string& text) {
+    return package(info("tool"), {folder("etc"), folder("etc/apk"), folder("etc/apk/keys"), file(path, text)});
+  };
+  for (const LayerForm form : {LayerForm::kSegments, LayerForm::kReference}) {
+    const auto image = compose_image(foreign(plain_, {with("etc/apk/keys/theirs.rsa.pub", "ANOTHER\n")}, form), env_);
+    ASSERT_FALSE(image);
+    EXPECT_EQ(image.error().kind(), ErrorKind::kConflict);
+    EXPECT_NE(image.error().render().find("'etc/apk/keys/theirs.rsa.pub' is in tool=1-r0"), std::string::npos)
+        << image.error().render();
+    made(foreign(plain_, {with("etc/apk/keys/theirs.rsa.pub", "PEM\n")}, form));
+  }
+}
+
+TEST_F(ForeignImage, ABudgetOfZeroIsTheUsualOne) {
+  const ImageSpec zero = spec("contents: {packages: [tool]}\nlayering: {strategy: package, budget: 0}\n");
+  const ImageSpec none = spec("contents: {packages: [tool]}\nlayering: {strategy: package}\n");
+  EXPECT_EQ(made(foreign(zero, {owned()})).layers.size(), made(foreign(none, {owned()})).layers.size());
+}
+
+TEST_F(ForeignImage, ARootSaysWhatWasAskedFor) {
+  ImageSpec asked = spec("contents: {packages: [tool]}\nvcs-url: https://example.org/web@c0ffee\n");
+  ComposeRequest request = foreign(asked, {owned()}, LayerForm::kReference);
+  EXPECT_EQ(content(made(request), "etc/apko.json").find("vcs-url"), std::string::npos);
+  request.as_asked = true;
+  request.locked = request.world = {"tool"};
+  const Image image = made(request);
+  EXPECT_EQ(content(image, "etc/apk/world"), "tool\n");
+  const std::string text = content(image, "etc/apko.json");
+  EXPECT_NE(text.find("\"packages\":[\"tool\"]"), std::string::npos) << text;
+  EXPECT_NE(text.find("\"vcs-url\":\"https://example.org/web@c0ffee\""), std::string::npos) << text;
 }
 
 TEST_F(ForeignImage, PackagesOfOneOriginMayOverwriteEachOther) {
@@ -255,6 +388,33 @@ TEST_F(ForeignImage, DiffNamesWhatMatters) {
   EXPECT_TRUE(diff_images(*view_image(after.manifest.digest, env_), *view_image(after.manifest.digest, env_))
                   .members()
                   .empty());
+}
+
+TEST_F(ForeignImage, DiffNamesDevices) {
+  const auto view_of = [](char type, unsigned major, unsigned minor, unsigned mode) {
+    ViewedFile file;
+    file.type = type;
+    file.mode = mode;
+    file.dev_major = major;
+    file.dev_minor = minor;
+    ImageView out;
+    out.files["dev/thing"] = file;
+    return out;
+  };
+  const ImageView zero = view_of('3', 1, 5, 0666), other = view_of('3', 1, 9, 0666), block = view_of('4', 1, 5, 0666);
+  EXPECT_TRUE(diff_images(zero, zero).members().empty());
+  const codec::Json numbers = diff_images(zero, other), kinds = diff_images(zero, block);
+  EXPECT_EQ(numbers["files"]["changed"]["dev/thing"]["before"].as_string(), "3 0666 0:0 device 1:5");
+  EXPECT_EQ(numbers["files"]["changed"]["dev/thing"]["after"].as_string(), "3 0666 0:0 device 1:9");
+  EXPECT_EQ(kinds["files"]["changed"]["dev/thing"]["after"].as_string(), "4 0666 0:0 device 1:5");
+  EXPECT_NE(render_diff(numbers).find("dev/thing"), std::string::npos);
+  // The device nodes that every foreign image has are seen as such.
+  const Image image = made(foreign(plain_, {owned()}));
+  const ImageView view = *view_image(image.manifest.digest, env_);
+  ASSERT_TRUE(view.files.contains("dev/zero"));
+  EXPECT_EQ(view.files.at("dev/zero").type, '3');
+  EXPECT_EQ(view.files.at("dev/zero").dev_major, 1u);
+  EXPECT_EQ(view.files.at("dev/zero").dev_minor, 5u);
 }
 
 constexpr std::string_view kLock = R"({

@@ -67,6 +67,7 @@ struct ComposeRequest {
   std::vector<std::string> repositories;       ///< Lines for etc/apk/repositories.
   std::vector<std::string> world;              ///< Lines for etc/apk/world; empty: the packages chosen.
   std::vector<std::string> locked;             ///< contents.packages of etc/apko.json; empty: the packages chosen.
+  bool as_asked = false;                       ///< etc/apko.json says what the file says, not what was made of it.
   const BaseImage* base = nullptr;             ///< Below all else (image/base.h); `form` is kReference.
   std::int64_t build_date = 0;                 ///< The image is at least this new.
   std::optional<std::int64_t> source_date;     ///< The image is exactly this old (SOURCE_DATE_EPOCH).

@@ -6,7 +6,7 @@
 namespace nacre::image {
 namespace {
 
-constexpr std::string_view kMagic = "nacre contents 1\n";
+constexpr std::string_view kMagic = "nacre contents 2\n";
 enum Flag : unsigned { kWritten = 1, kOwner = 2, kLink = 4, kSha1 = 8, kPax = 16, kProbed = 32 };
 
 class Writer {
@@ -146,9 +146,13 @@ std::string pack_contents(const PackageContents& contents) {
   for (const Sha256& digest : {file.data_sha256, contents.diff_id, file.layer_sha256, file.layer_diff_id})
     out.digest(digest);
   out.number(contents.control.size());
-  for (const auto& [name, content] : contents.control) {
-    out.text(name);
-    out.text(content);
+  for (std::size_t i = 0; i < contents.control.size(); ++i) {
+    out.text(contents.control[i].first);
+    out.text(contents.control[i].second);
+    const apk::ControlAttributes as =
+        i < contents.control_attributes.size() ? contents.control_attributes[i] : apk::ControlAttributes();
+    for (const std::uint64_t number : {std::uint64_t{as.mode}, as.uid, as.gid}) out.number(number);
+    for (const std::string& text : {as.uname, as.gname}) out.text(text);
   }
   out.number(contents.entries.size());
   for (const ContentEntry& entry : contents.entries) write_entry(out, entry);
@@ -175,6 +179,13 @@ std::optional<PackageContents> unpack_contents(std::string_view bytes) {
     std::string name = in.text();
     std::string content = in.text();
     out.control.emplace_back(std::move(name), std::move(content));
+    apk::ControlAttributes as;
+    as.mode = static_cast<unsigned>(in.number());
+    as.uid = in.number();
+    as.gid = in.number();
+    as.uname = in.text();
+    as.gname = in.text();
+    out.control_attributes.push_back(std::move(as));
   }
   out.entries.resize(in.count());
   for (ContentEntry& entry : out.entries) read_entry(in, entry);

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <numeric>
 #include <optional>
 #include <set>
 
@@ -101,7 +102,8 @@ Result<Piece> rewritten(const PackageContents& package, const std::vector<EntryP
   }
   BlobFile file = TRY(BlobFile::create(env));
   Rewriter rewriter(package, plans, [&](std::string_view bytes) { return file.write(bytes); });
-  TRY(rewriter.run(env.store.blob_path(package.apk)), "rewriting the files of package {}", package.label());
+  const os::Path apk = TRY(env.store.local(package.apk));
+  TRY(rewriter.run(apk), "rewriting the files of package {}", package.label());
   piece.size = file.size();
   piece.blob = TRY(file.finish(Durability::kLater, env));
   TRY(env.store.state().put("segment", key, piece.blob.hex()));
@@ -174,7 +176,7 @@ Result<std::optional<Piece>> stripped(const PackageContents& package, Env& env) 
       return out;
     }
   }
-  const os::Path apk = env.store.blob_path(package.apk);
+  const os::Path apk = TRY(env.store.local(package.apk));
   const apk::Segment data = package.data();
   TarEnd tar;
   codec::GzipCutter cutter(
@@ -212,8 +214,10 @@ Result<Layer> write_layer(const std::vector<Piece>& pieces, Durability when, Env
     TRY(file.write(bytes));
     return inflate.push(bytes);
   };
-  for (const Piece& piece : pieces)
-    TRY(read_range(env.store.blob_path(piece.blob), piece.offset, piece.size, copy));
+  for (const Piece& piece : pieces) {
+    const os::Path from = TRY(env.store.local(piece.blob));
+    TRY(read_range(from, piece.offset, piece.size, copy));
+  }
   if (!pieces.back().ends_with_zeros) TRY(copy(codec::gzip_tar_end()));
   TRY(inflate.finish());
   Layer layer;
@@ -230,7 +234,8 @@ Result<> copy_alone(const Piece& piece, Durability when, Env& env) {
   const Sha256& digest = piece.alone->blob.digest;
   const bool wrote = env.store.wrote(piece.blob);
   BlobFile file = TRY(BlobFile::create(env));
-  TRY(file.copy(env.store.blob_path(piece.blob), piece.offset, piece.size,
+  const os::Path from = TRY(env.store.local(piece.blob));
+  TRY(file.copy(from, piece.offset, piece.size,
                 wrote ? BlobFile::Hash::kNo : BlobFile::Hash::kYes));
   if (!piece.ends_with_zeros) TRY(file.write(codec::gzip_tar_end()));
   if (wrote) return file.finish_as(digest, when, env);
@@ -374,7 +379,11 @@ std::vector<std::vector<std::size_t>> group_packages(const std::vector<PackageCo
   std::vector<std::vector<std::size_t>> out;
   std::map<std::size_t, std::vector<std::size_t>> grouped;
   if (alone.contains(first_unit)) out.push_back(units[first_unit]);
-  for (std::size_t u = 0; u < units.size(); ++u) {
+  std::vector<std::size_t> order(units.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return magnitude_of(a) > magnitude_of(b); });
+  for (const std::size_t u : order) {
     const unsigned char pick = static_cast<unsigned char>(codec::sha256(name_of_unit(u)).view()[0]);
     std::vector<std::size_t>& group = grouped[groups < 2 ? 0 : pick % groups];
     if (!alone.contains(u)) group.insert(group.end(), units[u].begin(), units[u].end());
@@ -508,7 +517,8 @@ Result<std::map<std::string, os::Path>> extract_files(const PackageContents& pac
     return {};
   };
   const auto on_data = [&](std::string_view bytes) { return file ? file->write(bytes) : Result<>{}; };
-  Result<> read = read_tar_gzip(env.store.blob_path(package.apk), package.data(), {on_entry, on_data});
+  const os::Path apk = TRY(env.store.local(package.apk));
+  Result<> read = read_tar_gzip(apk, package.data(), {on_entry, on_data});
   if (!read && !enough) return std::move(read).error();
   TRY(close());
   for (const std::string& path : wanted)

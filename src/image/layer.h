@@ -20,10 +20,13 @@ struct Piece {
   std::optional<Layer> alone;    ///< The layer that it makes alone, when that is known.
 };
 
-/// Which packages go into one layer, by position: `first` alone, then as many as the budget allows alone, in
-/// the given order, the rest in groups chosen by name. Which packages stand alone depends on their size's
-/// magnitude, so that an update rarely moves a package from one layer to another. Packages without files are
-/// in none.
+/// Which packages go into one layer, by position: `first` alone, then as many as the budget allows alone, the
+/// largest magnitude first, else in the given order, the rest in groups chosen by name. Which packages stand alone
+/// depends on their size's magnitude, so that an update rarely moves a package from one layer to another. Packages
+/// without files are in none.
+///
+/// Large ones lie at the bottom because runtimes keep what a layer and all beneath it come to: when a layer changes
+/// they unpack it again with everything above it.
 ///
 /// Small::kGrouped: of more than 24 packages those below 1 MiB stand in four groups also where the budget has room:
 /// whoever pulls pays for each layer, however small (bench/pull.sh).

@@ -3,6 +3,7 @@
 #include "base/encoding.h"
 #include "base/text.h"
 #include "codec/digest.h"
+#include "codec/yaml_aliases.h"
 #include "definition/fields.h"
 
 #include <algorithm>
@@ -41,15 +42,15 @@ Result<ImageSpec> load(const std::string& file, const std::vector<std::string>& 
   open_files.push_back(found);
   std::string text = TRY(os::read_file(found));
   hasher.update(text);
-  const codec::YamlTree yaml = TRY(codec::parse_yaml(std::move(text), found));
+  const codec::YamlTree yaml = TRY(codec::parse_yaml_with_aliases(std::move(text), found));
   ImageSpec spec = TRY(read_image_spec(yaml));
   if (!spec.include.empty()) {
     auto included = load(spec.include, include_paths, open_files, hasher);
     if (!included) {
       const codec::YamlNode* node = yaml.root.find("include");
-      Error error = std::move(included).error();
-      return std::move(error).while_doing("including '{}' at {}", spec.include,
-                                          fmt::format("{}:{}", found, node == nullptr ? 0 : node->span.line));
+      const Place place = yaml.place(node == nullptr ? yaml.root.span : node->span);
+      Error error = std::move(included).error().at(place);
+      return std::move(error).while_doing("including '{}' at {}:{}", spec.include, found, place.line);
     }
     merge_included(*included, spec);
   }
@@ -74,6 +75,7 @@ void merge_included(const ImageSpec& included, ImageSpec& spec) {
   take_if_empty(included.stop_signal, spec.stop_signal);
   take_if_empty(included.work_dir, spec.work_dir);
   if (!spec.layering) spec.layering = included.layering;
+  take_if_empty(included.format, spec.format);
   if (!spec.certificates) spec.certificates = included.certificates;
   if (spec.archs.empty()) spec.archs = included.archs;
   take_if_empty(included.accounts.run_as, spec.accounts.run_as);

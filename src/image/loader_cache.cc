@@ -1,5 +1,6 @@
 #include "image/top.h"
 
+#include "base/little_endian.h"
 #include "base/text.h"
 #include "codec/digest.h"
 #include "image/library.h"
@@ -62,7 +63,7 @@ int compare_libraries(std::string_view a, std::string_view b) {
 
 std::string le32(std::uint32_t value) {
   std::string out;
-  for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift & 255);
+  append_little_endian(out, value, 4);
   return out;
 }
 

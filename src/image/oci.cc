@@ -187,8 +187,9 @@ std::string locked_spec(const ImageSpec& spec, const Arch& arch, const std::vect
   return codec::to_json(spec_to_json(locked)) + "\n";
 }
 
-std::string foreign_locked_spec(const ImageSpec& spec, const Arch& arch, const std::vector<std::string>& packages,
+std::string foreign_locked_spec(const ComposeRequest& request, const std::vector<std::string>& packages,
                                 const std::string& user) {
+  const ImageSpec& spec = *request.spec;
   ImageSpec locked = spec;
   locked.contents.packages = packages;
   if (spec.entrypoint.type == kServiceBundle) {
@@ -196,9 +197,15 @@ std::string foreign_locked_spec(const ImageSpec& spec, const Arch& arch, const s
     locked.entrypoint.command = kServiceCommand;
   }
   if (!locked.accounts.run_as.empty()) locked.accounts.run_as = user;
-  locked.archs = {std::string(arch.apk)};
-  locked.vcs_url.clear();
-  locked.include.clear();
+  locked.archs = {std::string(request.arch.apk)};
+  if (!request.as_asked) {
+    locked.vcs_url.clear();
+    locked.include.clear();
+    for (auto* list : {&locked.contents.build_repositories, &locked.contents.repositories, &locked.contents.keyring}) {
+      std::sort(list->begin(), list->end());
+      list->erase(std::unique(list->begin(), list->end()), list->end());
+    }
+  }
   return go_json(spec_to_json(locked)) + "\n";
 }
 

@@ -20,7 +20,7 @@ Result<std::vector<std::string>> shell_words(std::string_view text);
 std::string locked_spec(const ImageSpec& spec, const Arch& arch, const std::vector<std::string>& packages);
 
 /// The same as apko writes it for packages of anybody: `user` is the resolved run-as.
-std::string foreign_locked_spec(const ImageSpec& spec, const Arch& arch, const std::vector<std::string>& packages,
+std::string foreign_locked_spec(const ComposeRequest& request, const std::vector<std::string>& packages,
                                 const std::string& user);
 
 /// The definition's annotations and those that nacre adds: title, created, source, revision, edition.

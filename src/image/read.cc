@@ -1,6 +1,7 @@
 #include "image/read.h"
 
 #include "base/text.h"
+#include "codec/archive.h"
 #include "codec/digest.h"
 #include "image/contents.h"
 #include "image/database.h"
@@ -19,13 +20,20 @@ constexpr std::size_t kMaxLayers = 500;
 constexpr std::uint64_t kMaxLayerBytes = std::uint64_t{64} << 30;
 constexpr std::uint64_t kMaxDatabase = std::uint64_t{512} << 20;
 
-enum class Packing { kPlain, kGzip };
+enum class Packing { kPlain, kGzip, kZstd };
 
 Result<Packing> packing_of(const std::string& media_type) {
   if (media_type.ends_with("tar+gzip") || media_type.ends_with("tar.gzip")) return Packing::kGzip;
+  if (media_type.ends_with("tar+zstd") || media_type.ends_with("tar.zstd")) return Packing::kZstd;
   if (media_type.ends_with(".tar")) return Packing::kPlain;
   return Error::make(ErrorKind::kInvalid,
-                     "layers of type '{}' are not supported; nacre reads tar and tar+gzip", media_type);
+                     "layers of type '{}' are not supported; nacre reads tar, tar+gzip and tar+zstd", media_type);
+}
+
+/// A frame, or one to skip (RFC 8878, 3.1).
+bool begins_zstd(std::string_view bytes) {
+  if (bytes == "\x28\xb5\x2f\xfd") return true;
+  return bytes.size() == 4 && (bytes[0] & 0xf0) == 0x50 && bytes.substr(1) == "\x2a\x4d\x18";
 }
 
 Result<std::vector<Sha256>> read_diff_ids(const Descriptor& config, Env& env) {
@@ -40,10 +48,16 @@ Result<std::vector<Sha256>> read_diff_ids(const Descriptor& config, Env& env) {
 
 std::string platform_of(const Json& descriptor) {
   const Json& platform = descriptor["platform"];
-  return platform["os"].as_string() + "/" + platform["architecture"].as_string();
+  const std::string& variant = platform["variant"].as_string();
+  return platform["os"].as_string() + "/" + platform["architecture"].as_string() +
+         (variant.empty() ? "" : "/" + variant);
 }
 
 }  // namespace
+
+bool is_variant_of(const Arch& arch, std::string_view variant) {
+  return variant.empty() || variant == arch.oci_variant || (arch.oci == "arm64" && variant == "v8");
+}
 
 Result<Json> read_document(const Sha256& digest, Env& env) {
   const std::string text = TRY(env.store.read(digest, kMaxDocument));
@@ -103,16 +117,35 @@ Result<> read_layer(const ImageParts& parts, std::size_t layer, Check check,
   if (size != blob.size)
     return Error::make(ErrorKind::kDenied, "layer {} has {} bytes, and the manifest says {}",
                        blob.digest.oci(), size, blob.size);
-  TRY(read_range(env.store.blob_path(blob.digest), 0, size, [&](std::string_view bytes) -> Result<> {
+  const os::Path file = TRY(env.store.local(blob.digest));
+  std::string begin;
+  // Of zstd that nobody checks only the beginning is looked at here.
+  const std::uint64_t looked_at = packing == Packing::kZstd && !checked ? std::min<std::uint64_t>(size, 4) : size;
+  TRY(read_range(file, 0, looked_at, [&](std::string_view bytes) -> Result<> {
+    if (begin.size() < 4) begin += bytes.substr(0, 4 - begin.size());
     if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     if (checked) packed.update(bytes);
-    return packing == Packing::kGzip ? gzip.push(bytes) : on_plain(bytes);
+    switch (packing) {
+      case Packing::kPlain: return on_plain(bytes);
+      case Packing::kGzip: return gzip.push(bytes);
+      case Packing::kZstd: return {};  // unpacked below, once its digest is known
+    }
+    return {};
   }));
   if (packing == Packing::kGzip) TRY(gzip.finish());
+  if (checked && packed.finish_sha256() != blob.digest)
+    return Error::make(ErrorKind::kDenied, "layer {} does not hold what its name says", blob.digest.oci());
+  if (packing == Packing::kZstd) {
+    if (!begins_zstd(begin))
+      return Error::make(ErrorKind::kInvalid, "layer {} is of type '{}' and no zstd", blob.digest.oci(),
+                         blob.media_type);
+    TRY(codec::read_compressed_file(file, kMaxLayerBytes, [&](std::string_view bytes) -> Result<> {
+      if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+      return on_plain(bytes);
+    }));
+  }
   TRY(tar.finish());
   if (!checked) return {};
-  if (packed.finish_sha256() != blob.digest)
-    return Error::make(ErrorKind::kDenied, "layer {} does not hold what its name says", blob.digest.oci());
   if (plain.finish_sha256() != parts.diff_ids[layer])
     return Error::make(ErrorKind::kDenied, "layer {} inflates to other bytes than its diff ID {} says",
                        blob.digest.oci(), parts.diff_ids[layer].oci());
@@ -187,15 +220,19 @@ Result<Sha256> manifest_for(const Sha256& index_or_manifest, const Arch& arch, E
     return Error::make(ErrorKind::kInvalid, "blob {} is neither an image index nor a manifest",
                        index_or_manifest.oci());
   std::vector<std::string> known;
+  const Json* best = nullptr;
   for (const Json& item : json["manifests"].items()) {
     const Json& platform = item["platform"];
     const std::string& variant = platform["variant"].as_string();
-    if (platform["os"].as_string() == "linux" && platform["architecture"].as_string() == arch.oci &&
-        (variant.empty() || variant == arch.oci_variant)) {
-      const Descriptor found = TRY(read_descriptor(item), "reading image {}", index_or_manifest.oci());
-      return found.digest;
-    }
+    const bool fits = platform["os"].as_string() == "linux" && platform["architecture"].as_string() == arch.oci &&
+                      is_variant_of(arch, variant);
+    // The variant that is meant, before what has none or another word for it.
+    if (fits && (best == nullptr || variant == arch.oci_variant)) best = &item;
     known.push_back(platform_of(item));
+  }
+  if (best != nullptr) {
+    const Descriptor found = TRY(read_descriptor(*best), "reading image {}", index_or_manifest.oci());
+    return found.digest;
   }
   return Error::make(ErrorKind::kNotFound, "image {} has no manifest for linux/{}", index_or_manifest.oci(),
                      arch.oci)

@@ -15,6 +15,10 @@ struct ImageParts {
   std::vector<Sha256> diff_ids;   ///< One for each layer.
 };
 
+/// Whether an image of this variant runs on the architecture: none is said, it is the one, or "v8", which many say of
+/// arm64 and which there is no other of.
+bool is_variant_of(const Arch& arch, std::string_view variant);
+
 /// A JSON blob, its digest checked.
 Result<codec::Json> read_document(const Sha256& digest, Env& env);
 

@@ -6,6 +6,7 @@
 #include "base/tree_path.h"
 #include "definition/schema.h"
 #include "definition/table.h"
+#include "image/layer_format.h"
 
 #include <algorithm>
 #include <charconv>
@@ -104,7 +105,9 @@ Result<> check_path(const Value& value, PathChange& out) {
   out.written_source = out.source;
   if (out.path.empty()) return value.invalid("'path' is missing");
   const auto path = TreePath::parse(out.path);
-  if (!path || path->is_root()) return child(value, "path").invalid("'{}' is no path inside the image", out.path);
+  const bool for_root = out.type == "permissions" || out.type == "directory";
+  if (!path || (path->is_root() && !for_root))
+    return child(value, "path").invalid("'{}' is no path inside the image", out.path);
   out.path = path->str();
   if (out.type.empty()) return value.invalid("'type' is missing").hint("it is one of " + join(kPathTypes, ", "));
   if (std::find(kPathTypes.begin(), kPathTypes.end(), out.type) == kPathTypes.end())
@@ -193,8 +196,9 @@ Result<> check_layering(const Value& value, Layering& out) {
         .invalid("layering.strategy is one of {}, not '{}'", join(known, ", "), out.strategy)
         .hint(nearest_hint(out.strategy, known));
   const Value budget = child(value, "budget");
-  if (budget.node != nullptr && (out.budget < 1 || out.budget > kMaxBudget))
-    return budget.invalid("layering.budget is a number from 1 to {}, not {}", kMaxBudget, out.budget);
+  if (budget.node != nullptr && (out.budget < 0 || out.budget > kMaxBudget))
+    return budget.invalid("layering.budget is a number from 1 to {}, or 0 for the usual one, not {}", kMaxBudget,
+                          out.budget);
   return {};
 }
 
@@ -251,10 +255,8 @@ Result<> check_spec(const Value& value, ImageSpec& out) {
   TRY(check_pairs(child_or_self(value, "annotations"), out.annotations));
   for (const std::string& volume : out.volumes)
     if (volume.empty()) return child(value, "volumes").invalid("a volume is a path, found nothing");
-  if (!out.format.empty() && out.format != "tar")
-    return child(value, "format")
-        .invalid("layers are written as 'tar', not '{}'", out.format)
-        .hint("`nacre image export --format erofs` makes an EROFS of an image");
+  if (auto known = check_layer_format(out.format); !out.format.empty() && !known)
+    return std::move(known).error().at(child(value, "format").place());
   if (out.contents.base) TRY(check_over_base(out));
   return {};
 }
@@ -284,6 +286,12 @@ Result<unsigned> parse_mode(std::string_view text) {
   const auto [stop, status] = std::from_chars(digits.data(), digits.data() + digits.size(), out, base);
   if (digits.empty() || status != std::errc{} || stop != digits.data() + digits.size() || out > 07777) return fault();
   return out;
+}
+
+Result<> check_layer_format(std::string_view format) {
+  if (format == "tar") return {};
+  return Error::make(ErrorKind::kInvalid, "layers are written as 'tar', not '{}'", format)
+      .hint("`nacre image export --format erofs` makes an EROFS of an image");
 }
 
 Result<ImageSpec> read_image_spec(const codec::YamlTree& yaml) {

@@ -34,6 +34,7 @@ class Builder {
     text(out, "include", spec.include);
     texts(out, "volumes", spec.volumes);
     if (spec.layering) out.set("layering", layering(*spec.layering));
+    text(out, "format", spec.format);
     if (spec.certificates) out.set("certificates", certificates(*spec.certificates));
     return out;
   }

@@ -133,6 +133,8 @@ INSTANTIATE_TEST_SUITE_P(
               "  while reading 'permissions' of paths\n  hint: write it as 0o755"},
         Fault{"Escape", "paths:\n  - {path: ../a, type: directory, permissions: 0o755}\n",
               "images/web.yaml:2:12: '../a' is no path inside the image"},
+        Fault{"RootLink", "paths:\n  - {path: /, type: symlink, source: /a}\n",
+              "images/web.yaml:2:12: '/' is no path inside the image"},
         Fault{"PathType", "paths:\n  - {path: a, type: directry, permissions: 0o755}\n",
               "images/web.yaml:2:21: type is one of directory, empty-file, hardlink, symlink, permissions, not "
               "'directry'\n  hint: did you mean 'directory'?"},
@@ -144,7 +146,7 @@ INSTANTIATE_TEST_SUITE_P(
               "contents:\n  runtime_keyring: [{name: a, content: x}, {name: a, content: y}]\n",
               "images/web.yaml:2:44: runtime_keyring has 'a' twice"},
         Fault{"Budget", "layering: {budget: 1000}\n",
-              "images/web.yaml:1:20: layering.budget is a number from 1 to 120, not 1000"}),
+              "images/web.yaml:1:20: layering.budget is a number from 1 to 120, or 0 for the usual one, not 1000"}),
     [](const auto& fault) { return fault.param.name; });
 
 TEST(ImageSpec, ReadsModesAsPeopleWriteThem) {

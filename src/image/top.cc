@@ -30,6 +30,15 @@ const std::string& packaged_path(const std::vector<PackageContents>& packages, c
   return entry.type == '1' ? entry.link : entry.path;
 }
 
+/// What makes two names one file: package and path in it of what holds the content; a path of what no package gave.
+using Inode = std::pair<int, std::string_view>;
+Inode inode_of(const MergedTree& tree, const std::vector<PackageContents>& packages,
+               const MergedTree::Nodes::value_type& row) {
+  const Node& node = source_of(tree, row.second);
+  if (node.package >= 0 && !node.content) return {node.package, packaged_path(packages, node)};
+  return {-1, row.second.same_as.empty() ? row.first : row.second.same_as};
+}
+
 /// Writes tar entries into one gzip blob.
 class TarFile {
  public:
@@ -131,7 +140,8 @@ Result<Spread> spread_out(const PackageContents& package, const os::Path& file, 
     at += bytes.size();
     return into.write(bytes);
   };
-  TRY(read_tar_gzip(env.store.blob_path(package.apk), package.data(), {on_entry, on_data}));
+  const os::Path apk = TRY(env.store.local(package.apk));
+  TRY(read_tar_gzip(apk, package.data(), {on_entry, on_data}));
   TRY(into.commit());
   return out;
 }
@@ -281,6 +291,8 @@ Result<> TopLayer::change_path(const PathChange& change) {
     return Error::make(ErrorKind::kInvalid, "'{}' has no permissions", change.path)
         .hint("write permissions: 0o755, or what it should have");
   const unsigned mode = change.mode.value_or(0);
+  // The root itself stands in no layer; what is beneath it does.
+  if (change.path.empty()) return change.recursive ? change_owner(change, "") : Result<>{};
   if (change.type == "directory") {
     TRY(add_folder(change.path, mode, 0, 0, as_apko ? mode : 0755));
   } else if (change.type == "empty-file") {
@@ -326,19 +338,23 @@ void TopLayer::set_owner(Node& node, const PathChange& change) const {
   node.top = true;
 }
 
-/// Mode and owner, of everything beneath too when the change is recursive. A hard link and its source are one
-/// file.
+/// Mode and owner, of everything beneath too when the change is recursive, and of all names of a file.
 Result<> TopLayer::change_owner(const PathChange& change, std::string_view path) {
   const Node* first = path.empty() ? nullptr : tree_.find(path);
   const bool whole = path.empty() && change.recursive;
   if (first == nullptr && !whole)
     return Error::make(ErrorKind::kNotFound, "the image has no '{}' whose permissions could change", change.path);
   const bool set_mode = form_ == LayerForm::kReference || change.mode.has_value();
-  const std::string shared = first == nullptr || first->same_as.empty() ? std::string(path) : first->same_as;
+  const auto named = [&](const std::string& at) { return at == path || (change.recursive && is_beneath(at, path)); };
+  std::set<Inode> files;         // all names of a file change with one of them
+  for (const auto& row : tree_.nodes)
+    if (row.second.type == '0' && named(row.first)) files.insert(inode_of(tree_, packages_, row));
   std::set<std::string> beyond;  // where links beneath lead: apko changes that
-  for (auto& [at, node] : tree_.nodes) {
-    const bool hit = at == path || (node.type == '0' && (at == shared || node.same_as == shared)) ||
-                     (change.recursive && is_beneath(at, path));
+  for (auto& row : tree_.nodes) {
+    const std::string& at = row.first;
+    Node& node = row.second;
+    const bool hit =
+        named(at) || (node.type == '0' && !files.empty() && files.contains(inode_of(tree_, packages_, row)));
     if (!hit) continue;
     if (node.type == '2' && form_ == LayerForm::kReference) {
       const auto target = tree_.resolved(at, Last::kFollow);
@@ -404,13 +420,13 @@ Result<Layer> TopLayer::write_top(store::Store::Durability when, Env& env) {
 
   BlobFile file = TRY(BlobFile::create(env));
   TarFile tar(std::move(file), foreign_ ? kFast : codec::GzipWriter::Options{});
-  std::map<std::string, std::string> first_name;  // of each hard-linked file
+  std::map<Inode, std::string> first_name;  // of each hard-linked file
   for (const std::string& path : emitted) {
-    const Node& node = tree_.nodes.find(path)->second;
+    const auto& row = *tree_.nodes.find(path);
+    const Node& node = row.second;
     codec::TarHeader header = header_of(path, node);
     if (node.type == '0') {
-      const std::string shared = node.same_as.empty() ? path : node.same_as;
-      const auto [name, fresh] = first_name.try_emplace(shared, path);
+      const auto [name, fresh] = first_name.try_emplace(inode_of(tree_, packages_, row), path);
       if (!fresh) {
         header.type = '1';
         header.link = name->second;
@@ -457,9 +473,10 @@ Result<std::vector<Layer>> TopLayer::write_whole(const std::vector<std::vector<s
                                  folder.path() / fmt::format("package{}", package), env));
     return &spreads.emplace(package, std::move(made)).first->second;
   };
-  std::map<std::string, std::string> first_name;
+  std::map<Inode, std::string> first_name;
   std::vector<std::string> stack;
-  for (const auto& [path, node] : tree_.nodes) {
+  for (const auto& row : tree_.nodes) {
+    const auto& [path, node] = row;
     if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     if (node.type == '5') {
       while (!stack.empty() && !is_beneath(path, stack.back())) stack.pop_back();
@@ -472,9 +489,7 @@ Result<std::vector<Layer>> TopLayer::write_whole(const std::vector<std::vector<s
     TarFile& tar = layer.tar();
     const Node& source = source_of(tree_, node);
     // Hard links of one package stay links; the first name in the layer holds the content.
-    const std::string shared = source.package >= 0 && !source.content
-                                   ? fmt::format("{}/{}", source.package, packaged_path(packages_, source))
-                                   : "/" + (node.same_as.empty() ? path : node.same_as);
+    const Inode shared = node.type == '0' ? inode_of(tree_, packages_, row) : Inode(-1, path);
     const auto first = first_name.find(shared);
     if (node.type == '0' && !node.copy && first == first_name.end()) first_name.emplace(shared, path);
     if (node.type == '0' && !node.copy && first != first_name.end()) {

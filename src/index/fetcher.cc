@@ -113,7 +113,7 @@ Result<Sha256> Fetcher::bring(const std::string& place, std::uint64_t max_bytes,
     return digest;
   }
   const std::string name = "fetch-" + codec::sha256(place).hex();
-  const os::FileLock alone = TRY(store.lease(name));
+  const store::Lease alone = TRY(store.lease(name));
   const os::Path partial = store.home() / "partial" / name;
   for (int round = 0;; ++round) {
     net::Request request;

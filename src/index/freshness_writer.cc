@@ -200,6 +200,8 @@ class Writer {
       const bool ours = std::find(ids.begin(), ids.end(), online_id_) != ids.end();
       report_.root = root.version;
       report_.root_expires = root.expires;
+      const auto latest = TRY(shelf_.read("root.json"));
+      if (latest != before.bytes) put("root.json", before.bytes);  // a run ended between the two
       if (ours && !options_.new_root && !near_its_end(root.expires, options_.days.root)) return {};
       auto written = next_root(root);
       if (written || !ours || options_.new_root) return written;
@@ -433,7 +435,7 @@ Result<FreshnessReport> write_freshness(const os::Path& folder, crypto::Signer& 
 Result<std::optional<FreshnessReport>> refresh_edition(Env& env, crypto::Signer& signer,
                                                        const FreshnessOptions& options) {
   const std::string name = fmt::format("freshness/{}", name_of(options.edition));
-  const os::FileLock alone = TRY(env.store.lease(name));
+  const store::Lease alone = TRY(env.store.lease(name, os::FileLock::Wait::kYes, store::Store::Reach::kEveryone));
   const std::optional<Serial> newest = TRY(head(env, options.edition));
   if (!newest) return std::optional<FreshnessReport>();
   auto report =

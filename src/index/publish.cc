@@ -7,6 +7,7 @@
 #include "store/store.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace nacre::index {
 namespace {
@@ -23,16 +24,23 @@ Error other_edition(std::string_view what, std::string_view key_name, Edition ed
       .hint("content of two editions never mixes: build it in this edition");
 }
 
-Result<> check_blobs(store::Store& store, const Serial& next) {
+/// Of an artifact store, what the serial before names is there: no collection takes it.
+Result<> check_blobs(store::Store& store, const Serial& next, const std::vector<Sha256>& before) {
   for (const SerialPackage& package : next.packages)
     if (package.apk == Sha256{})
       return Error::make(ErrorKind::kInvalid, "{} names no .apk", identity_of(package.record));
-  for (const Sha256& digest : blobs_of(next))
-    if (!store.has(digest))
+  const std::vector<Sha256> all = blobs_of(next);
+  std::vector<Sha256> fresh;
+  std::set_difference(all.begin(), all.end(), before.begin(), before.end(), std::back_inserter(fresh));
+  for (const Sha256& digest : store.artifacts() == nullptr ? all : fresh) {
+    const bool there = TRY(store.holds(digest));
+    if (!there)
       return Error::make(ErrorKind::kInvalid, "the serial names blob {}, which is not in the store",
                          digest.oci());
+  }
+  TRY(store.share(fresh));
   // An image of foreign packages may have brought one of them, and not waited for the disk.
-  return store.settle(blobs_of(next));
+  return store.settle(all);
 }
 
 /// The .apk is the package that its record describes, and is signed by the edition's own key. The
@@ -43,8 +51,8 @@ Result<> check_package(const store::Store& store, const SerialPackage& package,
   if (record.arch != next.arch && record.arch != "noarch")
     return Error::make(ErrorKind::kInvalid, "{} is of another architecture than the serial, {}",
                        identity_of(record), next.arch);
-  const apk::PackageFile file = TRY(apk::read_package_header(store.blob_path(package.apk)),
-                                    "checking {}", identity_of(record));
+  const os::Path path = TRY(store.local(package.apk), "checking {}", identity_of(record));
+  const apk::PackageFile file = TRY(apk::read_package_header(path), "checking {}", identity_of(record));
   if (file.key_name != package_key_name(next.edition))
     return other_edition(identity_of(record), file.key_name, next.edition);
   if (identity_of(file.record()) != identity_of(record) || file.checksum() != record.checksum)
@@ -115,7 +123,7 @@ Result<> check_rollback(Env& env, const Serial& next) {
 }
 
 /// Fills in what the head decides.
-Result<> follow_head(Env& env, const std::optional<Head>& newest, Serial& next) {
+Result<> follow_head(Env& env, const std::optional<Head>& newest, Serial& next, std::vector<Sha256>& before) {
   next.number = newest ? newest->number + 1 : 1;
   next.previous = newest ? newest->manifest : Sha256{};
   next.published = env.clock.now_seconds();
@@ -123,6 +131,7 @@ Result<> follow_head(Env& env, const std::optional<Head>& newest, Serial& next) 
   // A clock that was set back must not make a newer serial look older.
   const Serial before_next = TRY(load_serial(env, next.edition, newest->number));
   next.published = std::max(next.published, before_next.published);
+  before = blobs_of(before_next);
   return {};
 }
 
@@ -159,8 +168,8 @@ Result<> record_serial(store::State& state, const std::optional<Head>& newest, c
   return move_edge(state, next);
 }
 
-Result<> check_all(Env& env, const Serial& next) {
-  TRY(check_blobs(env.store, next));
+Result<> check_all(Env& env, const Serial& next, const std::vector<Sha256>& before) {
+  TRY(check_blobs(env.store, next, before));
   for (const SerialPackage& package : next.packages) {
     const bool known = TRY(check_name(env.store.state(), package, next.edition));
     if (!known) TRY(check_package(env.store, package, next));
@@ -174,11 +183,12 @@ Result<> check_all(Env& env, const Serial& next) {
 Result<Serial> publish_serial(Env& env, Serial next) {
   store::State& state = env.store.state();
   const std::optional<Head> newest = TRY(head_record(state, next.edition));
-  TRY(follow_head(env, newest, next));
+  std::vector<Sha256> before;  // what the newest serial names, sorted
+  TRY(follow_head(env, newest, next, before));
   sort_content(next);
   const std::string step = fmt::format("publishing serial {} of edition {}", next.number,
                                        name_of(next.edition));
-  TRY(check_all(env, next), "{}", step);
+  TRY(check_all(env, next, before), "{}", step);
   const std::string bytes = TRY(manifest_of(next), "{}", step);
   // On disk before a record names it; nobody finds it until the transaction ends.
   const Sha256 manifest = TRY(env.store.put_bytes(bytes), "{}", step);

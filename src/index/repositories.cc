@@ -104,6 +104,21 @@ Result<std::vector<RepositoryLine>> parse_repositories(std::string_view text, st
   return out;
 }
 
+namespace {
+
+/// A key that somebody named and that is none would only show as "not in the keyring".
+Result<> check_is_public_key(const TrustedKey& key, const std::string& place) {
+  if (key.pem.find(" PRIVATE KEY-----") != std::string::npos)
+    return Error::make(ErrorKind::kInvalid, "'{}' is a private key, and whom one trusts is said by public ones", place)
+        .hint(fmt::format("its public half is called '{}.pub' as a rule", place));
+  if (!crypto::PublicKey::from_pem(key.pem))
+    return Error::make(ErrorKind::kInvalid, "'{}' is no public key", place)
+        .hint("a key file begins with '-----BEGIN PUBLIC KEY-----'");
+  return {};
+}
+
+}  // namespace
+
 Result<std::vector<TrustedKey>> read_keyring(const std::vector<std::string>& keyring, const Fetcher& fetcher) {
   std::vector<std::string> places;
   for (const std::string& text : keyring) {
@@ -125,6 +140,8 @@ Result<std::vector<TrustedKey>> read_keyring(const std::vector<std::string>& key
     TrustedKey key{file_name(place), {}};
     key.pem = TRY(fetcher.read(place, kMaxKeyBytes), "{} the key '{}'", is_address(place) ? "fetching" : "reading",
                   safe_place(place));
+    const bool named = std::find(keyring.begin(), keyring.end(), place) != keyring.end();
+    if (named) TRY(check_is_public_key(key, safe_place(place)));
     out.push_back(std::move(key));
   }
   return out;
@@ -223,6 +240,7 @@ Result<> Repositories::load(Repository& repository) const {
   else repository.index = TRY(keep_index(env_->store, fetched.digest, index.text, who), "reading the index '{}'", who);
   Json json;
   json.set("signer", repository.signer).set("description", repository.description);
+  json.set("index", fetched.digest.hex());
   return env_->store.state().put(kVerifiedKind, verdict, codec::to_json(json));
 }
 
@@ -257,7 +275,7 @@ Result<std::string> Repositories::verify(const Repository& repository, std::stri
         .hint("the index was changed after it was signed, or another key of that name signed it");
   return Error::make(ErrorKind::kDenied, "the index of '{}' is signed by {}, which is not in the keyring{}", who,
                      join(signers, ", "), names.empty() ? std::string() : " (" + join(names, ", ") + ")")
-      .hint("add the public key with --keyring-append, or say --ignore-signatures");
+      .hint("name the public key that signed it: --key, or --keyring-append for those who come from melange and apko");
 }
 
 std::string Repositories::identity() const {

@@ -158,7 +158,8 @@ TEST_F(RepositoriesTest, ManyKeysAndSignatures) {
   ASSERT_TRUE(os::remove_tree(repo / "mine.rsa.pub"));
   EXPECT_EQ(opened(from), "the index of '" + repo.string() +
                               "' is signed by 'other.rsa.pub', 'mine.rsa.pub', 'mine.rsa.pub', which is not in the "
-                              "keyring\n  hint: add the public key with --keyring-append, or say --ignore-signatures");
+                              "keyring\n  hint: name the public key that signed it: --key, or --keyring-append for "
+                              "those who come from melange and apko");
 }
 
 TEST_F(RepositoriesTest, TrustIsAskedAnewForOtherKeys) {

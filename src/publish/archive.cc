@@ -83,7 +83,8 @@ class ArchiveFile {
     const std::uint64_t size = TRY(store_.size(digest));
     TRY(begin(name, size));
     const auto write = [&](std::string_view bytes) { return file_.write(bytes); };
-    TRY(image::read_range(store_.blob_path(digest), 0, size, write));
+    const os::Path blob = TRY(store_.local(digest));
+    TRY(image::read_range(blob, 0, size, write));
     return pad(size);
   }
   Result<> finish() { return file_.write(codec::tar_end()); }

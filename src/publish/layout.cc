@@ -58,7 +58,7 @@ std::string_view registry_space(Edition edition) {
 
 Result<> place_blob(const store::Store& store, const Sha256& digest, const os::Path& to) {
   if (os::exists(to)) return {};
-  const os::Path from = store.blob_path(digest);
+  const os::Path from = TRY(store.local(digest));
   if (::link(from.c_str(), to.c_str()) == 0 || errno == EEXIST) return {};
   const std::string bytes = TRY(os::read_file(from, std::uint64_t{32} << 30));
   return os::write_file(to, bytes);
@@ -94,9 +94,10 @@ Result<> write_repository(const os::Path& folder, const index::Serial& serial, E
   for (const index::SerialPackage& package : serial.packages) {
     const std::string name = fmt::format("{}-{}.apk", package.record.name, package.record.version);
     TRY(place_blob(env.store, package.apk, arch / name));
-    if (env.store.has(package.provenance))
+    const bool stated = TRY(env.store.holds(package.provenance)), listed = TRY(env.store.holds(package.sbom));
+    if (stated)
       TRY(place_blob(env.store, package.provenance, arch / (name + ".intoto.sigstore.json")));
-    if (env.store.has(package.sbom)) TRY(place_blob(env.store, package.sbom, arch / (name + ".spdx.json")));
+    if (listed) TRY(place_blob(env.store, package.sbom, arch / (name + ".spdx.json")));
   }
   const std::string provenance = TRY(env.store.read(serial.index_provenance));
   TRY(os::write_file(arch / "APKINDEX.tar.gz.intoto.sigstore.json", provenance));

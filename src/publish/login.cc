@@ -28,13 +28,20 @@ Login from_basic(std::string_view text) {
   return out;
 }
 
-/// Under which names `auths` may hold a host: older clients wrote addresses.
-std::vector<std::string> names_of(const std::string& host) {
-  return {host, "https://" + host, "https://" + host + "/", "https://" + host + "/v1/", "https://" + host + "/v2/"};
+/// Under which names `auths` may hold a repository: podman knows those of parts of a host; older clients wrote
+/// addresses.
+std::vector<std::string> names_of(const std::string& host, std::string_view repository) {
+  std::vector<std::string> out;
+  for (std::string_view part = repository; !part.empty();
+       part = part.substr(0, part.rfind('/') == part.npos ? 0 : part.rfind('/')))
+    out.push_back(fmt::format("{}/{}", host, part));
+  const std::string address = "https://" + host;
+  out.insert(out.end(), {host, address, address + "/", address + "/v1/", address + "/v2/"});
+  return out;
 }
 
-std::optional<Login> own_entry(const Json& file, const std::string& host) {
-  for (const std::string& name : names_of(host)) {
+std::optional<Login> own_entry(const Json& file, const std::string& host, std::string_view repository) {
+  for (const std::string& name : names_of(host, repository)) {
     const Json& entry = file["auths"][name];
     Login out;
     if (const auto basic = from_base64(entry["auth"].as_string()); basic && !basic->empty()) out = from_basic(*basic);
@@ -107,14 +114,14 @@ LoginPlaces login_places() {
   return out;
 }
 
-Result<Login> login_for(const std::string& host, const LoginPlaces& places, os::Processes& processes,
-                        std::stop_token stop) {
+Result<Login> login_for(const std::string& host, std::string_view repository, const LoginPlaces& places,
+                        os::Processes& processes, std::stop_token stop) {
   if (!places.given.empty()) return from_basic(places.given);
   for (const os::Path& path : places.files) {
     const auto text = os::read_file(path, 1u << 20);
     const auto file = text ? codec::parse_json(*text, path.string()) : Result<Json>(Json());
     if (!file) continue;
-    if (auto own = own_entry(*file, host)) return *std::move(own);
+    if (auto own = own_entry(*file, host, repository)) return *std::move(own);
     const std::string helper = helper_for(host, *file);
     if (helper.empty()) continue;
     std::optional<Login> asked = TRY(ask_helper(helper, host, processes, stop));

@@ -2,6 +2,7 @@
 
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -28,11 +29,12 @@ struct LoginPlaces {
 /// NACRE_REGISTRY_AUTH; the files of REGISTRY_AUTH_FILE, DOCKER_CONFIG (or ~/.docker), XDG_RUNTIME_DIR/containers.
 LoginPlaces login_places();
 
-/// Credentials for HOST or HOST:PORT: an entry of its own in `auths`, else its helper, else the helper for all. A
+/// Credentials for a repository of HOST or HOST:PORT: an entry of its own in `auths` (of HOST/NAME, then of what
+/// stands above it, down to HOST), else its helper, else the helper for all. A
 /// helper is the program docker-credential-NAME, asked as docker asks it; one that knows nothing of the host is no
 /// error, one that cannot be run is kUnavailable. Files that are absent or no JSON count as empty.
-Result<Login> login_for(const std::string& host, const LoginPlaces& places, os::Processes& processes,
-                        std::stop_token stop = {});
+Result<Login> login_for(const std::string& host, std::string_view repository, const LoginPlaces& places,
+                        os::Processes& processes, std::stop_token stop = {});
 
 /// Writes down what login_for() will find, readable by this user alone: through the helper that the first file names,
 /// else into that file's `auths`. Gives the place. kInvalid for a file that is no JSON: it is left as it is.

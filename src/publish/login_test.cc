@@ -22,7 +22,7 @@ struct LoginTest : testing::Test {
   std::string found(const std::string& host, const std::string& file, const std::string& given = {}) {
     EXPECT_TRUE(os::write_file(dir.path() / "config.json", file));
     const auto out =
-        login_for(host, {given, {dir.path() / "absent.json", dir.path() / "config.json"}}, processes);
+        login_for(host, "team/tool", {given, {dir.path() / "absent.json", dir.path() / "config.json"}}, processes);
     if (!out) return out.error().render();
     if (out->empty()) return "nothing";
     return out->identity_token.empty() ? out->user + ":" + out->password : "token " + out->identity_token;
@@ -62,6 +62,16 @@ TEST_F(LoginTest, AnEntryOfItsOwnComesBeforeAHelper) {
   EXPECT_EQ(found("r.example", R"({"auths":{"r.example":{"username":"u","password":"p"}},"credsStore":"store"})"),
             "u:p");
   EXPECT_TRUE(processes.asked().empty());
+}
+
+TEST_F(LoginTest, PartsOfAHostHaveLoginsOfTheirOwn) {
+  const std::string file = R"({"auths":{"r.example":{"username":"all","password":"p"},
+                                        "r.example/team":{"username":"team","password":"p"},
+                                        "r.example/other":{"username":"other","password":"p"}}})";
+  EXPECT_EQ(found("r.example", file), "team:p");
+  EXPECT_EQ(found("r.example", R"({"auths":{"r.example/team/tool":{"username":"tool","password":"p"},
+                                            "r.example/team":{"username":"team","password":"p"}}})"), "tool:p");
+  EXPECT_EQ(found("r.example", R"({"auths":{"r.example/tea":{"username":"no","password":"p"}}})"), "nothing");
 }
 
 TEST_F(LoginTest, AHelpersNameIsNoPath) {

@@ -9,7 +9,10 @@
 #include "publish/upload.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <set>
+#include <thread>
 
 namespace nacre::publish {
 namespace {
@@ -247,7 +250,7 @@ TEST_F(PublishTest, ServesPackagesOfEverySerial) {
       {"/community/" + arch + "/app-1-r0.apk.intoto.sigstore.json", 200, "provenance of app"},
       {"/community/keys/nacre-community.rsa.pub", 200, "PEM"},
       {"/community/keys/secret.pem", 404, "no such key"},
-      {"/community/keys/../keys/nacre-community.rsa.pub", 404, "expected ARCH/FILE"},
+      {"/community/keys/../keys/nacre-community.rsa.pub", 404, "expected ARCH/FILE, such as x86_64/APKINDEX.tar.gz"},
       {"/community/keys/none.pub", 404, "no such key"},
       {"/community/serial/3/" + arch + "/APKINDEX.tar.gz", 404, ""},
       {"/community/serial/1x/" + arch + "/APKINDEX.tar.gz", 404, "expected the number of a serial"},
@@ -256,7 +259,11 @@ TEST_F(PublishTest, ServesPackagesOfEverySerial) {
       {"/community/m68k/app-1-r0.apk", 404, "no file 'app-1-r0.apk' for m68k"},
       {"/production/" + arch + "/APKINDEX.tar.gz", 404, "nothing is published in edition production"},
       {"/nothing/" + arch + "/APKINDEX.tar.gz", 404, "no such path"},
-      {"/community", 404, "expected ARCH/FILE"},
+      {"/community/" + arch, 404, "expected ARCH/FILE, such as x86_64/APKINDEX.tar.gz"},
+      {"/community/keys/", 200,
+       "<!doctype html><html lang=en><meta charset=utf-8><title>keys</title>"
+       "<p><a href=\"/community/keys/nacre-community.rsa.pub\">nacre-community.rsa.pub</a>\n"},
+      {"/community/", 200, body(get("/"))},
   };
   for (const auto& [path, status, wanted] : rows) {
     const net::ServerResponse answer = get(path);
@@ -324,12 +331,15 @@ class TinyRegistry final : public net::Http {
   std::map<std::string, std::string> blobs, manifests;  ///< By digest; manifests by tag too.
   std::vector<std::string> log;                         ///< "METHOD PATH"
   std::vector<std::string> authorizations;              ///< "HOST VALUE" of each request that had one.
-  bool notes_subjects = false, referrers_api = false, asks_for_token = false;
+  bool notes_subjects = false, referrers_api = false, asks_for_token = false, checks = false;
   std::string upload_host = "http://127.0.0.1:5000";
   std::string realm = "http://127.0.0.1:5000/token";
+  std::string challenge;                                ///< Instead of the one with `realm`; "@" is that.
+  std::string token_answer = "{\"token\":\"secret\"}";
   std::map<std::string, int> failures;                  ///< Status to answer for "METHOD PATH".
   std::map<std::string, std::string> lies;              ///< Bytes to answer for a digest.
   std::string begun;                                    ///< Of the upload in pieces.
+  std::string second_page, more_at;                     ///< Of referrers.
   int drops = 0;                                        ///< So many pieces arrive by half.
   std::mutex mutex;
 
@@ -342,7 +352,7 @@ class TinyRegistry final : public net::Http {
     for (const auto& [name, value] : request.headers)
       if (name == "Authorization") {
         authorizations.push_back(host + " " + value);
-        has_token = value == "Bearer secret";
+        has_token = value == "Bearer secret" || (challenge.starts_with("basic") && value.starts_with("Basic "));
       }
     net::Response out = answer(request, path, has_token);
     out.final_url = request.url;
@@ -364,7 +374,7 @@ class TinyRegistry final : public net::Http {
   net::Response answer(const net::Request& request, const std::string& path, bool has_token) {
     if (path.starts_with("/token")) {
       net::Response out = status(200);
-      out.body = "{\"token\":\"secret\"}";
+      out.body = token_answer;
       return out;
     }
     if (const auto failure = failures.find(request.method + " " + path); failure != failures.end())
@@ -373,7 +383,9 @@ class TinyRegistry final : public net::Http {
     if (asks_for_token && !has_token) {
       net::Response out = status(401);
       out.headers["www-authenticate"] =
-          "Bearer realm=\"" + realm + "\",service=\"tiny\",scope=\"repository:a/b:pull,push\"";
+          challenge.empty()
+              ? "Bearer realm=\"" + realm + "\",service=\"tiny\",scope=\"repository:a/b:pull,push\""
+              : replace_all(challenge, "@", realm);
       return out;
     }
     if (path == "/upload") return piece(request);
@@ -418,7 +430,12 @@ class TinyRegistry final : public net::Http {
     if (path.starts_with("referrers/")) {
       if (!referrers_api) return status(404);
       net::Response out = status(200);
+      if (path.ends_with("?page=2")) {
+        out.body = second_page;
+        return out;
+      }
       out.body = manifests["sha256-" + path.substr(17)];
+      if (!second_page.empty()) out.headers["link"] = "<" + more_at + "/v2/a/b/" + path + "?page=2>; rel=\"next\"";
       return out;
     }
     const std::string name = path.substr(path.find('/') + 1);
@@ -426,12 +443,25 @@ class TinyRegistry final : public net::Http {
     if (request.method == "PUT") return put(request, name);
     const auto found = table.find(name);
     if (found == table.end()) return status(404);
+    if (request.method == "DELETE") {
+      table.erase(found);
+      return status(202);
+    }
     net::Response out = status(200);
     const auto lie = lies.find(name);
     if (request.method != "HEAD") out.body = lie == lies.end() ? found->second : lie->second;
     return out;
   }
+  /// Whether it has all that a manifest names.
+  bool complete(const Json& json) const {
+    for (const Json& child : json["manifests"].items())
+      if (!manifests.contains(child["digest"].as_string())) return false;
+    for (const Json& layer : json["layers"].items())
+      if (!blobs.contains(layer["digest"].as_string())) return false;
+    return json.find("config") == nullptr || blobs.contains(json["config"]["digest"].as_string());
+  }
   net::Response put(const net::Request& request, const std::string& name) {
+    if (checks && !complete(*codec::parse_json(request.body, "manifest"))) return status(400);
     const std::string digest = codec::sha256(request.body).oci();
     manifests[digest] = request.body;
     if (!name.starts_with("sha256:")) manifests[name] = request.body;
@@ -469,6 +499,35 @@ struct RegistryTest : PublishTest {
   int pulls = 0;
 };
 
+TEST(BlobTurns, OneAtATimeUntilOneFails) {
+  BlobTurns turns;
+  const Sha256 digest = codec::sha256("blob"), other = codec::sha256("other");
+  std::atomic<int> inside = 0, most = 0;
+  const auto hold = [&](int until, bool good) {
+    BlobTurns::Turn turn = turns.take(digest);
+    most = std::max(most.load(), ++inside);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(until > 1 ? 10'000 : 5);
+    while (most < until || until == 1) {
+      if (std::chrono::steady_clock::now() > end) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    --inside;
+    if (good) turn.succeeded();
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) threads.emplace_back([&] { hold(1, true); });
+    const BlobTurns::Turn beside = turns.take(other);  // waits for nobody
+  }
+  EXPECT_EQ(most, 1);
+  hold(1, false);
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 2; ++i) threads.emplace_back([&] { hold(2, false); });
+  }
+  EXPECT_EQ(most, 2) << "after a failure each tries for itself";
+}
+
 TEST_F(RegistryTest, PushesTagsLastAndBlobsOnce) {
   const auto receipt = registry.push(entry);
   ASSERT_TRUE(receipt) << receipt.error().render();
@@ -494,7 +553,48 @@ TEST_F(RegistryTest, PushesTagsLastAndBlobsOnce) {
   ASSERT_TRUE(again);
   EXPECT_EQ(again->blobs_sent, 0);
   EXPECT_EQ(again->bytes_present, receipt->bytes_sent);
+  EXPECT_LT(at("HEAD /v2/a/b/manifests/" + web.index.digest.oci()), remote.log.size());
+  const auto asked = [&](const Sha256& blob) { return at("HEAD /v2/a/b/blobs/" + blob.oci()) < remote.log.size(); };
+  EXPECT_FALSE(asked(web.layers[0].blob.digest)) << "the index that is there holds it";
+  EXPECT_FALSE(asked(web.config.digest));
+  EXPECT_EQ(at("PUT /v2/a/b/manifests/" + web.manifest.digest.oci()), remote.log.size());
   EXPECT_EQ(parsed(remote.manifests[fallback])["manifests"].items().size(), 1u);  // not listed twice
+}
+
+TEST_F(RegistryTest, AsksForEachBlobWhereTheIndexIsThereAndTheRestIsNot) {
+  remote.checks = true;
+  ASSERT_TRUE(registry.push(entry));
+  remote.blobs.erase(web.layers[0].blob.digest.oci());
+  remote.manifests.erase(web.manifest.digest.oci());
+  const auto again = registry.push(entry);
+  ASSERT_TRUE(again) << again.error().render();
+  EXPECT_EQ(again->blobs_sent, 1);
+  EXPECT_TRUE(remote.blobs.contains(web.layers[0].blob.digest.oci()));
+  EXPECT_EQ(pull("1"), web.index.digest.oci());
+}
+
+TEST_F(RegistryTest, AsksForEachBlobWhereTheIndexIsGone) {
+  ASSERT_TRUE(registry.push(entry));
+  remote.blobs.clear();
+  remote.manifests.clear();
+  const auto again = registry.push(entry);
+  ASSERT_TRUE(again) << again.error().render();
+  EXPECT_EQ(pull("1"), web.index.digest.oci());
+}
+
+TEST_F(RegistryTest, TakesATagAwayWhereTheRegistryLetsIt) {
+  ASSERT_TRUE(registry.push(entry));
+  EXPECT_TRUE(registry.untag("latest").take());
+  EXPECT_FALSE(remote.manifests.contains("latest"));
+  EXPECT_TRUE(remote.manifests.contains("1")) << "others stay, and so does what it named";
+  EXPECT_TRUE(registry.untag("latest").take()) << "it is not there";
+  for (const int refusal : {400, 403, 405, 501}) {
+    remote.failures["DELETE /v2/a/b/manifests/1"] = refusal;
+    EXPECT_FALSE(registry.untag("1").take()) << refusal;
+  }
+  remote.failures["DELETE /v2/a/b/manifests/1"] = 500;
+  EXPECT_EQ(registry.untag("1").error().kind(), ErrorKind::kUnavailable);
+  EXPECT_TRUE(remote.manifests.contains("1"));
 }
 
 TEST_F(RegistryTest, PutsAnImageWithoutTagsUnderItsDigest) {
@@ -604,6 +704,15 @@ TEST_F(RegistryTest, UsesTheReferrersApiWhereThereIsOne) {
   remote.referrers_api = true;
   remote.manifests[fallback] = "{\"manifests\":[{\"digest\":\"x\"}]}";
   EXPECT_EQ(codec::to_json(*registry.referrers(web.index.digest)), "[{\"digest\":\"x\"}]");
+  remote.second_page = "{\"manifests\":[{\"digest\":\"y\"}]}";
+  for (const char* at : {"", "http://127.0.0.1:5000"}) {
+    remote.more_at = at;
+    EXPECT_EQ(codec::to_json(*registry.referrers(web.index.digest)), "[{\"digest\":\"x\"},{\"digest\":\"y\"}]") << at;
+  }
+  for (const char* at : {"http://evil.example", "//evil.example"}) {
+    remote.more_at = at;
+    EXPECT_EQ(codec::to_json(*registry.referrers(web.index.digest)), "[{\"digest\":\"x\"}]") << at;
+  }
 }
 
 TEST_F(RegistryTest, GetsATokenAndGivesItToTheRegistryAlone) {
@@ -619,6 +728,36 @@ TEST_F(RegistryTest, GetsATokenAndGivesItToTheRegistryAlone) {
   EXPECT_EQ(std::count_if(remote.log.begin(), remote.log.end(), asks), 1) << "uploads begin at once, and ask once";
   for (const std::string& line : remote.authorizations) EXPECT_TRUE(line.starts_with("http://127.0.0.1:5000 ")) << line;
   EXPECT_LT(at("GET /token?service=tiny&scope=repository%3Aa%2Fb%3Apull%2Cpush"), remote.log.size());
+}
+
+TEST_F(RegistryTest, ReadsChallengesAsTheyAreWritten) {
+  remote.asks_for_token = true;
+  for (const char* challenge :
+       {"bearer Realm=\"@\", Service=tiny , scope = \"repository:a/b:pull,push\"",
+        "Basic realm=\"other\", Bearer realm=\"@\",service=\"tiny\",scope=\"repository:a/b:pull,push\"",
+        "Negotiate, Bearer realm=@,service=\"ti\\ny\",scope=\"repository:a/b:pull,push\"",
+        "Bearer realm=\"@\",service=\"tiny\",scope=\"repository:a/b:pull,push\", Basic realm=\"other\""}) {
+    remote.challenge = challenge;
+    remote.log.clear();
+    Registry fresh(env, *parse_reference("127.0.0.1:5000/a/b:1"));
+    const auto found = fresh.named("none");
+    EXPECT_TRUE(found) << challenge << ": " << found.error().render();
+    EXPECT_LT(at("GET /token?service=tiny&scope=repository%3Aa%2Fb%3Apull%2Cpush"), remote.log.size()) << challenge;
+  }
+  ::setenv("NACRE_REGISTRY_AUTH", "me:pw", 1);
+  remote.challenge = "basic Realm=\"x\"";
+  Registry fresh(env, *parse_reference("127.0.0.1:5000/a/b:1"));
+  EXPECT_TRUE(fresh.named("none"));
+  ::unsetenv("NACRE_REGISTRY_AUTH");
+}
+
+TEST_F(RegistryTest, AnAnswerWithoutATokenIsNamed) {
+  remote.asks_for_token = true;
+  remote.token_answer = "{\"expires_in\":60}";
+  const auto found = registry.named("none");
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().render().find("'http://127.0.0.1:5000/token' answered without a token"), 0u)
+      << found.error().render();
 }
 
 TEST_F(RegistryTest, GivesNoCredentialsOverAnOpenLine) {
@@ -639,8 +778,9 @@ TEST_F(RegistryTest, PullsWhatWasPushed) {
   EXPECT_EQ(pull(web.index.digest.oci()), web.index.digest.oci());
   EXPECT_EQ(registry.manifest("1")->second, web.index.digest);
   EXPECT_EQ(codec::sha256(*registry.blob(web.layers[0].blob.digest, 1u << 20)), web.layers[0].blob.digest);
-  const std::string missing = said(registry.manifest("none"));
-  EXPECT_EQ(registry.manifest("none").error().kind(), ErrorKind::kNotFound) << missing;
+  EXPECT_EQ(registry.manifest("none").error().kind(), ErrorKind::kNotFound);
+  EXPECT_EQ(said(registry.manifest("none")),
+            "the registry '127.0.0.1:5000' has no image 'a/b' with the tag or digest 'none'");
 }
 
 TEST_F(RegistryTest, APullBelievesNoByte) {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <set>
 
 namespace nacre::publish {
 namespace {
@@ -21,7 +22,9 @@ constexpr std::uint64_t kMaxManifestBytes = 8u << 20;
 constexpr std::uint64_t kMaxBlobBytes = std::uint64_t{16} << 30;
 constexpr unsigned kUploadsAtOnce = 4, kPullsAtOnce = 4;
 constexpr int kMaxResumes = 3;  // of a blob, one after the other without progress
+constexpr const char* kPushed = "pushed";
 constexpr int kMaxDepth = 4;
+constexpr int kMaxPages = 100;  // of a list
 constexpr int kMaxManifests = 1'000;  // of one image, in a pull
 constexpr const char* kAccept =
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
@@ -41,18 +44,6 @@ Result<> check_type(const Json& json, std::string_view header, const std::string
   if (inside.empty() || !is_manifest_type(outside) || inside == outside) return {};
   return Error::make(ErrorKind::kInvalid, "'{}' was sent as '{}', and says that it is '{}'", name, outside, inside);
 }
-
-/// Requests of one that only knows how to send, through a session: net::download() is one.
-class SessionHttp final : public net::Http {
- public:
-  explicit SessionHttp(RegistrySession& session) : session_(session) {}
-  Result<net::Response> send(const net::Request& request, std::stop_token) override {
-    return session_.send(request, RegistrySession::Retry::kOnce);
-  }
-
- private:
-  RegistrySession& session_;
-};
 
 Result<Sha256> digest_of(const os::Path& file) {
   codec::Hasher hasher;
@@ -198,7 +189,62 @@ Result<Parts> parts_of(const index::SerialImage& image, store::Store& store) {
 
 }  // namespace
 
+BlobTurns::Turn BlobTurns::take(const Sha256& digest) {
+  std::unique_lock lock(mutex_);
+  over_.wait(lock, [&] { return !taken_.contains(digest) || failed_.contains(digest); });
+  taken_.insert(digest);
+  return Turn(*this, digest);
+}
+
+BlobTurns::Turn::~Turn() {
+  {
+    const std::lock_guard lock(turns_.mutex_);
+    turns_.taken_.erase(digest_);
+    if (failed_) turns_.failed_.insert(digest_);
+  }
+  turns_.over_.notify_all();
+}
+
+/// What the image that was pushed here last has, when the repository still has its index.
+struct Registry::Held {
+  std::optional<std::string> last;  ///< Digest of its index, also when that is gone.
+  std::set<Sha256> blobs, manifests;
+};
+
+Result<Registry::Held> Registry::held() {
+  Held out;
+  const std::string name = base_.host + "/" + base_.repository;
+  out.last = TRY(env_.store.state().get(kPushed, name));
+  if (!out.last) return out;
+  const auto digest = parse_sha256(*out.last);
+  if (!digest || !env_.store.has(*digest)) return out;
+  Parts parts;
+  if (!collect(parts, parts.image, *digest, env_.store, 0)) return out;  // gc took a part of it
+  RegistrySession session(env_, base_, token_);
+  net::Request head;
+  head.method = "HEAD";
+  head.url = "manifests/" + digest->oci();
+  head.headers.emplace_back("Accept", kAccept);
+  const net::Response answer = TRY(session.send(std::move(head)));
+  if (answer.status != 200) return out;
+  out.blobs.insert(parts.blobs.begin(), parts.blobs.end());
+  for (const ManifestPut& manifest : parts.image) out.manifests.insert(manifest.digest);
+  return out;
+}
+
 Result<Receipt> Registry::push(const index::SerialImage& image) {
+  const Held known = TRY(held());
+  Result<Receipt> done = push_beside(image, known);
+  const ErrorKind kind = done ? ErrorKind::kUnavailable : done.error().kind();
+  const bool refused = kind == ErrorKind::kInvalid || kind == ErrorKind::kNotFound;
+  if (refused && !known.manifests.empty()) done = push_beside(image, {});
+  if (!done) return done;
+  const std::string digest = done->digest.oci();
+  if (known.last != digest) TRY(env_.store.state().put(kPushed, done->name, digest));
+  return done;
+}
+
+Result<Receipt> Registry::push_beside(const index::SerialImage& image, const Held& held) {
   Receipt receipt;
   receipt.name = base_.host + "/" + base_.repository;
   receipt.digest = image.index_digest;
@@ -213,7 +259,12 @@ Result<Receipt> Registry::push(const index::SerialImage& image) {
   BlobUpload upload(env_, base_, token_);
   const auto bring = [&](std::size_t i) -> Result<> {
     const std::uint64_t size = TRY(env_.store.size(parts.blobs[i]));
-    const Arrival how = TRY(upload.bring(parts.blobs[i]));
+    Arrival how = Arrival::kPresent;
+    if (!held.blobs.contains(parts.blobs[i])) {
+      BlobTurns::Turn turn = turns_.take(parts.blobs[i]);
+      how = TRY(upload.bring(parts.blobs[i]));
+      turn.succeeded();
+    }
     const std::lock_guard lock(mutex);
     count(receipt, how, size);
     task.progress(++done, total);
@@ -229,7 +280,8 @@ Result<Receipt> Registry::push(const index::SerialImage& image) {
     task.progress(++done, total);
     return {};
   };
-  for (std::size_t i = 0; i < untagged; ++i) TRY(put(parts.image[i]));
+  for (std::size_t i = 0; i < untagged; ++i)
+    if (!held.manifests.contains(parts.image[i].digest)) TRY(put(parts.image[i]));
   TRY(os::for_each(parts.statements.size(), kUploadsAtOnce, [&](std::size_t i) { return put(parts.statements[i]); }));
   receipt.referrers_api = noted;
   for (const auto& [subject, list] : image.referrers.members())
@@ -261,6 +313,19 @@ Result<bool> Registry::tag(const Sha256& digest, const std::vector<std::string>&
   return true;
 }
 
+Result<bool> Registry::untag(const std::string& tag) {
+  RegistrySession session(env_, base_, token_);
+  net::Request request;
+  request.method = "DELETE";
+  request.url = "manifests/" + tag;
+  const net::Response answer = TRY(session.send(std::move(request)));
+  if (answer.status == 404 || (answer.status >= 200 && answer.status < 300)) return true;
+  // Many registries know removal by digest only, which takes all tags with it, or have it switched off.
+  if (answer.status == 400 || answer.status == 403 || answer.status == 405 || answer.status == 501) return false;
+  TRY(net::expect_success(answer, session.url({})), "taking away tag '{}'", tag);
+  return false;
+}
+
 Result<std::string> Registry::blob(const Sha256& digest, std::uint64_t max_bytes) {
   RegistrySession session(env_, base_, token_);
   net::Request get;
@@ -281,6 +346,9 @@ Result<std::pair<std::string, Sha256>> Registry::manifest(const std::string& tag
   get.headers.emplace_back("Accept", kAccept);
   get.max_bytes = kMaxManifestBytes;
   net::Response answer = TRY(session.send(std::move(get)));
+  if (answer.status == 404)
+    return Error::make(ErrorKind::kNotFound, "the registry '{}' has no image '{}' with the tag or digest '{}'",
+                       base_.host, base_.repository, tag_or_digest);
   TRY(net::expect_success(answer, session.url({})), "reading manifest '{}'", tag_or_digest);
   const Sha256 found = codec::sha256(answer.body);
   if (tag_or_digest.starts_with("sha256:") && found.oci() != tag_or_digest)
@@ -292,13 +360,21 @@ Result<std::pair<std::string, Sha256>> Registry::manifest(const std::string& tag
 
 Result<Json> Registry::referrers(const Sha256& subject) {
   RegistrySession session(env_, base_, token_);
-  net::Request get;
-  get.url = "referrers/" + subject.oci();
-  get.max_bytes = kMaxManifestBytes;
-  const net::Response answer = TRY(session.send(std::move(get)));
-  if (answer.status == 200) {
+  Json list = Json::array();
+  std::string next = "referrers/" + subject.oci();
+  for (int page = 0; page < kMaxPages; ++page) {
+    net::Request get;
+    get.url = next;
+    get.max_bytes = kMaxManifestBytes;
+    const net::Response answer = TRY(session.send(std::move(get)));
+    if (page == 0 && answer.status != 200) break;
+    TRY(net::expect_success(answer, session.url({})), "reading the referrers of {}", subject.oci());
     const Json index = TRY(codec::parse_json(answer.body, "referrers"));
-    return Json(index["manifests"]);
+    for (const Json& item : index["manifests"].items()) list.push(item);
+    next = next_page(answer.header("link"), session.url("/"));
+    if (next.empty()) return list;
+    if (page + 1 == kMaxPages)
+      return Error::make(ErrorKind::kInvalid, "the referrers of {} are more than {} pages", subject.oci(), kMaxPages);
   }
   auto fallback = manifest(replace_all(subject.oci(), ":", "-"));
   if (!fallback && fallback.error().kind() == ErrorKind::kNotFound) return Json::array();
@@ -315,7 +391,7 @@ Result<> Registry::pull_blob(const Json& descriptor) {
                        kMaxBlobBytes);
   if (env_.store.has(wanted)) return {};
   const std::string name = "pull-" + wanted.hex();
-  const os::FileLock alone = TRY(env_.store.lease(name));
+  const store::Lease alone = TRY(env_.store.lease(name));
   if (env_.store.has(wanted)) return {};
   const os::Path file = env_.store.home() / "partial" / name;
   TRY(os::make_dirs(file.parent_path()));

@@ -1,6 +1,7 @@
 #include "publish/serve.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 
 #include "base/number.h"
@@ -76,10 +77,15 @@ class Answer {
 
  private:
   ServerResponse blob(const Sha256& digest, std::string_view type, bool immutable) {
-    if (!env_.store.has(digest)) return not_found("no such blob", "BLOB_UNKNOWN");
+    const auto there = env_.store.holds(digest);
+    if (!there) return trouble(there.error());
+    if (!*there) return not_found("no such blob", "BLOB_UNKNOWN");
+    // The first time, from the artifact store: other connections of this thread wait for it.
+    const auto file = env_.store.local(digest);
+    if (!file) return trouble(file.error());
     ServerResponse out;
     out.content_type = type;
-    out.file = env_.store.blob_path(digest);
+    out.file = *file;
     out.headers.emplace_back("Docker-Content-Digest", digest.oci());
     out.headers.emplace_back("ETag", "\"" + digest.hex() + "\"");
     if (immutable) out.headers.emplace_back("Cache-Control", "public, max-age=31536000, immutable");
@@ -108,6 +114,8 @@ class Answer {
 
   ServerResponse repository(Shop& shop) {
     const std::vector<std::string> rest(parts_.begin() + 1, parts_.end());
+    if (rest.empty()) return front_page();  // for people: apk asks for files
+    if (rest.size() == 1 && rest[0] == "keys") return list_of_keys();
     if (rest.size() == 2 && rest[0] == "keys") return key(rest[1]);
     if (rest.size() == 1 && rest[0] == "notices.json") return notices(shop);
     if (rest.size() == 2 && rest[0] == "tuf") return metadata(shop, "", rest[1]);
@@ -119,7 +127,7 @@ class Answer {
       if (!older) return trouble(older.error());
       return file_of(shop, *older, rest[2], rest[3], true);
     }
-    if (rest.size() != 2) return not_found("expected ARCH/FILE");
+    if (rest.size() != 2) return not_found("expected ARCH/FILE, such as x86_64/APKINDEX.tar.gz");
     const auto newest = shop.catalogue.newest();
     if (!newest) return trouble(newest.error());
     if (!*newest) return not_found(fmt::format("nothing is published in edition {}", name_of(shop.edition)));
@@ -147,6 +155,21 @@ class Answer {
         if (c < 0x20 || c == 0x7f) c = '?';
       answer.headers.emplace_back("Nacre-Notice", std::move(text));
     }
+  }
+
+  /// A page of their names.
+  ServerResponse list_of_keys() {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.package_keys_dir, error))
+      if (entry.path().extension() == ".pub") names.push_back(entry.path().filename().string());
+    std::sort(names.begin(), names.end());
+    ServerResponse out;
+    out.content_type = "text/html; charset=utf-8";
+    out.body = "<!doctype html><html lang=en><meta charset=utf-8><title>keys</title>";
+    for (const std::string& name : names)
+      out.body += fmt::format("<p><a href=\"/{0}/keys/{1}\">{1}</a>\n", parts_[0], escape_markup(name));
+    return out;
   }
 
   ServerResponse key(const std::string& name) {

@@ -6,27 +6,83 @@
 #include "net/url.h"
 #include "publish/login.h"
 
+#include <algorithm>
 #include <map>
+#include <string>
+#include <vector>
 
 namespace nacre::publish {
 namespace {
 
-/// `Bearer realm="…",service="…",scope="…"` -> its parameters.
-std::map<std::string, std::string> challenge_of(std::string_view header) {
-  std::map<std::string, std::string> out;
-  header.remove_prefix(std::min(header.size(), header.find(' ')));
-  while (!header.empty()) {
-    const std::size_t equals = header.find('=');
-    if (equals == std::string_view::npos || equals + 1 >= header.size() || header[equals + 1] != '"')
-      break;
-    const std::size_t end = header.find('"', equals + 2);
-    if (end == std::string_view::npos) break;
-    const std::string key(trim(header.substr(0, equals)));
-    out[key] = header.substr(equals + 2, end - equals - 2);
-    header.remove_prefix(end + 1);
-    header.remove_prefix(std::min(header.size(), header.find_first_not_of(", ")));
-  }
+/// One way to be let in: `Bearer realm="…",service="…",scope="…"`.
+struct Challenge {
+  std::string scheme;  ///< In small letters, as the keys of `params` are.
+  std::map<std::string, std::string> params;
+};
+
+bool is_token(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("!#$%&'*+-.^_`|~/:").find(c) != std::string_view::npos;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return out;
+}
+
+std::string_view take_token(std::string_view& text) {
+  std::size_t end = 0;
+  while (end < text.size() && is_token(text[end])) ++end;
+  const std::string_view out = text.substr(0, end);
+  text.remove_prefix(end);
+  return out;
+}
+
+void skip_any(std::string_view& text, std::string_view what) {
+  text.remove_prefix(std::min(text.size(), text.find_first_not_of(what)));
+}
+
+/// A value behind '=', bare or quoted.
+std::string take_value(std::string_view& text) {
+  if (!text.starts_with('"')) return std::string(take_token(text));
+  std::string out;
+  std::size_t at = 1;
+  for (; at < text.size() && text[at] != '"'; ++at) {
+    if (text[at] == '\\' && at + 1 < text.size()) ++at;
+    out += text[at];
+  }
+  text.remove_prefix(std::min(text.size(), at + 1));
+  return out;
+}
+
+/// The challenges of a WWW-Authenticate header (RFC 9110, 11.6.1), several of them parted by commas like their
+/// parameters. What cannot be read ends the list.
+std::vector<Challenge> challenges_of(std::string_view header) {
+  std::vector<Challenge> out;
+  while (true) {
+    skip_any(header, ", \t");
+    std::string word = lower(take_token(header));
+    if (word.empty()) return out;
+    std::string_view behind = header;
+    skip_any(behind, " \t");
+    if (!behind.starts_with('=')) {
+      out.push_back({std::move(word), {}});
+      continue;
+    }
+    if (out.empty()) return out;
+    header = behind.substr(1);
+    skip_any(header, " \t");
+    out.back().params.emplace(std::move(word), take_value(header));
+  }
+}
+
+/// The first of this scheme; nullptr when there is none.
+const Challenge* find_scheme(const std::vector<Challenge>& challenges, std::string_view scheme) {
+  for (const Challenge& challenge : challenges)
+    if (challenge.scheme == scheme) return &challenge;
+  return nullptr;
 }
 
 }  // namespace
@@ -39,9 +95,12 @@ std::string RegistrySession::url(std::string_view path) const {
 }
 
 Result<std::string> RegistrySession::bearer_token(const std::string& header, const Login& credentials) {
-  const std::map<std::string, std::string> challenge = challenge_of(header);
+  const std::vector<Challenge> challenges = challenges_of(header);
+  const Challenge* bearer = find_scheme(challenges, "bearer");
+  static const std::map<std::string, std::string> kNone;
+  const std::map<std::string, std::string>& challenge = bearer == nullptr ? kNone : bearer->params;
   const auto realm = challenge.find("realm");
-  if (!header.starts_with("Bearer") || realm == challenge.end())
+  if (realm == challenge.end())
     return Error::make(ErrorKind::kDenied, "'{}' asks for credentials, and there are none for it", base_.host)
         .hint("set NACRE_REGISTRY_AUTH=USER:PASSWORD, or log in with a client that writes the docker configuration");
   const net::Url place = TRY(net::parse_url(realm->second), "reading where '{}' gives tokens", base_.host);
@@ -69,18 +128,31 @@ Result<std::string> RegistrySession::bearer_token(const std::string& header, con
     if (const std::string basic = credentials.basic(); !basic.empty())
       request.headers.emplace_back("Authorization", "Basic " + basic);
   }
-  const net::Response response = TRY(net::send_with_retry(env_.http, request, env_.stop));
+  const net::Response response = TRY(net::send_with_retry(wire_.http, request, wire_.stop));
   TRY(net::expect_success(response, realm->second), "asking '{}' for a token", base_.host);
   const codec::Json json = TRY(codec::parse_json(response.body, "token answer"));
   std::string token = json["token"].as_string();
   if (token.empty()) token = json["access_token"].as_string();
+  if (token.empty())
+    return Error::make(ErrorKind::kUnavailable, "'{}' answered without a token for '{}'", place.safe(), base_.host);
   return "Bearer " + token;
+}
+
+std::string next_page(std::string_view link, std::string_view registry) {
+  const std::size_t begin = link.find('<'), end = link.find('>');
+  if (begin == link.npos || end == link.npos || end < begin || link.find("next", end) == link.npos) return {};
+  const std::string_view address = link.substr(begin + 1, end - begin - 1);
+  const bool ours = address.starts_with(registry) || (address.starts_with('/') && !address.starts_with("//"));
+  return ours ? std::string(address) : std::string();
 }
 
 Result<std::string> RegistrySession::authorization_for(const net::Response& answer) {
   const std::string& header = answer.header("www-authenticate");
-  const Login known = TRY(login_for(base_.host, login_places(), env_.processes, env_.stop));
-  if (const std::string basic = known.basic(); header.starts_with("Basic") && !basic.empty()) return "Basic " + basic;
+  const Login known = TRY(login_for(base_.host, base_.repository, login_places(), wire_.processes, wire_.stop));
+  const std::vector<Challenge> challenges = challenges_of(header);
+  const std::string basic = known.basic();
+  const bool tokens = find_scheme(challenges, "bearer") != nullptr;
+  if (!tokens && find_scheme(challenges, "basic") != nullptr && !basic.empty()) return "Basic " + basic;
   return bearer_token(header, known);
 }
 
@@ -106,8 +178,8 @@ Result<net::Response> RegistrySession::send(net::Request request, Retry retry) {
   request.timeout_seconds = TRY(net::patience_from_environment());
   request.least_bytes_per_second = net::kLeastBytesPerSecond;
   const auto once = [&] {
-    return retry == Retry::kOnce ? env_.http.send(request, env_.stop)
-                                 : net::send_with_retry(env_.http, request, env_.stop);
+    return retry == Retry::kOnce ? wire_.http.send(request, wire_.stop)
+                                 : net::send_with_retry(wire_.http, request, wire_.stop);
   };
   if (!is_ours(request.url)) return once();
   const std::string before = token_.get();

@@ -87,13 +87,8 @@ Result<Arrival> BlobUpload::send_or_mount(RegistrySession& session, const Sha256
     start.url = "blobs/uploads/";
     opened = TRY(session.send(start));
   }
-  TRY(net::expect_success(opened, session.url({})), "opening an upload");
   Upload upload;
-  upload.location = opened.header("location");
-  if (upload.location.empty()) return Error::make(ErrorKind::kUnavailable, "the registry gave no place for an upload");
-  const std::string scheme = upload.location.substr(0, std::min(upload.location.find("://"), upload.location.size()));
-  if (scheme.size() < upload.location.size() && scheme != "http" && scheme != "https")
-    return Error::make(ErrorKind::kInvalid, "the registry wants the upload at '{}'", upload.location.substr(0, 200));
+  upload.location = TRY(place_of_upload(opened, session));
   if (size < kLarge) {
     TRY(send_whole(session, digest, upload.location));
     return Arrival::kSent;
@@ -104,8 +99,17 @@ Result<Arrival> BlobUpload::send_or_mount(RegistrySession& session, const Sha256
   return Arrival::kSent;
 }
 
-Result<> BlobUpload::end_upload(RegistrySession& session, net::Request put, const Sha256& digest,
-                                const std::string& location) {
+Result<std::string> place_of_upload(const net::Response& opened, const RegistrySession& session) {
+  TRY(net::expect_success(opened, session.url({})), "opening an upload");
+  const std::string& location = opened.header("location");
+  if (location.empty()) return Error::make(ErrorKind::kUnavailable, "the registry gave no place for an upload");
+  const std::string scheme = location.substr(0, std::min(location.find("://"), location.size()));
+  if (scheme.size() < location.size() && scheme != "http" && scheme != "https")
+    return Error::make(ErrorKind::kInvalid, "the registry wants the upload at '{}'", location.substr(0, 200));
+  return location;
+}
+
+Result<> end_upload(RegistrySession& session, net::Request put, const Sha256& digest, const std::string& location) {
   put.method = "PUT";
   put.url = fmt::format("{}{}digest={}", location, location.find('?') == std::string::npos ? '?' : '&', digest.oci());
   put.headers.emplace_back("Content-Type", "application/octet-stream");
@@ -118,7 +122,7 @@ Result<> BlobUpload::end_upload(RegistrySession& session, net::Request put, cons
 
 Result<> BlobUpload::send_whole(RegistrySession& session, const Sha256& digest, const std::string& location) {
   net::Request put;
-  put.body_file = env_.store.blob_path(digest);
+  put.body_file = TRY(env_.store.local(digest));
   return end_upload(session, std::move(put), digest, location);
 }
 
@@ -136,7 +140,7 @@ Result<> BlobUpload::send_piece(RegistrySession& session, const Sha256& digest, 
   net::Request patch;
   patch.method = "PATCH";
   patch.url = upload.location;
-  patch.body_file = env_.store.blob_path(digest);
+  patch.body_file = TRY(env_.store.local(digest));
   patch.body_offset = upload.offset;
   patch.body_size = std::min(upload.piece, size - upload.offset);
   patch.headers.emplace_back("Content-Type", "application/octet-stream");

@@ -12,6 +12,11 @@ namespace nacre::publish {
 /// How a blob came to be in a repository.
 enum class Arrival { kPresent, kMounted, kSent };
 
+/// Where the registry wants the bytes of an upload that it opened. kUnavailable, kInvalid when it says nothing usable.
+Result<std::string> place_of_upload(const net::Response& opened, const RegistrySession& session);
+/// Sends the (rest of the) bytes in `put` there, as all of blob `digest`.
+Result<> end_upload(RegistrySession& session, net::Request put, const Sha256& digest, const std::string& location);
+
 /// Brings blobs of the store into one repository. Thread-safe.
 ///
 /// The state database remembers, for each registry, in which repository a blob was seen ("blob-at"), and where uploads
@@ -39,7 +44,6 @@ class BlobUpload {
   Result<> send_pieces(RegistrySession& session, const Sha256& digest, std::uint64_t size, Upload upload);
   /// Sends the next piece, and moves `upload` to what the registry says it has.
   Result<> send_piece(RegistrySession& session, const Sha256& digest, std::uint64_t size, Upload& upload);
-  Result<> end_upload(RegistrySession& session, net::Request put, const Sha256& digest, const std::string& location);
   /// What the registry has of an upload; nothing when it has forgotten it.
   Result<std::optional<Upload>> stand_of(RegistrySession& session, const std::string& location);
   std::string upload_key(const Sha256& digest) const;
