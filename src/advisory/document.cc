@@ -3,9 +3,9 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "codec/digest.h"
+#include "os/rfc3339.h"
 
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 #include <initializer_list>
 
@@ -295,26 +295,8 @@ Result<std::vector<Document>> read_documents(const os::Path& folder) {
 }
 
 Result<std::int64_t> parse_time(std::string_view text) {
-  const auto fault = [&] {
-    return Error::make(ErrorKind::kInvalid, "'{}' is no time like 2026-11-24T05:03:00Z", text);
-  };
-  std::tm time{};
-  if (text.size() < 20) return fault();
-  const std::string head(text.substr(0, 19));
-  const char* end = ::strptime(head.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
-  if (end == nullptr || *end != '\0') return fault();
-  std::string_view rest = text.substr(19);
-  if (rest.starts_with('.')) {
-    rest.remove_prefix(1);
-    while (!rest.empty() && rest[0] >= '0' && rest[0] <= '9') rest.remove_prefix(1);
-  }
-  const std::int64_t seconds = ::timegm(&time);
-  if (rest == "Z" || rest == "z") return seconds;
-  if (rest.size() != 6 || rest[3] != ':' || (rest[0] != '+' && rest[0] != '-')) return fault();
-  const auto hours = whole_number<unsigned>(rest.substr(1, 2)), minutes = whole_number<unsigned>(rest.substr(4));
-  if (!hours || !minutes || *hours > 23 || *minutes > 59) return fault();
-  const std::int64_t offset = std::int64_t{*hours} * 3600 + std::int64_t{*minutes} * 60;
-  return rest[0] == '+' ? seconds - offset : seconds + offset;
+  if (const auto seconds = os::parse_rfc3339(text)) return *seconds;
+  return Error::make(ErrorKind::kInvalid, "'{}' is no time like 2026-11-24T05:03:00Z", text);
 }
 
 bool is_advisory_id(std::string_view id) {

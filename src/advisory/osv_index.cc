@@ -56,9 +56,9 @@ class Writer {
  public:
   Result<> add(std::string_view bytes, const std::string& source) {
     auto json = codec::parse_json(bytes, source);
-    if (!json) return left_out();
+    if (!json) return leave_out();
     auto record = read_osv(*json);
-    if (!record) return left_out();
+    if (!record) return leave_out();
     header_.newest = std::max(header_.newest, record->modified);
     if (record->withdrawn || !ids_.insert(record->id).second) return {};
     ++header_.records;
@@ -93,9 +93,10 @@ class Writer {
   }
 
   std::uint64_t records() const { return header_.records; }
+  std::uint64_t left_out() const { return header_.left_out; }
 
  private:
-  Result<> left_out() {
+  Result<> leave_out() {
     ++header_.left_out;
     return {};
   }
@@ -181,7 +182,9 @@ Result<> make_index(const std::vector<Found>& files, const os::Path& out, const 
   if (writer.records() == 0) {
     std::vector<std::string> names;
     for (const os::Path& folder : folders) names.push_back(folder.string());
-    return Error::make(ErrorKind::kNotFound, "no OSV record in '{}'", join(names, "', '"))
+    const std::string others =
+        writer.left_out() == 0 ? std::string() : fmt::format(": {} JSON files are none", writer.left_out());
+    return Error::make(ErrorKind::kNotFound, "no OSV record in '{}'{}", join(names, "', '"), others)
         .hint("a directory holds records as NAME.json, or the all.zip of an ecosystem");
   }
   return writer.write(out);

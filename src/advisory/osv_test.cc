@@ -173,6 +173,10 @@ TEST(OsvIndex, SaysWhatIsMissing) {
             "no OSV record in '" + dir.path().string() +
                 "'\n  hint: a directory holds records as NAME.json, or the all.zip of an ecosystem");
   EXPECT_EQ(OsvIndex::open({dir.path() / "none"}, dir.path(), {}).error().kind(), ErrorKind::kNotFound);
+  ASSERT_TRUE(os::write_file(dir.path() / "broken.json", "{"));
+  EXPECT_EQ(OsvIndex::open({dir.path()}, dir.path() / "cache", {}).error().render(),
+            "no OSV record in '" + dir.path().string() + "': 1 JSON files are none\n"
+            "  hint: a directory holds records as NAME.json, or the all.zip of an ecosystem");
 }
 
 TEST(OsvIndex, MakesADamagedOneAnew) {

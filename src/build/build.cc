@@ -64,8 +64,10 @@ std::string_view network_line(const Guest& guest) {
 /// Each source read-only where the fetch pipeline looks for it.
 Result<> bind_sources(Guest& guest, const std::vector<FetchedSource>& sources, Env& env) {
   std::map<std::string, Path> files;
-  for (const FetchedSource& source : sources)
-    files.emplace("var/cache/melange/" + source.expected, env.store.blob_path(source.sha256));
+  for (const FetchedSource& source : sources) {
+    const Path file = TRY(env.store.local(source.sha256));
+    files.emplace("var/cache/melange/" + source.expected, file);
+  }
   for (const auto& [inside, blob] : files) {
     TreePath path = TRY(TreePath::parse(inside), "binding source '{}'", inside);
     guest.base.binds.push_back({blob, std::move(path), false});

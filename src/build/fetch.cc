@@ -151,7 +151,7 @@ Result<FetchedSource> fetch_source(const definition::Source& source,
   if (found) return *std::move(found);
 
   // One download of a source for all processes of the store; who waited finds it there.
-  const os::FileLock lease =
+  const store::Lease lease =
       TRY(env.store.lease("source/" + replace_all(search.expected, ":", "-")), "fetching '{}'",
           search.file);
   search.tried.clear();

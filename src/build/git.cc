@@ -300,7 +300,9 @@ Result<std::optional<FetchedSource>> from_store(const Source& source, const std:
   if (source.commit.empty()) return std::optional<FetchedSource>();
   const auto known = TRY(env.store.state().get(kSourceKind, name));
   const auto digest = known ? parse_sha256(*known) : Result<Sha256>(Sha256{});
-  if (!known || !digest || !env.store.has(*digest)) return std::optional<FetchedSource>();
+  bool there = known && digest;
+  if (there) there = TRY(env.store.holds(*digest));
+  if (!there) return std::optional<FetchedSource>();
   FetchedSource out = TRY(known_source(source, name, *digest, "store", env));
   return std::optional(std::move(out));
 }
@@ -377,7 +379,7 @@ Result<FetchedSource> fetch_git(const Source& source, const FetchPlaces& places,
   TRY(check_name("branch", source.branch, source));
   const std::string name = git_source_name(source);
   if (auto found = TRY(from_store(source, name, env))) return *std::move(found);
-  const os::FileLock lease = TRY(env.store.lease("source/" + replace_all(name, ":", "-")), "fetching '{}'",
+  const store::Lease lease = TRY(env.store.lease("source/" + replace_all(name, ":", "-")), "fetching '{}'",
                                  source.repository);
   if (auto found = TRY(from_store(source, name, env))) return *std::move(found);
 

@@ -107,22 +107,25 @@ T stricter(T granted, T asked) {
   return std::min(granted, asked);
 }
 
+/// What the definition says of a resource; 0 when it says nothing.
+Result<double> wanted_of(const definition::Definition& definition, std::string_view key, const std::string& text) {
+  if (text.empty()) return 0;
+  auto out = parse_quantity(text);
+  if (out) return *out;
+  return std::move(out).error().while_doing("reading resources.{}", key).at(
+      definition::place_of(definition, {"package", "resources", key}));
+}
+
 Result<> set_limits(Guest& guest, const GuestSpec& spec) {
   sandbox::Limits& limits = guest.base.limits;
   limits = spec.limits;
   const definition::Resources& wanted = spec.definition->resources;
-  if (!wanted.memory.empty()) {
-    const double bytes = TRY(parse_quantity(wanted.memory), "reading resources.memory");
-    limits.memory_bytes = stricter(limits.memory_bytes, static_cast<std::uint64_t>(bytes));
-  }
-  if (!wanted.cpu.empty()) {
-    const double cpus = TRY(parse_quantity(wanted.cpu), "reading resources.cpu");
-    limits.cpus = stricter(limits.cpus, cpus);
-  }
-  if (!wanted.disk.empty()) {
-    const double bytes = TRY(parse_quantity(wanted.disk), "reading resources.disk");
-    limits.disk_bytes = stricter(limits.disk_bytes, static_cast<std::uint64_t>(bytes));
-  }
+  const double memory = TRY(wanted_of(*spec.definition, "memory", wanted.memory));
+  limits.memory_bytes = stricter(limits.memory_bytes, static_cast<std::uint64_t>(memory));
+  const double cpus = TRY(wanted_of(*spec.definition, "cpu", wanted.cpu));
+  limits.cpus = stricter(limits.cpus, cpus);
+  const double disk = TRY(wanted_of(*spec.definition, "disk", wanted.disk));
+  limits.disk_bytes = stricter(limits.disk_bytes, static_cast<std::uint64_t>(disk));
   guest.base.measured = {guest.workspace, guest.base.root.upper, guest.work / "tmp"};
   limits.cpus = stricter(limits.cpus, static_cast<double>(spec.jobs));
   if (const std::int64_t timeout = spec.definition->timeout_nanoseconds; timeout > 0)
@@ -242,7 +245,11 @@ Result<Guest> make_guest(const GuestSpec& spec) {
                 {guest.workspace, TreePath::literal("home/build"), true}};
   TRY(set_limits(guest, spec));
   TRY(add_accounts(base.root.lower, base.root.upper, *spec.environment), "adding accounts");
-  const Ids ids = TRY(ids_of(*spec.environment));
+  auto account = ids_of(*spec.environment);
+  if (!account)
+    return std::move(account).error().at(
+        definition::place_of(*spec.definition, {"environment", "accounts", "run-as"}));
+  const Ids ids = *account;
   base.uid = ids.uid;
   base.gid = ids.gid;
   base.keep_capabilities = spec.definition->capabilities_add;

@@ -80,7 +80,9 @@ Result<FetchedSource> take_in(const Search& search, const Path& file, store::Sto
 
 Result<Found> from_store(Search& search, Env& env) {
   const std::optional<Sha256> digest = TRY(stored_digest(search, env));
-  if (!digest || !env.store.has(*digest)) {
+  bool there = static_cast<bool>(digest);
+  if (there) there = TRY(env.store.holds(*digest));
+  if (!there) {
     search.tried.push_back("store: not there");
     return Found();
   }

@@ -26,6 +26,7 @@ struct ImageJob {
   std::vector<std::string> extra_packages;   ///< -p
   std::optional<image::LockFile> lock;       ///< --lockfile: packages come from it alone.
   bool locked = false;                       ///< Keys come from the lock too: nothing is asked for but packages.
+  bool as_asked = false;                     ///< The root says what was asked for, not what was chosen.
   bool ignore_signatures = false;
   bool offline = false;                      ///< No socket is opened.
   index::SourceLimits limits;                ///< --max-…

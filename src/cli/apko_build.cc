@@ -4,6 +4,7 @@
 #include "cli/foreign_sbom.h"
 #include "cli/melange_common.h"
 #include "image/export.h"
+#include "image/layer_format.h"
 #include "publish/archive.h"
 #include "publish/registry.h"
 #include "store/store.h"
@@ -15,6 +16,16 @@ namespace {
 
 using F = MelangeFlag;
 
+/// The job of a call that has --format (which is another thing for show-packages).
+Result<ImageJob> job_of(const MelangeArguments& arguments, Env& env) {
+  ImageJob job = TRY(load_job(arguments, env));
+  const std::string format = arguments.text("--format");
+  if (format.empty()) return job;
+  TRY(image::check_layer_format(format), "reading --format");
+  job.loaded.spec.format = format;
+  return job;
+}
+
 /// What --sbom and --sbom-formats ask for.
 Result<std::vector<ForeignSbom>> sboms_of(const MelangeArguments& arguments, const ImageJob& job,
                                           const ComposedImages& images, const std::string& tag, Env& env) {
@@ -24,12 +35,13 @@ Result<std::vector<ForeignSbom>> sboms_of(const MelangeArguments& arguments, con
 
 Result<int> run_build(const MelangeArguments& arguments, Session& session) {
   Env& env = session.env;
-  const ImageJob job = TRY(load_job(arguments, env));
+  const ImageJob job = TRY(job_of(arguments, env));
   const std::string tag = arguments.words[1];
   TRY(publish::parse_reference(tag), "reading the tag");
   const ComposedImages images = TRY(compose_job(job, env));
   const Path output = arguments.words[2];
   std::error_code error;
+  if (arguments.words[2].ends_with('/')) TRY(os::make_dirs(output));
   if (std::filesystem::is_directory(output, error)) TRY(publish::write_index_layout(output, images.index.digest, env));
   else TRY(publish::write_docker_archive(output, images.index.digest, {tag}, env));
   const std::vector<ForeignSbom> sboms = TRY(sboms_of(arguments, job, images, tag, env));
@@ -55,7 +67,7 @@ Result<std::string> load_into_docker(const ComposedImages& images, const std::ve
 
 Result<int> run_publish(const MelangeArguments& arguments, Session& session) {
   Env& env = session.env;
-  const ImageJob job = TRY(load_job(arguments, env));
+  const ImageJob job = TRY(job_of(arguments, env));
   std::vector<publish::Reference> references;
   const bool local = arguments.on("--local");
   for (std::size_t i = 1; !local && i < arguments.words.size(); ++i)
@@ -69,12 +81,13 @@ Result<int> run_publish(const MelangeArguments& arguments, Session& session) {
     session.print(std::string(trim(said)));
     return 0;
   }
+  // Whoever takes the answer for a name wants one: that of the first tag, as the reference has it.
   std::vector<std::string> lines;
   for (const publish::Reference& reference : references) {
     const publish::Receipt receipt = TRY(push_composed(images, sboms, reference, env));
+    if (!lines.empty()) continue;
     const std::string name = reference.host + "/" + reference.repository + "@";
-    if (lines.empty())
-      for (const image::Image& image : images.images) lines.push_back(name + image.manifest.digest.oci());
+    for (const image::Image& image : images.images) lines.push_back(name + image.manifest.digest.oci());
     lines.push_back(name + receipt.digest.oci());
   }
   if (const std::string file = arguments.text("--image-refs"); !file.empty())
@@ -90,6 +103,7 @@ Result<int> run_root(const MelangeArguments& arguments, Session& session, image:
   if (spec.layering && (!spec.layering->strategy.empty() || spec.layering->budget != 0))
     tell(session.env, "layering is of no account here: a root file system is one piece");
   spec.layering.reset();
+  job.as_asked = true;
   const ComposedImages images = TRY(compose_job(job, session.env));
   TRY(image::export_root(images.images.front().manifest.digest, format, arguments.words[1], session.env));
   return 0;
@@ -155,6 +169,9 @@ Result<index::SerialImage> entry_of(const ComposedImages& images, const std::vec
 
 Result<publish::Reference> push_target(const std::string& text) {
   publish::Reference out = TRY(publish::parse_reference(text));
+  if (!out.digest.empty())
+    return Error::make(ErrorKind::kInvalid, "'{}' names a digest, and a push gives a tag", text)
+        .hint("write HOST/NAME:TAG");
   if (!out.host.empty()) return out;
   return Error::make(ErrorKind::kInvalid, "'{}' names no registry", text).hint("write HOST/NAME:TAG");
 }
@@ -185,6 +202,7 @@ std::vector<MelangeFlag> apko_image_flags() {
   return plus(apko_source_flags(),
               {{"--annotations", 0, F::kList, "", "KEY:VALUE, of manifest and index", ""},
                {"--build-date", 0, F::kText, "", "date of what is in the image, RFC 3339", ""},
+               {"--format", 0, F::kText, "", "of layers: tar; the definition's when absent", ""},
                {"--lockfile", 0, F::kText, "", "take exactly the packages of this lock", ""},
                {"--locked", 0, F::kSwitch, "", "with --lockfile: ask for nothing but packages", ""},
                {"--sbom", 0, F::kSwitch, "true", "write SBOMs", ""},

@@ -10,6 +10,7 @@
 #include "definition/fields.h"
 #include "image/contents.h"
 #include "os/threads.h"
+#include "solve/solve.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -25,6 +26,12 @@ std::vector<std::string> sorted(std::vector<std::string> list, const std::vector
   std::sort(list.begin(), list.end());
   list.erase(std::unique(list.begin(), list.end()), list.end());
   return list;
+}
+
+/// As the definition has them, then what a call adds: locks and answers show this order.
+void append(std::vector<std::string>& list, const std::vector<std::string>& more) {
+  for (const std::string& one : more)
+    if (std::find(list.begin(), list.end(), one) == list.end()) list.push_back(one);
 }
 
 Result<> add_annotations(const std::vector<std::string>& raw, image::ImageSpec& spec) {
@@ -320,6 +327,32 @@ std::vector<std::string> locked_list(const ImageJob& job, const ArchPicks& all) 
   return out;
 }
 
+/// The reference chooses twice: what was chosen is asked for again, each package by its version, in the order of the
+/// text. Which packages these are is settled; in which order they are installed comes from there.
+void put_in_order(const std::vector<std::string>& world_words, ArchPicks& all) {
+  solve::World world;
+  for (const std::string& word : world_words) world.atoms.push_back(word.substr(0, word.find('@')));
+  std::vector<solve::Candidate> candidates;
+  for (const RepositoryShelf::Pick& pick : all.picks) {
+    solve::Candidate candidate;
+    candidate.record = &pick.record;
+    candidate.repository = "chosen";
+    candidates.push_back(std::move(candidate));
+  }
+  const auto order = solve::solve(world, candidates);
+  if (!order || order->size() != all.picks.size()) return;
+  ArchPicks out;
+  out.arch = all.arch;
+  for (const solve::Candidate& next : *order)
+    for (std::size_t i = 0; i < all.picks.size(); ++i) {
+      if (&all.picks[i].record != next.record) continue;
+      out.picks.push_back(all.picks[i]);
+      out.places.push_back(all.places[i]);
+      out.blobs.push_back(all.blobs[i]);
+    }
+  all = std::move(out);
+}
+
 /// What `nacre gc` leaves alone while the definition is there: the image, and the packages that make it again.
 Result<> keep_images(const ImageJob& job, const std::vector<ArchPicks>& packages, const ComposedImages& images,
                      Env& env) {
@@ -345,9 +378,9 @@ Result<ImageJob> load_job(const MelangeArguments& arguments, Env& env) {
   job.loaded = TRY(image::load_image_spec(arguments.words.at(0), arguments.list("--include-paths")));
   image::ImageSpec& spec = job.loaded.spec;
   image::Contents& contents = spec.contents;
-  contents.build_repositories = sorted(contents.build_repositories, arguments.list("--build-repository-append"));
-  contents.repositories = sorted(contents.repositories, arguments.list("--repository-append"));
-  contents.keyring = sorted(contents.keyring, arguments.list("--keyring-append"));
+  append(contents.build_repositories, arguments.list("--build-repository-append"));
+  append(contents.repositories, arguments.list("--repository-append"));
+  append(contents.keyring, arguments.list("--keyring-append"));
   TRY(add_annotations(arguments.list("--annotations"), spec));
   if (arguments.on("--vcs") && spec.vcs_url.empty()) spec.vcs_url = vcs_url_of(spec.file, env);
   std::vector<std::string> wanted = arguments.list("--arch");
@@ -436,14 +469,14 @@ Result<> fetch_picks(const ImageJob& job, std::vector<ArchPicks>& all, Env& env)
 }
 
 Result<ComposedImages> compose_job(const ImageJob& job, Env& env) {
-  const os::FileLock in_use = TRY(hold_off_gc(env));
+  const store::Lease in_use = TRY(hold_off_gc(env));
   store::State::Deferred records(env.store.state());
   std::vector<ArchPicks> all = TRY(choose(job, env));
   TRY(fetch_picks(job, all, env));
   ComposedImages out;
   const definition::Pairs keys = TRY(keys_of_job(job, env));
   const image::Contents& contents = job.spec().contents;
-  for (const ArchPicks& arch : all) {
+  for (ArchPicks& arch : all) {
     const std::optional<image::BaseImage> base = TRY(base_of(job, arch.arch, env));
     image::ComposeRequest request;
     request.spec = &job.spec();
@@ -455,6 +488,14 @@ Result<ComposedImages> compose_job(const ImageJob& job, Env& env) {
     request.repositories = sorted(contents.repositories, contents.runtime_repositories);
     request.locked = locked_list(job, arch);
     request.world = sorted(request.locked, job.extra_packages);
+    if (!job.lock && !base && request.form == image::LayerForm::kReference)
+      put_in_order(request.world, arch);
+    if (job.as_asked) {
+      request.as_asked = true;
+      request.locked = job.spec().contents.packages;
+      request.locked.insert(request.locked.end(), job.extra_packages.begin(), job.extra_packages.end());
+      request.world = sorted(image::world_of(job.spec()), job.extra_packages);
+    }
     request.build_date = job.build_date;
     request.source_date = job.source_date;
     for (std::size_t i = 0; i < arch.picks.size(); ++i) {

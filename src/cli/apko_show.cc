@@ -4,6 +4,7 @@
 #include "cli/melange_common.h"
 #include "store/store.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <set>
@@ -62,6 +63,16 @@ Result<int> run_show_packages(const MelangeArguments& arguments, Session& sessio
   return 0;
 }
 
+/// "https://user:xxxxx@host/os" of an address with a password; also behind "@tag ".
+std::string without_password(std::string address) {
+  const std::size_t scheme = address.find("://");
+  if (scheme == address.npos) return address;
+  const std::size_t begin = scheme + 3, end = std::min(address.find('/', begin), address.size());
+  const std::size_t at = address.substr(0, end).rfind('@'), colon = address.find(':', begin);
+  if (at != address.npos && at > begin && colon < at) address.replace(colon + 1, at - colon - 1, "xxxxx");
+  return address;
+}
+
 Result<int> run_show_config(const MelangeArguments& arguments, Session& session) {
   ImageJob job = TRY(load_job(arguments, session.env));
   image::ImageSpec& spec = job.loaded.spec;
@@ -69,13 +80,17 @@ Result<int> run_show_config(const MelangeArguments& arguments, Session& session)
     spec.entrypoint.command = image::kServiceCommand;
     spec.contents.packages.emplace_back("s6");
   }
+  image::Contents& contents = spec.contents;
+  for (auto* list :
+       {&contents.build_repositories, &contents.runtime_repositories, &contents.repositories, &contents.keyring})
+    for (std::string& address : *list) address = without_password(address);
   std::fputs(image::spec_to_yaml(spec).c_str(), stdout);
   return 0;
 }
 
 Result<int> run_lock_as(const MelangeArguments& arguments, Session& session, std::string_view extension) {
   const ImageJob job = TRY(load_job(arguments, session.env));
-  const os::FileLock in_use = TRY(hold_off_gc(session.env));
+  const store::Lease in_use = TRY(hold_off_gc(session.env));
   std::vector<ArchPicks> all = TRY(choose(job, session.env));
   TRY(fetch_picks(job, all, session.env));
   const image::LockFile lock = TRY(make_lock(job, all, arguments.words[0], session.env));

@@ -85,7 +85,8 @@ std::vector<std::string> kept_paths(const definition::Definition& definition) {
 
 Result<engine::Blob> stored(store::Store& store, const Sha256& content) {
   const std::uint64_t size = TRY(store.size(content));
-  return engine::Blob{{content, size}, "", store.blob_path(content)};
+  const Path file = TRY(store.local(content));
+  return engine::Blob{{content, size}, "", file};
 }
 
 /// One output, checked, in a file.

@@ -13,6 +13,8 @@ namespace nacre::cli {
 struct TagMoves {
   std::vector<std::string> tags;  ///< "nacre/tool:stable": which a registry has now where it had another image or none.
   std::size_t pushed = 0;         ///< Images that it did not have and that were pushed whole.
+  std::vector<std::string> gone;  ///< Taken away: of images that the channel does not hold any more.
+  std::vector<std::string> kept;  ///< Such ones that the registry does not let go.
 };
 
 /// Lets the tags of images in the registry at HOST[:PORT][/PREFIX] name what the edition's channels name: manifests are

@@ -30,6 +30,9 @@ constexpr std::array kHeadings = {Heading{"up", "the distribution"},
 
 /// `words` are the first of the call. A word that begins verbs of two words is answered with those.
 Error unknown_verb(const std::vector<std::string>& words) {
+  if (words[0].starts_with('-'))
+    return Error::make(ErrorKind::kInvalid, "expected a command, got the option '{}'", words[0])
+        .hint("options stand behind the command: nacre COMMAND " + words[0]);
   std::vector<std::string> names, group;
   for (const Verb& verb : all_verbs()) {
     names.push_back(verb.name);
@@ -57,6 +60,15 @@ Error unknown_option(const std::string& word, const Verb& verb, const std::vecto
       .hint(hint.empty() ? fmt::format("see `nacre {} --help`", verb.name) : std::move(hint));
 }
 
+/// Digits, and no more than what every reader of the option can reckon with: seconds of so many days, say.
+Result<> check_number(const std::string& option, const std::string& value) {
+  if (value.empty() || value.find_first_not_of("0123456789") != std::string::npos)
+    return Error::make(ErrorKind::kInvalid, "option '{}' needs a number, got '{}'", option, value);
+  if (value.size() > 9)
+    return Error::make(ErrorKind::kInvalid, "option '{}' needs a number of at most 9 digits, got '{}'", option, value);
+  return {};
+}
+
 /// Reads one option at `at`; moves `at` past it.
 Result<> read_option(const Verb& verb, const std::vector<Option>& options, const std::vector<std::string>& words,
                      std::size_t& at, Arguments& out) {
@@ -77,9 +89,7 @@ Result<> read_option(const Verb& verb, const std::vector<Option>& options, const
       return Error::make(ErrorKind::kInvalid, "option '{}' needs a value {}", name, option->value_name);
     value = words[at++];
   }
-  if (option->type == OptionType::kNumber &&
-      (value.empty() || value.find_first_not_of("0123456789") != std::string::npos))
-    return Error::make(ErrorKind::kInvalid, "option '{}' needs a number, got '{}'", name, value);
+  if (option->type == OptionType::kNumber) TRY(check_number(name, value));
   if (option->type == OptionType::kList)
     out.values[name].push_back(value);
   else
@@ -115,6 +125,14 @@ std::string overview() {
   }
   return out + "\n`nacre COMMAND --help` says more. Exit codes: 2 invalid input, 3 not found, 4 conflict, "
                "5 unavailable, 6 denied, 70 a bug in nacre.";
+}
+
+/// The verbs that begin with this word; empty when there are none.
+std::string help_of_group(const std::string& word) {
+  std::string out;
+  for (const Verb& verb : all_verbs())
+    if (verb.name.starts_with(word + " ")) out += fmt::format("  nacre {:<18} {}\n", verb.name, verb.summary);
+  return out.empty() ? out : out + fmt::format("\n`nacre {} COMMAND --help` says more.", word);
 }
 
 }  // namespace
@@ -195,12 +213,18 @@ Result<Call> parse_command_line(const std::vector<std::string>& words) {
     const std::vector<std::string> topic(words.empty() ? words.begin() : words.begin() + 1, words.end());
     const Verb* verb = find_verb(topic).first;
     const bool own = topic.empty() || topic[0] == "help" || topic[0] == "version";
-    if (verb == nullptr && !own) return unknown_verb(topic);
-    call.message = help_of(verb);
+    const std::string group = verb == nullptr && topic.size() == 1 ? help_of_group(topic[0]) : std::string();
+    if (verb == nullptr && !own && group.empty()) return unknown_verb(topic);
+    call.message = group.empty() ? help_of(verb) : group;
     return call;
   }
   if (words[0] == "version" || words[0] == "--version") {
     call.message = fmt::format("nacre {}", kVersion);
+    if (words.size() > 1 && words[1] == "--json") {
+      call.message = fmt::format(R"({{"version":"{}"}})", kVersion);
+    } else if (words.size() > 1) {
+      return Error::make(ErrorKind::kInvalid, "`nacre version` takes nothing but --json, got '{}'", words[1]);
+    }
     return call;
   }
   const auto [verb, taken] = find_verb(words);

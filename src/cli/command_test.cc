@@ -70,6 +70,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{{"build", "tini", "--agian"}, "`nacre build` has no option '--agian'\n  hint: did you mean '--again'?"},
         Refusal{{"doctor", "--frobnicate"},
                 "`nacre doctor` has no option '--frobnicate'\n  hint: see `nacre doctor --help`"},
+        Refusal{{"--json", "serials"},
+                "expected a command, got the option '--json'\n"
+                "  hint: options stand behind the command: nacre COMMAND --json"},
+        Refusal{{"version", "x"}, "`nacre version` takes nothing but --json, got 'x'"},
+        Refusal{{"gc", "--days", "9999999999999999999"},
+                "option '--days' needs a number of at most 9 digits, got '9999999999999999999'"},
         Refusal{{"doctor", "-v"}, "`nacre doctor` has no option '-v'\n  hint: see `nacre doctor --help`"},
         Refusal{{"image", "build", "--layotu=x", "nginx"},
                 "`nacre image build` has no option '--layotu'\n  hint: did you mean '--layout'?"},
@@ -150,6 +156,14 @@ TEST(CommandLine, AnswersHelpAndVersionWithoutAVerb) {
   const auto version = parse_command_line({"--version"});
   ASSERT_TRUE(version) << version.error().render();
   EXPECT_EQ(version->message, fmt::format("nacre {}", program_version()));
+  const auto as_json = parse_command_line({"version", "--json"});
+  ASSERT_TRUE(as_json) << as_json.error().render();
+  EXPECT_EQ(as_json->message, fmt::format(R"({{"version":"{}"}})", program_version()));
+  const auto group = parse_command_line({"help", "stage0"});
+  ASSERT_TRUE(group) << group.error().render();
+  EXPECT_EQ(group->message,
+            fmt::format("  nacre {:<18} {}\n\n`nacre stage0 COMMAND --help` says more.", "stage0 export",
+                        verb_named("stage0 export").summary));
   const auto page = parse_command_line({"help", "image", "build"});
   ASSERT_TRUE(page) << page.error().render();
   EXPECT_EQ(page->message, help_of(&verb_named("image build")));

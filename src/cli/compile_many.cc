@@ -232,6 +232,8 @@ Result<std::vector<os::Path>> definition_files(const std::vector<std::string>& w
   for (const std::string& word : words) {
     std::error_code error;
     if (!std::filesystem::is_directory(word, error)) {
+      if (words.size() == 1 && !std::filesystem::exists(word, error))
+        return Error::make(ErrorKind::kNotFound, "cannot open '{}': no such file or directory", word);
       out.emplace_back(word);
       continue;
     }

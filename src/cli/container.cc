@@ -95,9 +95,11 @@ struct Prepared {
 Result<Prepared> prepare(const Sha256& manifest, RunOptions options, Session& session) {
   if (options.name.empty())
     options.name = fmt::format("nacre-{}-{}", ::getpid(), manifest.hex().substr(0, 8));
-  const auto plain = TreePath::parse(options.name);
-  if (!plain || plain->str() != options.name || options.name.find('/') != std::string::npos || options.name[0] == '.')
-    return Error::make(ErrorKind::kInvalid, "'{}' cannot name a container", options.name);
+  constexpr std::string_view kNameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-";
+  if (options.name.find_first_not_of(kNameBytes) != std::string::npos || options.name[0] == '.' ||
+      options.name.size() > 128)
+    return Error::make(ErrorKind::kInvalid, "'{}' cannot name a container", options.name)
+        .hint("at most 128 letters, digits, '_', '+', '-' and '.', the last not in front");
   BundleRequest request;
   request.image = TRY(read_image_config(manifest, session.env));
   request.root = TRY(unpacked(manifest, session), "unpacking image {}", manifest.oci());
@@ -139,7 +141,9 @@ Result<int> run_attached(const Prepared& container, const RunOptions& options, S
         const auto state = state_of(container.name, session);
         if (state && state->status == "running") {
           const auto done = forward_ports(state->pid, options.publish, stop);
-          if (!done) session.print("nacre: " + done.error().render());
+          const auto after = state_of(container.name, session);  // who ended at once needs no ports
+          if (!done && after && after->status == "running")
+            session.env.events.emit({.kind = EventKind::kWarning, .name = "run", .detail = done.error().render()});
           return;
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -152,7 +156,10 @@ Result<int> run_attached(const Prepared& container, const RunOptions& options, S
   return exit->code;
 }
 
-/// A process of its own that forwards until the container ends.
+/// In the bundle, once the forwarder of a detached container takes connections.
+constexpr std::string_view kForwarding = "forwarding";
+
+/// A process of its own that forwards until the container ends; whoever is told the container's name can connect.
 Result<> start_forwarder(const Prepared& container, const RunOptions& options, Session& session) {
   os::Command command;
   command.inherit_env = true;
@@ -163,6 +170,18 @@ Result<> start_forwarder(const Prepared& container, const RunOptions& options, S
   command.argv = {"sh", "-c", fmt::format("{} </dev/null >{} 2>&1 &", words, log)};
   command.env = {"NACRE_HOME=" + session.home.string()};
   TRY(os::run_or_fail(session.env.processes, command, session.env.stop));
+  const double start = session.env.clock.monotonic_seconds();
+  while (!os::exists(container.bundle / kForwarding)) {
+    const auto said = os::read_file(container.bundle / "forward.log");
+    if (said && !trim(*said).empty())
+      return Error::make(ErrorKind::kUnavailable, "ports are not forwarded: {}", trim(*said));
+    if (session.env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+    if (session.env.clock.monotonic_seconds() - start > kStartSeconds) {
+      session.env.events.emit({.kind = EventKind::kNote, .name = "run", .detail = "ports are not forwarded yet"});
+      break;
+    }
+    session.env.clock.sleep(0.01);
+  }
   return {};
 }
 
@@ -195,6 +214,17 @@ Result<int> run_container(const Sha256& manifest, const RunOptions& options, Ses
   TRY(check_ports(options.publish));
   const Prepared container = TRY(prepare(manifest, options, session));
   return options.detach ? run_detached(container, options, session) : run_attached(container, options, session);
+}
+
+Result<> forward_container(const std::string& name, const std::vector<std::pair<int, int>>& ports, Session& session) {
+  const std::vector<ContainerState> all = TRY(list_containers(session));
+  for (const ContainerState& state : all) {
+    if (state.name != name) continue;
+    return forward_ports(state.pid, ports, session.env.stop, [&] {
+      (void)os::write_file(containers_dir(session) / name / kForwarding, "");  // who waits for it goes on without, too
+    });
+  }
+  return Error::make(ErrorKind::kNotFound, "no container '{}'", name);
 }
 
 Result<> stop_container(const std::string& name, Session& session) {

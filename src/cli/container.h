@@ -33,6 +33,8 @@ Result<> stop_container(const std::string& name, Session& session);
 Result<> signal_container(const std::string& name, const std::string& signal, Session& session);
 Result<int> exec_in_container(const std::string& name, const std::vector<std::string>& argv, Session& session);
 Result<std::string> container_logs(const std::string& name, Session& session);
+/// Forwards ports of 127.0.0.1 into a container until it ends.
+Result<> forward_container(const std::string& name, const std::vector<std::pair<int, int>>& ports, Session& session);
 struct ContainerState { std::string name, image, status; int pid = 0; };
 Result<std::vector<ContainerState>> list_containers(Session& session);
 

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <list>
 #include <string_view>
 #include <thread>
@@ -22,6 +23,7 @@ namespace {
 using os::Fd;
 
 constexpr int kMaxConnections = 512;
+constexpr std::chrono::seconds kStartTime{10};  ///< For so long connections wait for a program that starts.
 
 sockaddr_in loopback(int port) {
   sockaddr_in address{};
@@ -75,8 +77,14 @@ bool move_bytes(int from, int to, const std::stop_token& stop) {
   return got > 0 && send_all(to, {buffer.data(), static_cast<std::size_t>(got)}, stop);
 }
 
-void pump(Fd outside, int network, int port, const std::stop_token& stop) {
-  const Fd inside = connect_inside(network, port);
+using Moment = std::chrono::steady_clock::time_point;
+
+void pump(Fd outside, int network, int port, Moment started, const std::stop_token& stop) {
+  Fd inside = connect_inside(network, port);
+  while (!inside && !stop.stop_requested() && std::chrono::steady_clock::now() < started + kStartTime) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    inside = connect_inside(network, port);
+  }
   if (!inside) return;
   bool out_open = true, in_open = true;
   while ((out_open || in_open) && !stop.stop_requested()) {
@@ -105,7 +113,8 @@ Result<> check_ports(const std::vector<std::pair<int, int>>& ports) {
   return {};
 }
 
-Result<> forward_ports(int pid, const std::vector<std::pair<int, int>>& ports, std::stop_token stop) {
+Result<> forward_ports(int pid, const std::vector<std::pair<int, int>>& ports, std::stop_token stop,
+                       const std::function<void()>& on_listening) {
   const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   const std::string path = fmt::format("/proc/{}/ns/net", pid);
   const Fd network(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -116,6 +125,9 @@ Result<> forward_ports(int pid, const std::vector<std::pair<int, int>>& ports, s
     listeners.push_back(std::move(listener));
   }
 
+  if (on_listening) on_listening();
+
+  const Moment started = std::chrono::steady_clock::now();
   std::list<Connection> connections;
   while (!stop.stop_requested()) {
     std::vector<pollfd> fds = {{process.get(), POLLIN, 0}};
@@ -131,8 +143,8 @@ Result<> forward_ports(int pid, const std::vector<std::pair<int, int>>& ports, s
       Connection& connection = connections.emplace_back();
       const int port = ports[i].second;
       connection.thread = std::jthread(
-          [&connection, &network, port, fd = accepted.release()](const std::stop_token& token) {
-            pump(Fd(fd), network.get(), port, token);
+          [&connection, &network, port, started, fd = accepted.release()](const std::stop_token& token) {
+            pump(Fd(fd), network.get(), port, started, token);
             connection.done = true;
           });
     }

@@ -2,11 +2,15 @@
 
 #include "apk/index_file.h"
 #include "base/text.h"
+#include "cli/offers.h"
+#include "package/touch.h"
 #include "plan/keys.h"
 #include "plan/root_kinds.h"
 #include "store/store.h"
 
 #include <algorithm>
+#include <memory>
+#include <set>
 
 namespace nacre::cli {
 namespace {
@@ -31,6 +35,64 @@ Result<std::map<std::string, plan::EdgeKind>> kinds_of(const build::BuildRequest
 std::string found_in(const std::map<std::string, std::string>& map, const std::string& name) {
   const auto found = map.find(name);
   return found == map.end() ? std::string() : found->second;
+}
+
+struct Untouched {
+  bool stands = false;
+  std::string why;  ///< That it does, or what it takes; empty: cannot be judged.
+};
+
+/// What a build is said to use: its words, and the symbols that its packages import. nullopt: it was made before that
+/// was kept.
+Result<std::optional<package::Use>> use_of(Env& env, const BuildRecord& build) {
+  std::optional<package::Use> out;
+  if (!build.use || !env.store.has(*build.use)) return out;
+  const std::string bytes = TRY(env.store.read(*build.use, std::uint64_t{256} << 20));
+  out = TRY(package::use_from_bytes(bytes), "reading what {} uses", build.definition);
+  for (const auto& [name, abi] : build.abi) {
+    if (!env.store.has(abi.symbols)) return std::optional<package::Use>();
+    const std::string text = TRY(env.store.read(abi.symbols));
+    const Json symbols = TRY(codec::parse_json(text, "symbols of " + name));
+    for (const Json& file : symbols["files"].items()) {
+      for (const std::string& needed : file["needed"].as_strings()) out->needed.insert(needed);
+      for (const auto& [library, names] : file["imports"].members())
+        for (const std::string& symbol : names.as_strings()) out->imports.insert(symbol.substr(0, symbol.find('@')));
+    }
+  }
+  return out;
+}
+
+/// Whether what `names`, packages of the root, now offer differs in nothing that the build can have taken.
+Result<Untouched> judge_offers(Workshop& shop, const build::BuildRequest& request, const BuildRecord& before,
+                               const std::set<std::string>& names) {
+  Env& env = shop.env();
+  const std::optional<package::Use> use = TRY(use_of(env, before));
+  if (!use) return Untouched{};
+  std::vector<std::shared_ptr<const package::Offer>> kept;
+  std::vector<const package::Offer*> was, is, rest;
+  for (const PinnedPackage& pin : before.pinned_root) {
+    if (!names.contains(pin.name)) continue;
+    if (!env.store.has_tree(tree_key(pin.content)) && !env.store.has(pin.content)) return Untouched{};
+    const Path tree = TRY(unpacked_tree(env, pin.content), "unpacking '{}-{}'", pin.name, pin.version);
+    std::shared_ptr<const package::Offer> offer = TRY(shop.offers->of(pin.content, pin.version, tree));
+    was.push_back(offer.get());
+    kept.push_back(std::move(offer));
+  }
+  for (const build::RootPackage& package : request.root) {
+    std::shared_ptr<const package::Offer> offer = TRY(shop.offers->of(package.content, package.version, package.tree));
+    (names.contains(package.name) ? is : rest).push_back(offer.get());
+    kept.push_back(std::move(offer));
+  }
+  const package::OfferChanges changes(was, is, rest);
+  const std::string which = join(std::vector<std::string>(names.begin(), names.end()), ", ");
+  if (std::optional<std::string> why = changes.touches(*use)) return Untouched{false, which + ": " + *why};
+  const std::size_t count = changes.size();
+  if (count == 0) return Untouched{true, fmt::format("{} changed, and nothing of that is used", which)};
+  std::vector<std::string> some = changes.some_names(3);
+  if (some.size() < count) some.push_back("…");
+  return Untouched{true, fmt::format("{} changed in {} name{} ({}), and nothing of that is used", which, count,
+                                     count == 1 ? "" : "s",
+                                     join(some, ", "))};
 }
 
 }  // namespace
@@ -62,7 +124,9 @@ Result<std::vector<build::RootPackage>> root_of(Workshop& shop, const BuildRecor
     package.version = pin.version;
     package.edition = pin.edition;
     package.content = pin.content;
-    if (!shop.env().store.has_tree(tree_key(pin.content)) && !shop.env().store.has(pin.content))
+    bool there = shop.env().store.has_tree(tree_key(pin.content));
+    if (!there) there = TRY(shop.env().store.holds(pin.content));
+    if (!there)
       return Error::make(ErrorKind::kNotFound, "{}-{}, which stood in the root of {}, is no longer in the store",
                          pin.name, pin.version, build.definition)
           .hint("`nacre build --force` builds it with what there is now");
@@ -72,8 +136,8 @@ Result<std::vector<build::RootPackage>> root_of(Workshop& shop, const BuildRecor
   return out;
 }
 
-Result<std::optional<CutOff>> cut_off(Workshop& shop, const build::BuildRequest& request, const BuildRecord& before) {
-  std::optional<CutOff> none;
+Result<CutOffAnswer> cut_off(Workshop& shop, const build::BuildRequest& request, const BuildRecord& before) {
+  CutOffAnswer none;
   if (before.pinned_root.empty()) return none;
   // With the root that it had, the key must be the one that it had: then nothing but the root differs.
   build::BuildRequest as_before = request;
@@ -88,6 +152,7 @@ Result<std::optional<CutOff>> cut_off(Workshop& shop, const build::BuildRequest&
   const std::map<std::string, plan::EdgeKind> kinds = TRY(kinds_of(request));
   const std::map<std::string, std::string> abis = TRY(abis_of(shop, request.root));
   CutOff out{before.definition, before.action_key, {}, {}};
+  std::set<std::string> others;  // linked with, and with another ABI
   for (const build::RootPackage& package : request.root) {
     out.root[package.name] = package.content.hex();
     const std::string was = found_in(before.from.root, package.name);
@@ -96,12 +161,18 @@ Result<std::optional<CutOff>> cut_off(Workshop& shop, const build::BuildRequest&
     if (was.empty() || !is_ours(package) || kind == kinds.end()) return none;
     const std::string abi = found_in(abis, package.name), abi_was = found_in(before.from.abis, package.name);
     const bool differs = abi.empty() || abi != abi_was;
-    const plan::KeyChange change{true, differs, differs};
-    if (plan::follows(plan::KeyPolicy::kAbi, {0, 0, kind->second, 0, false}, change)) return none;
-    out.reasons.push_back(plan::cut_off_reason(package.name, kind->second, change));
+    const plan::KeyChange change{true, differs, false, differs};
+    if (plan::follows(plan::KeyPolicy::kUsed, {0, 0, kind->second, 0, false}, change)) return none;
+    if (differs && kind->second == plan::EdgeKind::kLink) others.insert(package.name);
+    else out.reasons.push_back(plan::cut_off_reason(package.name, kind->second, change));
+  }
+  if (!others.empty()) {
+    const Untouched judged = TRY(judge_offers(shop, request, before, others));
+    if (!judged.stands) return CutOffAnswer{std::nullopt, judged.why};
+    out.reasons.push_back(judged.why);
   }
   if (out.reasons.empty()) return none;  // another order, or the same: not for this to judge
-  return std::optional<CutOff>(std::move(out));
+  return CutOffAnswer{std::move(out), {}};
 }
 
 Result<> keep_cut_off(Env& env, const CutOff& cut) {

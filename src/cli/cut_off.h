@@ -18,9 +18,14 @@ struct CutOff {
   std::vector<std::string> reasons;         ///< "the ABI of zlib is the same, and it is linked with"
 };
 
+struct CutOffAnswer {
+  std::optional<CutOff> cut;
+  std::string taken;  ///< What a build that does not stand takes of what changed: "it names deflate of zlib.h, …".
+};
 /// Whether the build `before` stands for what `request` asks for: nothing but packages of the root differs, each of
-/// those that do is one of ours, stood in the root before, and differs in nothing that the build takes from it.
-Result<std::optional<CutOff>> cut_off(Workshop& shop, const build::BuildRequest& request, const BuildRecord& before);
+/// those that do is one of ours, stood in the root before, and differs in nothing that the build takes from it: has the
+/// same ABI digest, or another in nothing that the build can have taken (package/touch.h).
+Result<CutOffAnswer> cut_off(Workshop& shop, const build::BuildRequest& request, const BuildRecord& before);
 
 Result<> keep_cut_off(Env& env, const CutOff& cut);
 /// What is kept of this build; nullopt when its root did not change since.

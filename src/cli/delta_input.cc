@@ -156,11 +156,11 @@ Result<watch::TreeDelta> take_tree(Workshop& shop, const definition::Definition&
   request.definition = &definition;
   request.arch = shop.os.arch;
   request.sources = TRY(build::fetch_sources(definition, shop.os.sources, shop.places, env));
-  request.root = TRY(shop.shelf.root_for(given_by_stage0(shop, definition.environment.packages), {}, false),
+  request.root = TRY(shop.shelf.root_for({given_by_stage0(shop, definition.environment.packages), {}}, {}, false),
                      "choosing the root of '{}'", definition.name);
   if (const Path beside = side_dir_of(definition); os::exists(beside)) request.source_dir = beside;
   request.source_date_epoch = TRY(source_date(request.sources, env));
-  const os::FileLock lease = TRY(wait_for_lease("build/" + definition.name, env));
+  const store::Lease lease = TRY(wait_for_lease("build/" + definition.name, env));
   const os::TempDir work = TRY(os::TempDir::create(env.store.work_dir(), "prepare-"));
   request.work = work.path();
   const build::PreparedTrees trees = TRY(build::prepare_trees(request, shop.session.sandbox, env));
@@ -169,9 +169,10 @@ Result<watch::TreeDelta> take_tree(Workshop& shop, const definition::Definition&
   return out;
 }
 
-Result<std::optional<std::vector<std::string>>> over_budget(Workshop& shop, const std::vector<std::string>& names) {
-  if (!os::exists(shop.os.folder / "delta.yaml")) return std::optional<std::vector<std::string>>();
-  const watch::Budgets budgets = TRY(read_budgets(shop.os.folder));
+Result<std::optional<std::vector<std::string>>> over_budget(Workshop& shop, const Path& rules,
+                                                            const std::vector<std::string>& names) {
+  if (!os::exists(rules / "delta.yaml")) return std::optional<std::vector<std::string>>();
+  const watch::Budgets budgets = TRY(read_budgets(rules));
   const std::vector<watch::Delta> deltas = TRY(measure_distribution(shop, names));
   std::vector<std::string> out;
   for (const watch::Delta& delta : deltas)

@@ -27,7 +27,8 @@ Result<std::vector<watch::Delta>> measure_folders(const std::vector<std::string>
 Result<watch::TreeDelta> take_tree(Workshop& shop, const definition::Definition& definition);
 
 /// Lines "PACKAGE: words" for what these definitions (all when there are none) are over. Nothing: no budget is set.
-Result<std::optional<std::vector<std::string>>> over_budget(Workshop& shop, const std::vector<std::string>& names);
+Result<std::optional<std::vector<std::string>>> over_budget(Workshop& shop, const Path& rules,
+                                                            const std::vector<std::string>& names);
 
 /// os/delta.yaml; no limits when there is none.
 Result<watch::Budgets> read_budgets(const Path& os_dir);

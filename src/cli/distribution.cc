@@ -15,19 +15,6 @@
 namespace nacre::cli {
 namespace {
 
-
-Result<std::vector<Path>> yaml_files(const Path& folder) {
-  std::vector<Path> out;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
-    if (entry.path().extension() == ".yaml") out.push_back(entry.path());
-  if (error)
-    return Error::make(ErrorKind::kNotFound, "no definitions in '{}'", folder.string())
-        .hint("name the distribution's directory in NACRE_OS_DIR, or run in its checkout");
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
 /// needs.yaml: a mapping of names to lists of names. A distribution may do without.
 Result<std::map<std::string, std::vector<std::string>>> read_needs(const Path& file) {
   std::map<std::string, std::vector<std::string>> out;
@@ -66,6 +53,27 @@ const definition::Definition* Distribution::maker_of(std::string_view package) c
   return nullptr;
 }
 
+Error no_definition(const Distribution& os, const std::string& name) {
+  Error out = Error::make(ErrorKind::kNotFound, "no definition '{}' in '{}'", name, os.folder.string());
+  if (const definition::Definition* maker = os.maker_of(name))
+    return std::move(out).hint(fmt::format("definition '{}' makes that package", maker->name));
+  std::vector<std::string> known;
+  for (const definition::Definition& definition : os.definitions) known.push_back(definition.name);
+  return std::move(out).hint(nearest_hint(name, known));
+}
+
+Result<std::vector<Path>> yaml_files(const Path& folder) {
+  std::vector<Path> out;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    if (entry.path().extension() == ".yaml") out.push_back(entry.path());
+  if (error == std::errc::no_such_file_or_directory)
+    return Error::make(ErrorKind::kNotFound, "there is no directory '{}'", folder.string());
+  if (error) return Error::make(ErrorKind::kDenied, "cannot read '{}': {}", folder.string(), error.message());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 Result<Distribution> load_distribution(const Path& folder, const Arch& arch) {
   Distribution out;
   out.folder = folder;
@@ -75,7 +83,11 @@ Result<Distribution> load_distribution(const Path& folder, const Arch& arch) {
   options.arch = arch;
   options.needs_met_by = out.needs_met_by = TRY(read_needs(folder / "needs.yaml"));
   std::vector<Error> faults;
-  const std::vector<Path> files = TRY(yaml_files(folder / "packages"));
+  auto listed = yaml_files(folder / "packages");
+  if (!listed)
+    return Error::make(ErrorKind::kNotFound, "no definitions in '{}'", (folder / "packages").string())
+        .hint("name the distribution's directory in NACRE_OS_DIR, or run in its checkout");
+  const std::vector<Path> files = *std::move(listed);
   for (const Path& file : files) {
     auto definition = definition::load_definition(file, pipelines, options);
     if (definition)
@@ -186,10 +198,11 @@ Shelf::Pool Shelf::pool(const std::vector<std::string>& atoms, const std::vector
 Sha256 tree_key(const Sha256& apk) { return codec::sha256("tree of " + apk.hex()); }
 
 Result<Path> unpacked_tree(Env& env, const Sha256& apk) {
-  return env.store.tree(tree_key(apk), [&](const Path& folder) {
+  return env.store.tree(tree_key(apk), [&](const Path& folder) -> Result<> {
     // Without root there is one owner only, and no setuid that could mean another.
     const auto owners = ::geteuid() == 0 ? apk::Owners::kKeep : apk::Owners::kIgnore;
-    return apk::unpack_package(env.store.blob_path(apk), folder, owners);
+    const Path file = TRY(env.store.local(apk));
+    return apk::unpack_package(file, folder, owners);
   });
 }
 
@@ -213,22 +226,21 @@ Result<build::RootPackage> Shelf::unpack(const index::SerialPackage& package, Ed
   return out;
 }
 
-Result<std::vector<build::RootPackage>> Shelf::root_for(const std::vector<std::string>& atoms,
+Result<std::vector<build::RootPackage>> Shelf::root_for(const solve::World& asked,
                                                         const std::vector<std::string>& always, bool ours,
                                                         const std::set<std::string>* origins) {
   std::vector<std::pair<index::SerialPackage, Edition>> packages;
-  TRY(choose(atoms, always, ours, origins, packages));
+  TRY(choose(asked, always, ours, origins, packages));
   std::vector<build::RootPackage> out;
   for (const auto& [package, edition] : packages) out.push_back(TRY(unpack(package, edition)));
   return out;
 }
 
-Result<> Shelf::choose(const std::vector<std::string>& atoms, const std::vector<std::string>& always, bool ours,
+Result<> Shelf::choose(const solve::World& asked, const std::vector<std::string>& always, bool ours,
                        const std::set<std::string>* origins,
                        std::vector<std::pair<index::SerialPackage, Edition>>& out) {
   const std::lock_guard lock(*mutex_);
-  solve::World world;
-  world.atoms = atoms;
+  solve::World world = asked;
   for (const std::string& name : always) {
     const auto& shelf = by_name_[Edition::kCommunity];
     const auto found = shelf.find(name);
@@ -237,7 +249,7 @@ Result<> Shelf::choose(const std::vector<std::string>& atoms, const std::vector<
   }
   solve::Options options;
   options.mixing = solve::Options::Mixing::kBuildRoot;
-  const Pool pool = this->pool(atoms, always, ours, origins);
+  const Pool pool = this->pool(asked.atoms, always, ours, origins);
   const std::vector<solve::Candidate> chosen = TRY(solve::solve(world, pool.candidates, options));
   for (const solve::Candidate& candidate : chosen)
     out.emplace_back(by_name_[candidate.edition].at(candidate.record->name), candidate.edition);

@@ -33,6 +33,12 @@ struct Distribution {
   const definition::Definition* maker_of(std::string_view package) const; ///< By main or subpackage name; nullptr.
 };
 
+/// That there is no definition of this name, with the nearest; of a subpackage, with the definition that makes it.
+Error no_definition(const Distribution& os, const std::string& name);
+
+/// FOLDER/*.yaml, sorted. kNotFound without the folder.
+Result<std::vector<Path>> yaml_files(const Path& folder);
+
 /// Reads packages/*.yaml (compiled with pipelines/ and needs.yaml), and sources.lock. Every faulty definition is
 /// reported, not only the first.
 Result<Distribution> load_distribution(const Path& folder, const Arch& arch);
@@ -55,10 +61,10 @@ class Shelf {
   void add(Edition edition, const index::SerialPackage& package);
   void remove(std::string_view name, Edition edition);
 
-  /// Solves `atoms` for a build root: packages that the atoms name, what those need, and `always` come from our
+  /// Solves what is `asked` for a build root: packages that its atoms name, what those need, and `always` come from our
   /// edition when we make that name; everything else from stage0; ours replaces stage0's of the same name. `ours`
   /// false: stage0 alone. `origins`: of ours only packages of these definitions; nullptr: of all.
-  Result<std::vector<build::RootPackage>> root_for(const std::vector<std::string>& atoms,
+  Result<std::vector<build::RootPackage>> root_for(const solve::World& asked,
                                                    const std::vector<std::string>& always, bool ours,
                                                    const std::set<std::string>* origins = nullptr);
 
@@ -75,7 +81,7 @@ class Shelf {
   Pool pool(const std::vector<std::string>& atoms, const std::vector<std::string>& always, bool ours,
             const std::set<std::string>* origins) const;
   /// root_for() without the trees.
-  Result<> choose(const std::vector<std::string>& atoms, const std::vector<std::string>& always, bool ours,
+  Result<> choose(const solve::World& asked, const std::vector<std::string>& always, bool ours,
                   const std::set<std::string>* origins,
                   std::vector<std::pair<index::SerialPackage, Edition>>& out);
   /// After `pool` could not satisfy `world`: kDenied when packages of other editions would. Nothing when not even

@@ -14,4 +14,9 @@ namespace nacre::cli {
 Result<index::Serial> publish_with_index(Session& session, index::Serial next,
                                          std::optional<std::uint64_t> after = std::nullopt);
 
+/// kDenied when the state is shared and `edition` was published from it with other keys than this machine's signer has:
+/// clients would refuse what it signs. The first who publishes says which they are.
+enum class Claim { kNo, kYes };
+Result<> check_edition_keys(Session& session, Edition edition, Claim claim = Claim::kNo);
+
 }  // namespace nacre::cli

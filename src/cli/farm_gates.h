@@ -27,10 +27,10 @@ struct Judgement {
   std::optional<KnownVulnerabilities> known;  ///< Of the candidate; nothing when NACRE_OSV names no data.
 };
 
-/// Judges a flow's candidate (FlowOptions::Until::kComposed or later), by the rules beside the definitions of
-/// `shop.os`: farm.yaml, waivers.yaml, delta.yaml. Builds all that is new a second time when the gate `reproducibility`
-/// asks. `shop` is the flow's own. `people`: keys of those who may waive.
-Result<Judgement> judge_candidate(const FlowReport& report, const Path& people, Workshop& shop);
+/// Judges a flow's candidate (FlowOptions::Until::kComposed or later), by farm.yaml, delta.yaml and the keys of people
+/// in `rules`, with the waivers beside the definitions of `shop.os`. What the latter has of rules must be readable,
+/// too. Builds all that is new a second time when the gate `reproducibility` asks. `shop` is the flow's own.
+Result<Judgement> judge_candidate(const FlowReport& report, const Path& rules, Workshop& shop);
 
 /// What the gates of a channel say of a serial that may come into it, compared with the one that it names now, by the
 /// rules beside the definitions of `session.os_dir`: `channels: stable: gates:` of farm.yaml, waivers.yaml. Known

@@ -1,11 +1,16 @@
 #include "cli/farm_pages.h"
 
+#include "base/text.h"
 #include "cli/farm_steps.h"
+#include "cli/places.h"
 #include "cli/promotion.h"
 #include "farm/change_json.h"
 #include "farm/page.h"
 #include "os/clock.h"
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <mutex>
 
@@ -35,12 +40,23 @@ net::ServerResponse fault(const Error& error) {
 }
 
 /// The last bytes of a file, from the start of a line on; "" when there is none.
-std::string tail_of(const Path& file) {
-  const auto text = os::read_file(file, std::uint64_t{256} << 20);
-  if (!text) return {};
-  if (text->size() <= kLogTail) return *text;
-  const std::size_t line = text->find('\n', text->size() - kLogTail);
-  return "…\n" + text->substr(line == std::string::npos ? text->size() - kLogTail : line + 1);
+std::string tail_of(const Path& file, std::size_t most = kLogTail) {
+  std::ifstream in(file, std::ios::binary | std::ios::ate);
+  if (!in) return {};
+  const auto size = static_cast<std::size_t>(std::max<std::streamoff>(0, in.tellg()));
+  const std::size_t from = size > most ? size - most : 0;
+  in.seekg(static_cast<std::streamoff>(from));
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  if (from == 0) return text;
+  const std::size_t line = text.find('\n');
+  return "…\n" + text.substr(line == std::string::npos ? 0 : line + 1);
+}
+
+/// The first lines of a file, whole.
+std::string head_of(const Path& file) {
+  const auto text = os::read_file(file, std::uint64_t{16} << 20);
+  if (!text || text->size() <= kLogTail) return text ? *text : std::string();
+  return text->substr(0, text->rfind('\n', kLogTail) + 1) + "…";
 }
 
 class FarmPages {
@@ -61,7 +77,7 @@ class FarmPages {
     if (!farm_) {
       FarmPlaces places;
       places.folder = session_.home / "farm";
-      places.database = database_.empty() ? "sqlite:" + (places.folder / "farm.db").string() : database_;
+      places.database = farm_database(database_, session_.home);
       Farm farm = TRY(open_farm(std::move(places), MustExist::kYes, session_.env));
       farm_.emplace(std::move(farm));
     }
@@ -89,6 +105,8 @@ class FarmPages {
   Result<net::ServerResponse> overview() {
     farm::PageData data;
     data.changes = TRY(farm_->ledger->list(Ledger::Which::kAll));
+    for (const Change& change : data.changes)
+      if (change.state == farm::State::kRunning) data.doing[change.id] = now_doing(*farm_, change);
     data.recent = TRY(farm_->ledger->recent(kTransitions));
     data.upstreams = TRY(farm_->schedule.all());
     data.paused = TRY(farm_->ledger->paused());
@@ -99,14 +117,20 @@ class FarmPages {
       index::Serial serial = TRY(index::load_serial(session_.env, Edition::kCommunity, n));
       data.serials.push_back(std::move(serial));
     }
+    const std::optional<std::string> known = TRY(farm_->ledger->note(std::string(kVulnerabilityData)));
+    data.vulnerabilities = known.value_or("");
     data.now = session_.env.clock.now_seconds();
     return html(farm::render_page(data));
   }
 
   Result<net::ServerResponse> one(const Change& change, const Path& log) {
     const std::vector<farm::Transition> history = TRY(farm_->ledger->history(change.id));
-    const std::string gates = tail_of(farm_->places.folder / "logs" / fmt::format("{}.gates.json", change.id));
-    return html(farm::render_change(change, history, gates, tail_of(log), session_.env.clock.now_seconds()));
+    const Path logs = farm_->places.folder / "logs";
+    farm::ChangeTexts texts;
+    texts.gates = head_of(logs / fmt::format("{}.gates.txt", change.id));
+    if (!change.error.empty()) texts.diff = head_of(logs / fmt::format("{}.diff", change.id));
+    texts.log = tail_of(log);
+    return html(farm::render_change(change, history, texts, session_.env.clock.now_seconds()));
   }
 
   net::Handler next_;
@@ -118,6 +142,14 @@ class FarmPages {
 
 }  // namespace
 
+std::string now_doing(const Farm& farm, const Change& change) {
+  constexpr std::size_t kTail = 4096, kShown = 120;
+  const std::string tail = tail_of(farm.places.folder / "logs" / fmt::format("{}.log", change.id), kTail);
+  std::string_view text = trim(tail);
+  text = trim(text.substr(text.rfind('\n') + 1));
+  return std::string(text.substr(0, kShown));
+}
+
 Result<codec::Json> farm_status(Farm& farm, Session& session) {
   Env& env = session.env;
   std::map<std::string_view, int> states;
@@ -125,7 +157,9 @@ Result<codec::Json> farm_status(Farm& farm, Session& session) {
   const std::vector<Change> changes = TRY(farm.ledger->list(Ledger::Which::kAll));
   for (const Change& change : changes) {
     ++states[name_of(change.state)];
-    if (change.state == farm::State::kRunning) running.push(to_json(change));
+    if (change.state != farm::State::kRunning) continue;
+    codec::Json row = to_json(change);
+    running.push(row.set("doing", now_doing(farm, change)));
   }
   const std::vector<farm::Transition> transitions = TRY(farm.ledger->recent(10));
   for (const farm::Transition& step : transitions) recent.push(to_json(step));
@@ -141,7 +175,9 @@ Result<codec::Json> farm_status(Farm& farm, Session& session) {
   for (const index::ChannelState& state : states_of_channels) channels.push(to_json(state));
   codec::Json counts = codec::Json::object();
   for (const auto& [state, count] : states) counts.set(std::string(state), count);
+  const std::optional<std::string> data = TRY(farm.ledger->note(std::string(kVulnerabilityData)));
   codec::Json out;
+  if (data) out.set("vulnerabilities", *data);
   out.set("paused", paused).set("serial", serial.value_or(0)).set("changes", std::move(counts));
   out.set("channels", std::move(channels));
   out.set("running", std::move(running)).set("upstreams", upstreams.size()).set("silent", std::move(silent));

@@ -2,6 +2,7 @@
 
 #include "cli/command.h"
 #include "codec/json.h"
+#include "farm/change.h"
 #include "net/server.h"
 
 namespace nacre::cli {
@@ -14,5 +15,8 @@ net::Handler with_farm_pages(net::Handler next, std::string database, Session& s
 /// What the farm does, as JSON: for `nacre farm status --json` and the server.
 struct Farm;
 Result<codec::Json> farm_status(Farm& farm, Session& session);
+
+/// The last line that a running change's step printed on this machine; empty: none.
+std::string now_doing(const Farm& farm, const farm::Change& change);
 
 }  // namespace nacre::cli

@@ -3,6 +3,7 @@
 #include "apk/version.h"
 #include "base/events.h"
 #include "base/lines.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "build/fetch.h"
 #include "cli/channel_tags.h"
@@ -10,12 +11,19 @@
 #include "cli/promotion.h"
 #include "cli/proposals.h"
 #include "cli/push.h"
+#include "cli/streams.h"
+#include "codec/digest.h"
 #include "index/channels.h"
 #include "os/clock.h"
 #include "store/store.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 namespace nacre::cli {
@@ -27,8 +35,18 @@ using farm::Stage;
 using farm::StepOutcome;
 using Way = farm::StepOutcome::Way;
 
-constexpr std::string_view kPublishedMain = "published-main";
+// Notes of the ledger: the commit of main that was published last, and that a change was made of last.
+constexpr std::string_view kPublishedMain = "published-main", kSeenMain = "seen-main";
 constexpr const char* kView = "farm/view";  // a work tree of main as it is now, to read definitions from
+
+/// A branch can be checked out by one control plane only: in a repository that several may share, each has its own.
+std::string view_name(const FarmPlaces& places) {
+  if (places.repository == places.folder / "definitions.git") return kView;
+  char host[256] = "";
+  (void)::gethostname(host, sizeof host - 1);
+  const Sha256 whose = codec::sha256(fmt::format("{} {}", host, places.folder.string()));
+  return fmt::format("{}-{}", kView, whose.hex().substr(0, 8));
+}
 
 /// What a change's steps say goes on, line by line, to its log.
 class LogFile final : public Events {
@@ -73,6 +91,21 @@ std::vector<farm::Watched> watched(const Distribution& os, const farm::Policy& p
   return out;
 }
 
+/// Rules for definitions that are not there: a typing error in `merge:` lets pass what a person was to look at.
+void warn_of_unknown(const Distribution& os, const farm::Policy& policy, Events& events) {
+  std::vector<std::string> known;
+  for (const definition::Definition& definition : os.definitions) known.push_back(definition.name);
+  const auto warn = [&](const std::string& block, const std::string& name) {
+    if (os.find(name) != nullptr) return;
+    const std::string near = nearest_hint(name, known);
+    events.emit({EventKind::kWarning, 0, 0, "farm.yaml",
+                 fmt::format("farm.yaml has a rule under `{}: packages:` for '{}', and there is no such definition{}",
+                             block, name, near.empty() ? "" : "; " + near)});
+  };
+  for (const auto& [name, rule] : policy.watch_of) warn("watch", name);
+  for (const auto& [name, rule] : policy.merge_of) warn("merge", name);
+}
+
 bool is_newer(const std::string& version, const std::string& than) {
   const auto order = apk::compare_versions(version, than);
   return order > 0;
@@ -92,9 +125,12 @@ std::string summary_of(const FlowReport& report) {
   return join(parts, ", ");
 }
 
+/// Whether it is a branch that a person pushed.
+bool is_branch(const Change& change) { return change.to.empty() && change.package.starts_with("change/"); }
+
 /// The farm's own proposals stay one commit; what a person wrote is not rewritten.
 farm::Repository::Amend amend_of(const Change& change) {
-  return change.cause == Cause::kHand ? farm::Repository::Amend::kNo : farm::Repository::Amend::kYes;
+  return change.to.empty() ? farm::Repository::Amend::kNo : farm::Repository::Amend::kYes;
 }
 
 std::string reason_of(const Change& change) {
@@ -130,8 +166,8 @@ Result<std::unique_ptr<FarmSteps>> FarmSteps::open(Farm& farm, Session& session)
   return std::unique_ptr<FarmSteps>(new FarmSteps(farm, std::move(repository), session));
 }
 
-Result<os::FileLock> FarmSteps::own_repository() {
-  Result<os::FileLock> lease = wait_for_lease("farm/repository", session_.env);
+Result<store::Lease> FarmSteps::own_repository() {
+  Result<store::Lease> lease = wait_for_lease("farm/repository", session_.env);
   if (lease) repository_.clear_leftovers();
   return lease;
 }
@@ -140,16 +176,9 @@ std::string FarmSteps::registry_of(const farm::Policy& policy) const {
   return farm_.places.registry.empty() ? policy.registry : farm_.places.registry;
 }
 
-std::string FarmSteps::branch_of(const Change& change) const {
-  std::string name = change.package;
-  for (char& letter : name)
-    if ((std::isalnum(static_cast<unsigned char>(letter)) == 0) && letter != '-' && letter != '.') letter = '-';
-  return fmt::format("farm/{}-{}{}{}", change.id, name.substr(0, 60), change.to.empty() ? "" : "-", change.to);
-}
-
 Result<Path> FarmSteps::tree_of(const Change& change) {
   const std::lock_guard lock(mutex_);
-  const os::FileLock lease = TRY(own_repository());
+  const store::Lease lease = TRY(own_repository());
   return repository_.check_out(change.branch, change.commit);
 }
 
@@ -157,11 +186,12 @@ Result<Path> FarmSteps::tree_of(const Change& change) {
 
 Result<Path> FarmSteps::view_of_main() {
   const std::lock_guard lock(mutex_);
-  const os::FileLock lease = TRY(own_repository());
+  const store::Lease lease = TRY(own_repository());
   const std::string head = TRY(repository_.head(repository_.main()));
-  const auto view = repository_.head(kView);
-  if (!view || *view != head) TRY(repository_.remove(kView));
-  return repository_.check_out(kView, head);
+  const std::string name = view_name(farm_.places);
+  const auto view = repository_.head(name);
+  if (!view || *view != head) TRY(repository_.remove(name));
+  return repository_.check_out(name, head);
 }
 
 Result<int> FarmSteps::look(std::stop_token stop) {
@@ -171,13 +201,78 @@ Result<int> FarmSteps::look(std::stop_token stop) {
                   tree, session_.program, session_.builder_id, session_.json};
   int added = TRY(look_at_main());
   added += TRY(look_at_branches());
-  const Distribution os = TRY(load_distribution(tree, host_arch()), "reading branch '{}'", repository_.main());
-  const farm::Policy policy = TRY(load_policy(tree));
+  // A definition on main that cannot be read, an upstream, or a channel whose judge fails: the others go on.
+  const Result<int> definitions = look_at_definitions(session);
+  Result<> channels = look_at_channels(session);
+  TRY(clear_ended());
+  if (!definitions) return Error::make(definitions.error().kind(), "{}", definitions.error().render());
+  if (!channels) return std::move(channels).error();
+  return added + *definitions;
+}
+
+Result<int> FarmSteps::look_at_definitions(Session& session) {
+  const Distribution os =
+      TRY(load_distribution(session.os_dir, host_arch()), "reading branch '{}'", repository_.main());
+  const farm::Policy policy = TRY(load_policy(session.os_dir));
+  TRY(clear_logs(policy));
   watched_ = watched(os, policy);
+  warn_of_unknown(os, policy, session.env.events);
+  int added = TRY(look_at_streams(session));
   added += TRY(look_upstream(session, os));
-  TRY(follow_stable(session, policy));  // what soaks becomes due without any change
-  TRY(follow_tags(session, policy));
   return added;
+}
+
+/// Branches and work trees of changes that came to their end without being published.
+Result<> FarmSteps::clear_ended() {
+  const std::lock_guard lock(mutex_);
+  const store::Lease lease = TRY(own_repository());
+  const std::vector<std::string> branches = TRY(repository_.branches("farm/"));
+  for (const std::string& branch : branches) {
+    const auto id = farm::change_of_branch(branch);
+    if (!id) continue;
+    const Result<Change> change = farm_.ledger->get(*id);
+    if (change && !is_live(change->state)) TRY(repository_.remove(branch));
+  }
+  return {};
+}
+
+/// Files "ID.…" of changes that ended, once nobody wrote to them for as long as farm.yaml keeps them.
+Result<> FarmSteps::clear_logs(const farm::Policy& policy) {
+  const auto oldest = std::filesystem::file_time_type::clock::now() - std::chrono::seconds(policy.keep_logs_seconds);
+  std::error_code failed;
+  for (const auto& file : std::filesystem::directory_iterator(farm_.places.folder / "logs", failed)) {
+    const std::string name = file.path().filename().string();
+    const auto id = whole_number<std::int64_t>(std::string_view(name).substr(0, name.find('.')));
+    const auto written = file.last_write_time(failed);
+    if (failed || !id || written > oldest) continue;
+    Result<Change> change = farm_.ledger->get(*id);
+    if (!change && change.error().kind() != ErrorKind::kNotFound) return std::move(change).error();
+    if (!change || !is_live(change->state)) std::filesystem::remove(file.path(), failed);
+  }
+  return {};
+}
+
+/// What soaks becomes due without any change, and people move channels.
+Result<> FarmSteps::look_at_channels(Session& session) {
+  const farm::Policy policy = TRY(load_policy(session.os_dir));
+  TRY(follow_stable(session, policy));
+  return follow_tags(session, policy);
+}
+
+/// Definitions past their grace leave although nothing else changes.
+Result<int> FarmSteps::look_at_streams(Session& session) {
+  const std::optional<index::Serial> newest = TRY(index::head(session.env, Edition::kCommunity));
+  if (!newest) return 0;
+  const std::map<std::string, std::string> packages = TRY(ended_in(*newest, session.os_dir, session.env.clock));
+  if (packages.empty()) return 0;
+  std::set<std::string> definitions;
+  for (const auto& [package, definition] : packages) definitions.insert(definition);
+  Change change;
+  change.package = "end of life: " + join(std::vector<std::string>(definitions.begin(), definitions.end()), ", ");
+  change.cause = Cause::kRebuild;
+  change.commit = TRY(repository_.head(repository_.main()));
+  const std::optional<Change> added = TRY(farm_.ledger->add(change));
+  return added ? 1 : 0;
 }
 
 Result<std::int64_t> FarmSteps::next_look() {
@@ -188,25 +283,44 @@ Result<std::int64_t> FarmSteps::next_look() {
 }
 
 Result<int> FarmSteps::look_at_main() {
+  farm::Ledger& ledger = *farm_.ledger;
   const std::string head = TRY(repository_.head(repository_.main()));
-  const std::optional<std::string> published = TRY(farm_.ledger->note(std::string(kPublishedMain)));
+  const std::optional<std::string> published = TRY(ledger.note(std::string(kPublishedMain)));
   if (published && *published == head) return 0;
-  const std::vector<Change> live = TRY(farm_.ledger->list(farm::Ledger::Which::kLive));
+  const std::vector<Change> live = TRY(ledger.list(farm::Ledger::Which::kLive));
   for (const Change& change : live) {
     const Result<std::string> branch = repository_.head(change.branch);
     if (change.commit == head || (branch && *branch == head)) return 0;  // merged, and about to be published
   }
+  // A person had their word on this commit when somebody cancelled it; main may go elsewhere and come back to it.
+  const std::optional<std::string> seen = TRY(ledger.note(std::string(kSeenMain)));
+  if (seen && *seen == head) return 0;
+  for (const Change& change : live)
+    if (change.to.empty() && !is_branch(change))
+      (void)TRY(ledger.supersede(change.id, fmt::format("{} moved on", repository_.main())));
   Change change;
   const std::string subject = TRY(repository_.subject(head));
-  change.package = published ? subject : "the distribution";
+  change.package = !published ? "the distribution" : subject.empty() ? "commit " + head.substr(0, 12) : subject;
   change.cause = Cause::kHand;
   change.stage = Stage::kSeen;
   change.commit = head;
-  const std::optional<Change> added = TRY(farm_.ledger->add(change));
+  const std::optional<Change> added =
+      TRY(ledger.add(change, seen ? farm::Ledger::Again::kYes : farm::Ledger::Again::kNo));
+  TRY(ledger.set_note(std::string(kSeenMain), head));
   return added ? 1 : 0;
 }
 
 Result<int> FarmSteps::look_at_branches() {
+  farm::Ledger& ledger = *farm_.ledger;
+  // What a person took back, or pushed anew, is not what is to be done any more.
+  const std::vector<Change> live = TRY(ledger.list(farm::Ledger::Which::kLive));
+  for (const Change& change : live) {
+    if (!is_branch(change)) continue;
+    const Result<std::string> head = repository_.head(change.package);
+    if (head && *head == change.commit) continue;
+    const bool merged = TRY(repository_.contains(repository_.main(), change.commit));
+    if (!merged) (void)TRY(ledger.supersede(change.id, head ? "the branch was pushed anew" : "the branch is gone"));
+  }
   int count = 0;
   const std::vector<farm::Branch> branches = TRY(repository_.unmerged("change/"));
   for (const farm::Branch& branch : branches) {
@@ -214,7 +328,7 @@ Result<int> FarmSteps::look_at_branches() {
     change.package = branch.name;
     change.cause = Cause::kHand;
     change.commit = branch.commit;
-    const std::optional<Change> added = TRY(farm_.ledger->add(change));
+    const std::optional<Change> added = TRY(ledger.add(change));
     count += added ? 1 : 0;
   }
   return count;
@@ -242,17 +356,28 @@ Result<int> FarmSteps::look_upstream(Session& session, const Distribution& os) {
     const watch::Release newest = seen->releases.empty() ? watch::Release{} : seen->releases.front();
     const farm::Upstream upstream =
         TRY(farm_.schedule.answered(name, newest.version, std::string(watch::name_of(seen->feed)), rule));
-    if (newest.version.empty() || !is_newer(newest.version, definition.version)) continue;
-    if (!vulnerable) vulnerable = TRY(vulnerable_definitions(session));
+    const std::vector<watch::Release> newer = watch::candidates(definition, seen->releases);
+    if (newer.empty()) continue;
+    if (!vulnerable) {
+      // Data that cannot be read delays nobody here: the gate says so, and a change becomes urgent at a later look.
+      auto asked = vulnerable_definitions(session);
+      if (!asked) session.env.events.emit({EventKind::kWarning, 0, 0, "vulnerabilities", asked.error().render()});
+      vulnerable = asked ? *std::move(asked) : std::set<std::string>();
+    }
     Change change;
     change.package = name;
     change.from = definition.version;
-    change.to = newest.version;
-    if (vulnerable->contains(name)) change.cause = Cause::kSecurity;
+    farm::Pick pick;
+    if (vulnerable->contains(name)) {
+      change.cause = Cause::kSecurity;
+    } else {
+      std::vector<std::int64_t> published;
+      for (const watch::Release& release : newer) published.push_back(release.published);
+      pick = farm::pick_release(rule, published, upstream.newest_seen, session.env.clock.now_seconds());
+    }
+    change.to = newer[pick.index].version;
+    change.not_before = pick.not_before;
     if (definition.update.manual) change.state = farm::State::kHeld;  // a person decides: `nacre farm release`
-    if (change.cause != Cause::kSecurity)
-      change.not_before =
-          farm::cooldown_until(rule, newest.published, upstream.newest_seen, session.env.clock.now_seconds());
     const std::optional<Change> added = TRY(farm_.ledger->add(change));
     count += added ? 1 : 0;
   }
@@ -274,6 +399,13 @@ Result<StepOutcome> FarmSteps::advance(Change& change, Stage stage, std::stop_to
                   session_.program,
                   session_.builder_id,
                   session_.json};
+  Result<StepOutcome> outcome = step(change, stage, session);
+  // The branch may go on; what failed is looked at as it was.
+  if (!outcome && !stop.stop_requested()) (void)keep_diff(change);
+  return outcome;
+}
+
+Result<StepOutcome> FarmSteps::step(Change& change, Stage stage, Session& session) {
   switch (stage) {
     case Stage::kSeen: return StepOutcome{};
     case Stage::kProposed: return change.to.empty() ? take_over(change) : propose(change, session);
@@ -292,9 +424,9 @@ Result<StepOutcome> FarmSteps::propose(Change& change, Session& session) {
   Path tree;
   {
     const std::lock_guard lock(mutex_);
-    const os::FileLock lease = TRY(own_repository());
+    const store::Lease lease = TRY(own_repository());
     const std::string head = TRY(repository_.head(repository_.main()));
-    change.branch = branch_of(change);
+    change.branch = farm::branch_name(change);
     TRY(repository_.remove(change.branch));
     tree = TRY(repository_.check_out(change.branch, head));
   }
@@ -303,12 +435,24 @@ Result<StepOutcome> FarmSteps::propose(Change& change, Session& session) {
   const definition::Definition* definition = shop.os.find(change.package);
   if (definition == nullptr) return StepOutcome{Way::kDrop, {}, "the definition is gone"};
   const watch::Feeds feeds = watch::feeds_of_machine(session.env);
-  const watch::Observation seen = TRY(watch::observe(*definition, feeds, shop.os.sources, session.env));
+  watch::Observation seen = TRY(watch::observe(*definition, feeds, shop.os.sources, session.env));
+  // The release that the change is of: a newer one has its own change, and its own time.
+  const auto is_it = [&](const watch::Release& release) { return release.version == change.to; };
+  if (std::none_of(seen.releases.begin(), seen.releases.end(), is_it)) {
+    if (seen.unreachable.empty()) return StepOutcome{Way::kDrop, {}, fmt::format("upstream has no {} now", change.to)};
+    return Error::make(ErrorKind::kUnavailable, "{} does not answer, and {} does not know {} {}",
+                       join(seen.unreachable, ", "), watch::name_of(seen.feed), change.package, change.to);
+  }
+  std::erase_if(seen.releases, [&](const watch::Release& release) { return is_newer(release.version, change.to); });
   std::string why_not;
   const std::optional<watch::Proposal> proposal =
       TRY(watch::propose(*definition, seen, shop.os.sources, feeds, shop.places, session.env, &why_not));
   if (!proposal) return StepOutcome{Way::kDrop, {}, why_not};
-  TRY(apply_proposal(*proposal, shop));
+  if (!proposal->problem.empty() && proposal->problem_kind != ErrorKind::kUnavailable)  // it does not pass by itself
+    return Error::make(ErrorKind::kConflict, "{} {} cannot be proposed: {}", proposal->package, proposal->to,
+                       proposal->problem)
+        .hint(fmt::format("mend the definition on a branch change/{}", proposal->package));
+  TRY(apply_proposal(*proposal, ByHand::kYes, shop));
   change.from = proposal->from;
   change.to = proposal->to;
   std::string message = fmt::format("{}: update {} to {}\n\nSeen at {}.", change.package, proposal->from, proposal->to,
@@ -316,7 +460,7 @@ Result<StepOutcome> FarmSteps::propose(Change& change, Session& session) {
   for (const watch::Dropped& dropped : proposal->dropped)
     message += fmt::format("\nDropped {}: {}.", dropped.name, dropped.why);
   const std::lock_guard lock(mutex_);
-  const os::FileLock lease = TRY(own_repository());
+  const store::Lease lease = TRY(own_repository());
   change.commit = TRY(repository_.commit(change.branch, message, farm::Repository::Amend::kNo));
   return StepOutcome{Way::kOn, {}, fmt::format("branch {}", change.branch)};
 }
@@ -324,8 +468,8 @@ Result<StepOutcome> FarmSteps::propose(Change& change, Session& session) {
 /// A change by hand gets a branch of the farm's own at its commit, on top of main as it is now.
 Result<StepOutcome> FarmSteps::take_over(Change& change) {
   const std::lock_guard lock(mutex_);
-  const os::FileLock lease = TRY(own_repository());
-  change.branch = branch_of(change);
+  const store::Lease lease = TRY(own_repository());
+  change.branch = farm::branch_name(change);
   TRY(repository_.remove(change.branch));
   TRY(repository_.check_out(change.branch, change.commit));
   TRY(repository_.rebase(change.branch));
@@ -352,7 +496,7 @@ Result<FlowReport> FarmSteps::run(const Change& change, const FlowOptions& optio
   FlowReport report = TRY(run_flow(shop, options));
   // Epochs that the flow wrote.
   const std::lock_guard lock(mutex_);
-  const os::FileLock lease = TRY(own_repository());
+  const store::Lease lease = TRY(own_repository());
   TRY(repository_.commit(change.branch, "next epochs of what is built anew", amend_of(change)));
   return report;
 }
@@ -372,10 +516,14 @@ Result<StepOutcome> FarmSteps::gate(Change& change, Session& session) {
   options.until = FlowOptions::Until::kComposed;
   Workshop shop = TRY(open_shop(change, session));
   const FlowReport report = TRY(run(change, options, shop));
-  // Who brings a waiver must not bring the key for it: people's keys are those of main.
+  // A change is not judged by what it brings along: the rules, and the keys of who may waive, are those of main.
   const Path main = TRY(view_of_main());
-  Judgement judgement = TRY(judge_candidate(report, main / "keys" / "people", shop));
+  Judgement judgement = TRY(judge_candidate(report, main, shop));
   const farm::GateReport& judged = judgement.gates;
+  TRY(farm_.ledger->set_note(std::string(kVulnerabilityData),
+                             judgement.known ? "data of " + os::rfc3339(judgement.known->found.data_date)
+                                             : "not asked about: NACRE_OSV names no data"));
+  TRY(os::write_file(farm_.places.folder / "logs" / fmt::format("{}.gates.txt", change.id), farm::render(judged)));
   TRY(os::write_file(farm_.places.folder / "logs" / fmt::format("{}.gates.json", change.id),
                      codec::to_pretty_json(farm::to_json(judged))));
   session.env.events.emit({EventKind::kNote, 0, 0, "gates", farm::render(judged)});
@@ -386,30 +534,72 @@ Result<StepOutcome> FarmSteps::gate(Change& change, Session& session) {
   if (judgement.known) closed = TRY(close_advisories(report, *std::move(judgement.known), session));
   if (closed > 0) {
     const std::lock_guard lock(mutex_);
-    const os::FileLock lease = TRY(own_repository());
+    const store::Lease lease = TRY(own_repository());
     TRY(repository_.commit(change.branch, "advisories that this closes", amend_of(change)));
   }
-  return StepOutcome{Way::kOn,
-                     {},
-                     fmt::format("{} images, {} verdicts, {} waived", report.images.size(), judged.verdicts.size(),
-                                 judged.count(farm::GateState::kWaived))};
+  std::string note = fmt::format("{} images, {} verdicts, {} waived", report.images.size(), judged.verdicts.size(),
+                                 judged.count(farm::GateState::kWaived));
+  if (!judgement.known) note += "; known vulnerabilities were not asked about: NACRE_OSV names no data";
+  return StepOutcome{Way::kOn, {}, std::move(note)};
+}
+
+/// By what it changes, whatever the branch is called; of what is merged already since it was published last.
+Result<bool> FarmSteps::needs_approval(const Change& change, const std::string& head, const std::string& commit,
+                                       const std::vector<farm::Policy>& policies) {
+  std::vector<std::string> parts = {change.package};
+  if (change.to.empty()) {
+    const std::optional<std::string> published = TRY(farm_.ledger->note(std::string(kPublishedMain)));
+    auto changed = repository_.changed_definitions(published.value_or(head), commit);
+    if (!changed) changed = repository_.changed_definitions(head, commit);  // history was rewritten
+    parts = TRY(std::move(changed));
+    if (parts.empty()) parts = {""};
+  }
+  for (const farm::Policy& policy : policies)
+    for (const std::string& part : parts)
+      if (policy.merge_for(part) == farm::Merge::kApprove) return true;
+  return false;
+}
+
+/// What the change adds to what is published, for who looks at why it failed.
+Result<> FarmSteps::keep_diff(const Change& change) {
+  if (change.branch.empty()) return {};
+  constexpr std::size_t kLongest = 4u << 20;
+  const std::lock_guard lock(mutex_);
+  const store::Lease lease = TRY(own_repository());
+  // What a person pushed to main is in main already: what was published last is what it is compared with.
+  const std::optional<std::string> published = TRY(farm_.ledger->note(std::string(kPublishedMain)));
+  auto read = repository_.diff(change.branch, published.value_or(""));
+  if (!read) read = repository_.diff(change.branch);  // history was rewritten
+  std::string diff = TRY(std::move(read));
+  if (diff.size() > kLongest) diff = diff.substr(0, diff.rfind('\n', kLongest) + 1) + "…";
+  if (!diff.empty()) diff += '\n';
+  return os::write_file(farm_.places.folder / "logs" / fmt::format("{}.diff", change.id), diff);
 }
 
 Result<StepOutcome> FarmSteps::publish(Change& change, Session& session) {
+  // The rules of main, too: a change does not free itself of them.
+  const Path main = TRY(view_of_main());
   const Path tree = TRY(tree_of(change));
-  const farm::Policy policy = TRY(load_policy(tree));
-  if (policy.merge_for(change.package) == farm::Merge::kApprove && change.approved_by.empty())
-    return StepOutcome{Way::kApproval, {}, "green; farm.yaml wants a person's approval"};
+  std::vector<farm::Policy> policies;
+  for (const Path& folder : {main, tree}) policies.push_back(TRY(load_policy(folder)));
   std::string commit;
   {
     const std::lock_guard lock(mutex_);
-    const os::FileLock lease = TRY(own_repository());
+    const store::Lease lease = TRY(own_repository());
     const std::string head = TRY(repository_.head(repository_.main()));
     commit = TRY(repository_.head(change.branch));
     const bool merged = TRY(repository_.contains(repository_.main(), commit));
     const bool on_top = TRY(repository_.contains(change.branch, head));
     if (!merged && !on_top)
       return StepOutcome{Way::kBack, Stage::kSeen, fmt::format("{} moved meanwhile", repository_.main())};
+    if (change.approved_by.empty()) {
+      const std::vector<std::string> rules =
+          merged ? std::vector<std::string>() : TRY(repository_.changed_rules(head, commit));
+      if (!rules.empty())
+        return StepOutcome{Way::kApproval, {}, "green; it changes " + join(rules, ", ") + ", which a person approves"};
+      const bool waits = TRY(needs_approval(change, head, commit, policies));
+      if (waits) return StepOutcome{Way::kApproval, {}, "green; farm.yaml wants a person's approval"};
+    }
     if (!merged) TRY(repository_.advance_main(head, commit));
   }
   FlowOptions options;
@@ -470,10 +660,10 @@ Result<> FarmSteps::follow_tags(Session& session, const farm::Policy& policy) {
 
 Result<> FarmSteps::settle(const Change& change) {
   const std::lock_guard lock(mutex_);
-  const os::FileLock lease = TRY(own_repository());
+  const store::Lease lease = TRY(own_repository());
   if (change.branch.empty()) return {};
   // A person's branch that was taken in is merged; one that moved on since is a new change.
-  if (change.package.starts_with("change/")) {
+  if (is_branch(change)) {
     const auto head = repository_.head(change.package);
     if (head && *head == change.commit) TRY(repository_.remove(change.package));
   }

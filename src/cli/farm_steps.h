@@ -20,6 +20,9 @@ struct FarmPlaces {
   std::string registry;  ///< That images are pushed to; empty: as farm.yaml says.
 };
 
+/// Note of the ledger: by which data on vulnerabilities the last candidate was judged, as people read it.
+inline constexpr std::string_view kVulnerabilityData = "vulnerability-data";
+
 /// An open farm: what the verbs of `nacre farm` share.
 struct Farm {
   FarmPlaces places;
@@ -47,13 +50,19 @@ class FarmSteps final : public farm::Steps {
   FarmSteps(Farm& farm, farm::Repository repository, Session& session)
       : farm_(farm), repository_(std::move(repository)), session_(session) {}
 
-  // look(): what is new upstream, on people's branches, and on the main branch itself.
+  // look(): what is new upstream, on people's branches, and on the main branch itself; what has come to its end.
+  Result<int> look_at_definitions(Session& session);
   Result<int> look_upstream(Session& session, const Distribution& os);
+  Result<int> look_at_streams(Session& session);
   Result<int> look_at_branches();
   Result<int> look_at_main();
+  Result<> look_at_channels(Session& session);
+  Result<> clear_ended();
+  Result<> clear_logs(const farm::Policy& policy);
   Result<Path> view_of_main();
 
   // advance(): one for each stage that has a step of its own.
+  Result<farm::StepOutcome> step(farm::Change& change, farm::Stage stage, Session& session);
   Result<farm::StepOutcome> propose(farm::Change& change, Session& session);
   Result<farm::StepOutcome> take_over(farm::Change& change);
   Result<farm::StepOutcome> fetch(farm::Change& change, Session& session);
@@ -68,10 +77,12 @@ class FarmSteps final : public farm::Steps {
   Result<Workshop> open_shop(const farm::Change& change, Session& session);
   Result<FlowReport> run(const farm::Change& change, const FlowOptions& options, Workshop& shop);
   std::string registry_of(const farm::Policy& policy) const;
-  std::string branch_of(const farm::Change& change) const;
+  Result<bool> needs_approval(const farm::Change& change, const std::string& head, const std::string& commit,
+                              const std::vector<farm::Policy>& policies);
+  Result<> keep_diff(const farm::Change& change);
   Result<Path> tree_of(const farm::Change& change);
   /// The farm's work trees and branches are one process's at a time.
-  Result<os::FileLock> own_repository();
+  Result<store::Lease> own_repository();
 
   Farm& farm_;
   farm::Repository repository_;

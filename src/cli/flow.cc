@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/delta_history.h"
 #include "cli/evidence.h"
+#include "cli/lookup.h"
 #include "cli/parallel.h"
 #include "cli/streams.h"
 #include "definition/edit.h"
@@ -227,7 +228,7 @@ Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options) {
   // One flow at a time: the second finds what the first made. Definitions are read again, since the first may have
   // raised epochs.
   using Until = FlowOptions::Until;
-  std::optional<os::FileLock> lease;
+  std::optional<store::Lease> lease;
   if (options.until == Until::kPublished) lease = TRY(wait_for_lease("flow/community", shop.env()));
   shop.os = TRY(load_distribution(shop.os.folder, shop.os.arch));
   const StreamState streams = TRY(leave_ended_streams(shop, options));
@@ -315,16 +316,23 @@ Result<std::vector<index::SerialPackage>> promote_build(Workshop& shop, const pl
 
 }  // namespace
 
+Result<index::Serial> serial_to_promote(Env& env) {
+  std::optional<index::Serial> from = TRY(index::head(env, Edition::kCommunity));
+  if (!from)
+    return Error::make(ErrorKind::kNotFound, "edition community has no serial to promote")
+        .hint("run `nacre up` first");
+  return *std::move(from);
+}
+
 Result<FlowReport> promote(Workshop& shop, const std::vector<std::string>& only) {
-  const os::FileLock lease = TRY(wait_for_lease("flow/production", shop.env()));
+  for (const std::string& name : only)
+    if (shop.os.find(name) == nullptr) return no_definition(shop.os, name);
+  const store::Lease lease = TRY(wait_for_lease("flow/production", shop.env()));
   FlowReport report;
   report.edition = Edition::kProduction;
   Stopwatch watch(shop.env().clock, report);
   Env& env = shop.env();
-  const std::optional<index::Serial> from = TRY(index::head(env, Edition::kCommunity));
-  if (!from)
-    return Error::make(ErrorKind::kNotFound, "edition community has no serial to promote")
-        .hint("run `nacre up` first");
+  const index::Serial from = TRY(serial_to_promote(env));
   const std::optional<index::Serial> before = TRY(index::head(env, Edition::kProduction));
   const plan::Plan plan = TRY(plan_builds(shop, only));
   std::map<std::string, index::SerialPackage> list;
@@ -336,12 +344,12 @@ Result<FlowReport> promote(Workshop& shop, const std::vector<std::string>& only)
     BuiltRow row{step.name, outcome.record.version, Made::kKept, {}, 0, {}};
     const double start = env.clock.monotonic_seconds();
     const std::vector<index::SerialPackage> packages =
-        TRY(promote_build(shop, step, outcome.record, *from, before, row), "promoting '{}'", step.name);
+        TRY(promote_build(shop, step, outcome.record, from, before, row), "promoting '{}'", step.name);
     for (const index::SerialPackage& package : packages) list[package.record.name] = package;
     row.seconds = env.clock.monotonic_seconds() - start;
     report.built.push_back(std::move(row));
   }
-  for (const index::SerialPackage& package : from->packages) shop.shelf.add(Edition::kCommunity, package);
+  for (const index::SerialPackage& package : from.packages) shop.shelf.add(Edition::kCommunity, package);
   for (const BuiltRow& row : report.built)  // `nacre up --skip-tests` may have left them out
     if (row.made == Made::kBuilt) TRY(test_definition(shop, *shop.os.find(row.definition)));
   for (const auto& [name, package] : list) shop.shelf.add(Edition::kProduction, package);
@@ -354,7 +362,7 @@ Result<FlowReport> promote(Workshop& shop, const std::vector<std::string>& only)
   std::vector<index::SerialPackage> packages;
   for (auto& [name, package] : list) packages.push_back(std::move(package));
   index::Serial next = next_serial(Edition::kProduction, shop.os.arch, std::move(packages), images);
-  next.reason = fmt::format("promote community serial {}", from->number);
+  next.reason = fmt::format("promote community serial {}", from.number);
   TRY(publish(shop, std::move(next), before, report));
   watch.lap("publish");
   return report;
@@ -364,7 +372,7 @@ Result<index::Serial> roll_back(Session& session, Edition edition, std::uint64_t
   Env& env = session.env;
   const std::optional<index::Serial> newest = TRY(index::head(env, edition));
   if (!newest)
-    return Error::make(ErrorKind::kNotFound, "edition {} has no serial yet", name_of(edition));
+    return no_serial_yet(edition);
   if (number == 0) number = newest->number > 1 ? newest->number - 1 : 0;
   if (number == 0)
     return Error::make(ErrorKind::kNotFound, "serial 1 of edition {} has none before it",
@@ -405,7 +413,7 @@ Result<std::vector<ComposedImage>> make_images(Workshop& shop, Edition edition,
     if (!image) continue;
     // One after the other: tests listen on ports of the machine.
     if (tests == FlowOptions::Tests::kRun)
-      TRY(test_image(shop, *image, copy_of(find_image(before, image->entry.name))));
+      TRY(test_image(shop.session, shop.os.folder, image->entry, copy_of(find_image(before, image->entry.name))));
     out.push_back(*std::move(image));
   }
   return out;

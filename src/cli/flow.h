@@ -58,6 +58,9 @@ struct FlowReport {
 /// published under the same name gets the next epoch, written into the definition (design, decision 14).
 Result<FlowReport> run_flow(Workshop& shop, const FlowOptions& options);
 
+/// The newest of community; kNotFound when there is none.
+Result<index::Serial> serial_to_promote(Env& env);
+
 /// The newest community serial in edition `production`: every package built a second time with the same bytes, signed
 /// with production's keys, images composed from those, tested, published as production's next serial. With `only`, of
 /// these definitions alone: the other packages of production stay, and images wait until all their packages are

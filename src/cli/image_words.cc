@@ -49,12 +49,4 @@ Result<std::vector<image::Word>> kept_words(const Sha256& manifest, Env& env) {
   return out;
 }
 
-Result<> forget_words(Env& env) {
-  const auto rows = TRY(env.store.state().list(kKind));
-  for (const auto& [manifest, text] : rows)
-    if (const auto digest = parse_sha256(manifest); !digest || !env.store.has(*digest))
-      TRY(env.store.state().erase(kKind, manifest));
-  return {};
-}
-
 }  // namespace nacre::cli

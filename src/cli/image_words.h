@@ -18,7 +18,4 @@ Result<> keep_words(const Sha256& manifest, const std::vector<image::Word>& word
 /// What keep_words() remembered; nothing for images that were made elsewhere.
 Result<std::vector<image::Word>> kept_words(const Sha256& manifest, Env& env);
 
-/// Forgets the words of images that are gone.
-Result<> forget_words(Env& env);
-
 }  // namespace nacre::cli

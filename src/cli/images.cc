@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/image_words.h"
 #include "codec/digest.h"
+#include "codec/yaml_aliases.h"
 #include "os/clock.h"
 #include "publish/layout.h"
 #include "store/store.h"
@@ -41,8 +42,10 @@ Result<std::optional<index::SerialImage>> find_image(Env& env, Edition edition, 
   if (!text) return std::optional<index::SerialImage>();
   const Json json = TRY(codec::parse_json(*text, "record of an image"));
   index::Serial serial = TRY(index::serial_from_json(json));
-  for (const Sha256& blob : serial.images.at(0).blobs)
-    if (!env.store.has(blob)) return std::optional<index::SerialImage>();
+  for (const Sha256& blob : serial.images.at(0).blobs) {
+    const bool there = TRY(env.store.holds(blob));
+    if (!there) return std::optional<index::SerialImage>();
+  }
   return std::optional<index::SerialImage>(std::move(serial.images[0]));
 }
 
@@ -82,9 +85,8 @@ attest::PackageGraph graph_of(const std::vector<index::SerialPackage>& packages)
 
 void take_evidence(index::SerialImage& entry, const attest::ImageEvidence& evidence) {
   entry.blobs.insert(entry.blobs.end(), evidence.blobs.begin(), evidence.blobs.end());
-  for (const auto& [subject, descriptors] : evidence.referrers.members())
-    entry.referrers.set(subject, descriptors);
-  Json tags = entry.referrers["tags"];
+  entry.referrers = evidence.referrers;
+  Json tags = Json::object();
   for (const auto& [tag, manifest] : evidence.tags) tags.set(tag, manifest.oci());
   entry.referrers.set("tags", std::move(tags));
 }
@@ -116,17 +118,14 @@ Result<index::SerialImage> attest_image(Workshop& shop, const image::ComposeRequ
   entry.tags = tags_of(image.name, image.packages);
   entry.packages = image.packages;
   entry.inputs = image.inputs;
-  entry.referrers = Json::object();
   entry.blobs = {image.index.digest, image.manifest.digest, image.config.digest};
   for (const image::Layer& layer : image.layers) entry.blobs.push_back(layer.blob.digest);
-  const attest::ImageEvidence on_manifest = TRY(attest::attach_evidence(
-      image.manifest, repository, evidence(attest::image_sbom(image, package_sboms), graph_of(request.packages)),
-      image.created, request.edition, shop.session.signer, env.store));
-  const attest::ImageEvidence on_index = TRY(attest::attach_evidence(
-      image.index, repository, evidence(attest::image_index_sbom({image}), {}), image.created, request.edition,
-      shop.session.signer, env.store));
-  take_evidence(entry, on_manifest);
-  take_evidence(entry, on_index);
+  const std::vector<attest::Claims> claims = {
+      {image.manifest, evidence(attest::image_sbom(image, package_sboms), graph_of(request.packages))},
+      {image.index, evidence(attest::image_index_sbom({image}), {})}};
+  const attest::ImageEvidence attached = TRY(attest::attach_evidence(claims, repository, image.created, request.edition,
+                                                                     shop.session.signer, env.store));
+  take_evidence(entry, attached);
   std::sort(entry.blobs.begin(), entry.blobs.end());
   entry.blobs.erase(std::unique(entry.blobs.begin(), entry.blobs.end()), entry.blobs.end());
   return entry;
@@ -146,18 +145,14 @@ std::string repository_of(Edition edition, std::string_view image) {
 }
 
 Result<std::vector<image::ImageSpec>> load_image_specs(const Path& os_dir, const Arch& arch) {
-  std::vector<Path> files;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(os_dir / "images", error))
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
-  // git keeps no empty directories: a distribution without images may lack this one.
-  if (error && error != std::errc::no_such_file_or_directory)
-    return Error::make(ErrorKind::kDenied, "cannot read '{}': {}", (os_dir / "images").string(), error.message());
-  std::sort(files.begin(), files.end());
   std::vector<image::ImageSpec> out;
-  for (const Path& file : files) {
+  auto files = yaml_files(os_dir / "images");
+  // git keeps no empty directories: a distribution without images may lack this one.
+  if (!files && files.error().kind() == ErrorKind::kNotFound) return out;
+  if (!files) return std::move(files).error();
+  for (const Path& file : *files) {
     std::string text = TRY(os::read_file(file));
-    const codec::YamlTree yaml = TRY(codec::parse_yaml(std::move(text), file.string()));
+    const codec::YamlTree yaml = TRY(codec::parse_yaml_with_aliases(std::move(text), file.string()));
     image::ImageSpec spec = TRY(image::read_image_spec(yaml));
     bool wanted = spec.archs.empty();
     for (const std::string& name : spec.archs) {
@@ -203,23 +198,23 @@ Result<ComposedImage> compose(Workshop& shop, const image::ImageSpec& spec, Edit
   return out;
 }
 
-Result<> test_image(Workshop& shop, const ComposedImage& image,
+Result<> test_image(Session& session, const Path& os_dir, const index::SerialImage& image,
                     const std::optional<index::SerialImage>& before) {
-  Env& env = shop.env();
-  const Path script = shop.os.folder / "images" / (image.entry.name + ".test.sh");
+  Env& env = session.env;
+  const Path script = os_dir / "images" / (image.name + ".test.sh");
   if (!os::exists(script)) return {};
   const std::string text = TRY(os::read_file(script));
-  const bool replaces = before && before->index_digest != image.entry.index_digest;
+  const bool replaces = before && before->index_digest != image.index_digest;
   const std::string old = replaces ? before->index_digest.oci() : "";
-  const Sha256 key = codec::sha256(fmt::format("{}\n{}\n{}", text, image.entry.index_digest.hex(), old));
+  const Sha256 key = codec::sha256(fmt::format("{}\n{}\n{}", text, image.index_digest.hex(), old));
   if (TRY(env.store.state().get("image-tested", key.hex()))) return {};
 
-  Task task(env.events, "test image " + image.entry.name);
+  Task task(env.events, "test image " + image.name);
   os::Command command;
   command.inherit_env = true;
   command.argv = {"bash", script.string()};
-  command.env = {"NACRE=" + shop.session.program.string(), "NACRE_HOME=" + shop.session.home.string(),
-                 "IMAGE=" + image.entry.index_digest.oci(), "IMAGE_OLD=" + old};
+  command.env = {"NACRE=" + session.program.string(), "NACRE_HOME=" + session.home.string(),
+                 "IMAGE=" + image.index_digest.oci(), "IMAGE_OLD=" + old};
   command.timeout_seconds = kTestSeconds;
   std::vector<std::string> lines;
   command.on_line = [&](std::string_view line) {
@@ -229,14 +224,14 @@ Result<> test_image(Workshop& shop, const ComposedImage& image,
   };
   const os::Exit exit = TRY(env.processes.run(command, env.stop));
   if (!exit.ok())
-    return Error::make(ErrorKind::kInvalid, "the test of image '{}' {}:\n  {}", image.entry.name,
+    return Error::make(ErrorKind::kInvalid, "the test of image '{}' {}:\n  {}", image.name,
                        exit.timed_out ? fmt::format("took more than {} s", kTestSeconds)
                                       : fmt::format("failed (exit {})", exit.code),
                        join(lines, "\n  "))
         .at({script.string(), 0, 0})
-        .hint(fmt::format("try it by hand: IMAGE={} NACRE={} bash {}", image.entry.index_digest.oci(),
-                          shop.session.program.string(), script.string()));
-  TRY(env.store.state().put("image-tested", key.hex(), image.entry.name));
+        .hint(fmt::format("try it by hand: IMAGE={} NACRE={} bash {}", image.index_digest.oci(),
+                          session.program.string(), script.string()));
+  TRY(env.store.state().put("image-tested", key.hex(), image.name));
   task.finish("passed");
   return {};
 }

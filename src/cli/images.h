@@ -27,10 +27,10 @@ Result<std::vector<image::ImageSpec>> load_image_specs(const Path& os_dir, const
 /// is known.
 Result<ComposedImage> compose(Workshop& shop, const image::ImageSpec& spec, Edition edition);
 
-/// Runs os/images/NAME.test.sh on a composed image (`before`: the image that it follows, for update and rollback
-/// tests) unless it passed before. An image without a test passes. kInvalid with the last lines of the script when it
-/// fails.
-Result<> test_image(Workshop& shop, const ComposedImage& image,
+/// Runs images/NAME.test.sh of `os_dir` on an image of the store (`before`: the image that it follows, for update and
+/// rollback tests) unless it passed before. An image without a test passes. kInvalid with the last lines of the script
+/// when it fails.
+Result<> test_image(Session& session, const Path& os_dir, const index::SerialImage& image,
                     const std::optional<index::SerialImage>& before);
 
 /// Layers of an image in the store: digest -> compressed size.

@@ -186,7 +186,8 @@ Result<InitSource> from_repository(const InitRequest& request, Session& session)
   }
   const build::FetchedSource fetched = TRY(build::fetch_git(source, build::places_of_machine(), env));
   const os::TempDir work = TRY(os::TempDir::create(std::filesystem::temp_directory_path(), "nacre-init-"));
-  TRY(check_out(env.store.blob_path(fetched.sha256), fetched.commit, work.path(), env));
+  const Path archive = TRY(env.store.local(fetched.sha256));
+  TRY(check_out(archive, fetched.commit, work.path(), env));
   out.tree = TRY(draft::read_folder(work.path() / "tree"));
   out.origin.repository = public_address(source.repository);
   out.origin.tag = source.tag;
@@ -252,7 +253,8 @@ Result<InitSource> find_init_source(const InitRequest& request, Session& session
   if (address && !is_archive(word)) return from_repository(request, session);
   if (address) {
     const Sha256 digest = TRY(bring(word, session.env));
-    out.tree = TRY(draft::read_archive(session.env.store.blob_path(digest)));
+    const Path archive = TRY(session.env.store.local(digest));
+    out.tree = TRY(draft::read_archive(archive));
     out.origin.uri = TRY(net::parse_url(word)).safe();
     out.origin.sha256 = digest.hex();
     return out;

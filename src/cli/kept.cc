@@ -16,6 +16,11 @@ constexpr std::string_view kKind = "kept-for";
 
 }  // namespace
 
+Result<> put_new(store::State& state, std::string_view kind, std::string_view key, std::string_view value) {
+  const std::optional<std::string> there = TRY(state.get(kind, key));
+  return there == value ? Result<>() : state.put(kind, key, value);
+}
+
 Result<> keep_for(const os::Path& file, std::string_view what, const std::vector<Sha256>& blobs, Env& env) {
   std::error_code error;
   const os::Path path = std::filesystem::weakly_canonical(file, error);
@@ -43,9 +48,8 @@ Result<std::vector<Sha256>> kept_blobs(Env& env) {
   return out;
 }
 
-Result<os::FileLock> hold_off_gc(Env& env) {
-  const os::Path lock = env.store.home() / "locks" / "in-use";
-  return os::FileLock::take(lock, os::FileLock::Wait::kYes, os::FileLock::Share::kShared);
+Result<store::Lease> hold_off_gc(Env& env) {
+  return env.store.in_use(os::FileLock::Share::kShared);
 }
 
 }  // namespace nacre::cli

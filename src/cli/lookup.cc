@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/at.h"
+#include "image/take_layout.h"
 #include "index/channels.h"
 #include "store/store.h"
 
@@ -24,6 +25,11 @@ Result<Arch> arch_of(const Arguments& arguments) { return find_arch(arguments.te
 
 Result<Edition> edition_of(const Arguments& arguments) { return parse_edition(arguments.text("--edition")); }
 
+Error no_serial_yet(Edition edition) {
+  return Error::make(ErrorKind::kNotFound, "edition {} has no serial yet", name_of(edition))
+      .hint(edition == Edition::kProduction ? "`nacre promote` makes the first" : "`nacre up` makes the first");
+}
+
 Result<index::Serial> serial_of(const Arguments& arguments, Session& session) {
   const Edition edition = TRY(edition_of(arguments));
   if (auto moment = TRY(moment_of(arguments, edition, session))) {
@@ -32,12 +38,11 @@ Result<index::Serial> serial_of(const Arguments& arguments, Session& session) {
           .hint("--at takes the number of one, too");
     return std::move(moment->serial);
   }
-  if (arguments.number("--serial") > 0)
+  if (!arguments.text("--serial").empty())
     return index::load_serial(session.env, edition, static_cast<std::uint64_t>(arguments.number("--serial")));
   std::optional<index::Serial> newest = TRY(index::head(session.env, edition));
   if (newest) return *std::move(newest);
-  return Error::make(ErrorKind::kNotFound, "edition {} has no serial yet", name_of(edition))
-      .hint(edition == Edition::kProduction ? "`nacre promote` makes the first" : "`nacre up` makes the first");
+  return no_serial_yet(edition);
 }
 
 bool names_serial(const Arguments& arguments) {
@@ -72,7 +77,8 @@ Result<FoundImage> find_by_digest(const std::string& text, Session& session) {
           out.edition = edition;
         }
   }
-  if (!session.env.store.has(out.digest))
+  const bool there = TRY(session.env.store.holds(out.digest));
+  if (!there)
     return Error::make(ErrorKind::kNotFound, "no image {} in the store", text);
   return out;
 }
@@ -119,14 +125,34 @@ Result<FoundImage> find_local(const publish::Reference& reference, Session& sess
   }
   std::string hint = nearest_hint(name, known);
   if (known.empty()) hint = production ? "`nacre promote` makes them" : "`nacre up` makes the images";
+  else if (hint.empty())
+    hint = "`nacre image build` publishes nothing: what it made goes by its digest, sha256:…, until `nacre up`";
   return Error::make(ErrorKind::kNotFound, "no image '{}' in edition {}", reference.str(), name_of(*out.edition))
       .hint(std::move(hint));
+}
+
+bool is_path(const std::string& word) {
+  return word.starts_with('/') || word.starts_with("./") || word.starts_with("../");
+}
+
+Error no_layout(const std::string& place) {
+  if (!os::exists(place)) return Error::make(ErrorKind::kNotFound, "there is no OCI layout '{}'", place);
+  return Error::make(ErrorKind::kInvalid, "'{}' is no OCI layout: it has no index.json", place)
+      .hint("`skopeo copy docker-archive:FILE oci:DIR:TAG` makes one of an archive");
 }
 
 }  // namespace
 
 Result<FoundImage> find_image(const std::string& reference, Session& session) {
   if (reference.starts_with("sha256:")) return find_by_digest(reference, session);
+  // "nginx" alone is the store's; a directory is named with a slash.
+  if (reference.find('/') != reference.npos && image::is_layout(reference)) {
+    FoundImage out;
+    out.name = reference;
+    out.digest = TRY(image::take_layout(reference, session.env));
+    return out;
+  }
+  if (is_path(reference)) return no_layout(reference);
   const publish::Reference parsed = TRY(publish::parse_reference(reference));
   if (parsed.host.empty()) return find_local(parsed, session);
   publish::Registry registry(session.env, parsed);

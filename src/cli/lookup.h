@@ -16,6 +16,9 @@ extern const Option kArchOption, kJobsOption, kEditionOption, kSerialOption;
 Result<Arch> arch_of(const Arguments& arguments);
 Result<Edition> edition_of(const Arguments& arguments);
 
+/// kNotFound, with what makes the first.
+Error no_serial_yet(Edition edition);
+
 /// The serial that --serial names, else the newest. kNotFound says how to make one.
 Result<index::Serial> serial_of(const Arguments& arguments, Session& session);
 

@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/places.h"
 #include "cli/progress.h"
@@ -6,8 +7,10 @@
 #include "codec/yaml.h"
 #include "net/http.h"
 #include "os/clock.h"
+#include "publish/registry_depot.h"
 #include "store/store.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,7 +54,7 @@ int report(const Error& error, bool json) {
     if (const auto source = os::read_file(error.place().file))
       text = codec::render_with_source(error, *source);
   }
-  std::fprintf(stderr, "%s%s\n", json ? "" : "nacre: ", text.c_str());
+  std::fprintf(stderr, "%s%s\n", json ? "" : "nacre: ", json ? text.c_str() : for_terminal(text).c_str());
   return code;
 }
 
@@ -77,14 +80,28 @@ class Interrupts {
   std::stop_source source_;
 };
 
+/// A home that cannot be made or written.
+Error with_home_hint(Error error) {
+  if (error.kind() != ErrorKind::kDenied && error.kind() != ErrorKind::kNotFound) return error;
+  return std::move(error).hint("NACRE_HOME=DIR names another place for the store");
+}
+
 Result<int> run(const Call& call, std::stop_token stop) {
   if (call.verb->run_alone && (!call.verb->is_alone || call.verb->is_alone(call.arguments)))
     return call.verb->run_alone(call.arguments, stop);
   const Path home = home_dir();
-  const std::unique_ptr<store::Store> store = TRY(store::Store::open(home), "opening the store '{}'", home.string());
   os::SystemProcesses processes;
   os::SystemClock clock;
   net::CurlHttp http(fmt::format("nacre/{}", program_version()));
+  store::Sharing sharing{shared_state(), artifact_place(), &http, stop};
+  sharing.open_depot = [&](const std::string& place) -> Result<std::unique_ptr<store::Depot>> {
+    std::unique_ptr<store::Depot> depot =
+        TRY(publish::RegistryDepot::open(place, publish::Wire{processes, http, stop}, clock));
+    return depot;
+  };
+  auto opened = store::Store::open(home, sharing);
+  if (!opened) return with_home_hint(std::move(opened).error());
+  const std::unique_ptr<store::Store> store = *std::move(opened);
   const char* style = std::getenv("NACRE_PROGRESS");
   const std::string_view wanted = style != nullptr ? style : "";
   const std::unique_ptr<Events> events =
@@ -98,7 +115,10 @@ Result<int> run(const Call& call, std::stop_token stop) {
   Env env{processes, clock, http, *store, *events, stop};
   Session session{env,  signer,          sandbox, home, os_dir(), program_path(), builder_identity(place),
                   call.json};
-  return call.verb->run(call.arguments, session);
+  auto code = call.verb->run(call.arguments, session);
+  const bool read_only = ::access(home.c_str(), W_OK) != 0;
+  if (!code && read_only && code.error().kind() == ErrorKind::kDenied) return with_home_hint(std::move(code).error());
+  return code;
 }
 
 int main_of(const std::vector<std::string>& words) {
@@ -113,6 +133,29 @@ int main_of(const std::vector<std::string>& words) {
   return code ? *code : report(code.error(), call->json);
 }
 
+/// Nobody reads what goes to stdout any more: `nacre index | head -1`.
+bool reader_is_gone() {
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+/// An answer that did not arrive is no success: half of it in a file would be taken for all. A reader that has heard
+/// enough is no trouble.
+int end_of_answer(int code) {
+  const bool whole = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (whole || code != 0 || reader_is_gone()) return code;
+  return report(Error::make(ErrorKind::kUnavailable, "the answer could not be written to stdout")
+                    .hint("what is there is not whole; is the disk full?"),
+                false);
+}
+
+/// Flags that melange and apko take before their commands.
+bool is_before_command(std::string_view word) {
+  for (const std::string_view flag : {"-C", "--workdir", "--log-level"})
+    if (word == flag || (word.starts_with(flag) && word.substr(flag.size()).starts_with('='))) return true;
+  return false;
+}
+
 }  // namespace
 }  // namespace nacre::cli
 
@@ -121,7 +164,8 @@ int main(int argc, char** argv) {
   // By another name it is another tool: `ln -s nacre melange`, `ln -s nacre apko`.
   const std::string name = argc > 0 ? nacre::cli::Path(argv[0]).filename().string() : std::string();
   if (name == "melange" || name == "apko") words.insert(words.begin(), {name, "--"});
-  const int code = nacre::cli::main_of(words);
-  std::fflush(stdout);
-  return code;
+  else if (words.size() > 1 && (words[0] == "melange" || words[0] == "apko") &&
+           nacre::cli::is_before_command(words[1]))
+    words.insert(words.begin() + 1, "--");
+  return nacre::cli::end_of_answer(nacre::cli::main_of(words));
 }

@@ -3,6 +3,7 @@
 #include "apk/version.h"
 #include "attest/sbom.h"
 #include "base/text.h"
+#include "cli/kept.h"
 #include "cli/workshop.h"
 #include "definition/load.h"
 #include "store/store.h"
@@ -99,6 +100,13 @@ Error after_failure(Error error, const MelangeArguments& arguments, const std::s
   return error;
 }
 
+/// What a pipeline needs cannot be dropped from a list of the definition.
+Error refused_root(Error error, const definition::Definition& definition) {
+  const Place pipeline = definition::place_of(definition, {"pipeline"}), &said = error.place();
+  if (said.line != pipeline.line || said.column != pipeline.column) return error;
+  return std::move(error).hint("pipelines that the definition uses need it: name a repository that has it with -r");
+}
+
 Result<build::BuildRequest> make_request(const MelangeArguments& arguments, const definition::Definition& definition,
                                          const Arch& arch, Session& session) {
   build::BuildRequest request;
@@ -108,8 +116,14 @@ Result<build::BuildRequest> make_request(const MelangeArguments& arguments, cons
   RepositoryShelf shelf(repositories_of(definition.environment, arguments, arch), session.env);
   solve::World world;
   world.atoms = world_of(definition.environment.packages);
+  world.places = definition::places_of_packages(definition);
   for (const std::string& name : arguments.list("--package-append")) world.atoms.push_back(name);
-  request.root = TRY(shelf.root_for(world), "choosing the build root of '{}'", definition.name);
+  world.places.resize(world.atoms.size());
+  auto root = shelf.root_for(world);
+  if (!root)
+    return refused_root(std::move(root).error(), definition)
+        .while_doing("choosing the build root of '{}'", definition.name);
+  request.root = *std::move(root);
   request.sources = TRY(fetch_ahead(definition, arguments, session.env));
   request.compiler_files =
       arguments.on("--empty-workspace") ? build::CompilerFiles::kNever : build::CompilerFiles::kAlways;
@@ -144,7 +158,7 @@ Result<std::vector<apk::PackageFile>> build_one(const MelangeArguments& argument
     trace_steps(definition.pipeline);
     for (definition::Subpackage& sub : definition.subpackages) trace_steps(sub.pipeline);
   }
-  const os::FileLock lease = TRY(wait_for_lease("melange/" + definition.name, env));
+  const store::Lease lease = TRY(wait_for_lease("melange/" + definition.name, env));
   build::BuildRequest request = TRY(make_request(arguments, definition, arch, session));
   request.source_dir = sources_beside(arguments, file);
   const std::optional<os::TempDir> joined = TRY(joined_sources(arguments, request.source_dir, arch, env));
@@ -188,8 +202,7 @@ Result<int> run_build(const MelangeArguments& arguments, Session& session) {
   const std::string file = TRY(config_of(arguments));
   const std::vector<Arch> archs = TRY(archs_of(arguments));
   const apk::SegmentSigner signer = TRY(signer_of_file(arguments.text("--signing-key")));
-  const os::FileLock in_use =
-      TRY(os::FileLock::take(in_use_lock(session), os::FileLock::Wait::kYes, os::FileLock::Share::kShared));
+  const store::Lease in_use = TRY(hold_off_gc(session.env));
   for (const Arch& arch : archs) {
     const std::vector<apk::PackageFile> files =
         TRY(build_one(arguments, file, arch, signer, session), "building '{}' for {}", file, arch.apk);

@@ -1,3 +1,4 @@
+#include "apk/version.h"
 #include "base/encoding.h"
 #include "base/text.h"
 #include "cli/melange_common.h"
@@ -116,6 +117,9 @@ void change_commits(const YamlTree& tree, const YamlNode& replaced, const std::s
 
 Result<int> run_bump(const MelangeArguments& arguments, Session& session) {
   const std::string file = arguments.words[0], version = arguments.words[1];
+  if (!apk::is_valid_version(version) || version.find("-r") != std::string::npos)
+    return Error::make(ErrorKind::kInvalid, "'{}' is no version that a definition can have", version)
+        .hint("digits with dots, then perhaps a letter, _alpha _beta _pre _rc or _p with a number: 1.2.3_rc1");
   const std::string commit = arguments.text("--expected-commit");
   if (!commit.empty() && (commit.size() != 40 || commit.find_first_not_of("0123456789abcdef") != std::string::npos))
     return Error::make(ErrorKind::kInvalid, "--expected-commit needs 40 hexadecimal digits, got '{}'", commit);

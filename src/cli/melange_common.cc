@@ -8,11 +8,11 @@
 #include "codec/yaml.h"
 #include "definition/load.h"
 #include "os/clock.h"
+#include "os/rfc3339.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <ctime>
 
 namespace nacre::cli {
 namespace {
@@ -196,15 +196,7 @@ Result<std::int64_t> date_of(const MelangeArguments& arguments) {
   }
   const std::string text = arguments.text("--build-date");
   if (text.empty()) return 0;
-  std::tm time{};
-  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
-  if (rest != nullptr && *rest == '.')  // parts of a second are dropped
-    for (++rest; *rest >= '0' && *rest <= '9'; ++rest) continue;
-  int hours = 0, minutes = 0;
-  char sign = 0;
-  if (rest != nullptr && std::string_view(rest) == "Z") return static_cast<std::int64_t>(::timegm(&time));
-  if (rest != nullptr && std::sscanf(rest, "%c%2d:%2d", &sign, &hours, &minutes) == 3 && (sign == '+' || sign == '-'))
-    return static_cast<std::int64_t>(::timegm(&time)) - (sign == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
+  if (const auto seconds = os::parse_rfc3339(text)) return *seconds;
   return Error::make(ErrorKind::kInvalid, "--build-date needs a date such as 2026-11-24T05:03:00Z, got '{}'", text);
 }
 
@@ -223,7 +215,7 @@ Result<build::NetworkGrant> grant_of(const MelangeArguments& arguments) {
 }
 
 void tell(Env& env, std::string_view text) {
-  env.events.emit({.kind = EventKind::kNote, .name = "melange", .detail = std::string(text)});
+  env.events.emit({.kind = EventKind::kNote, .name = "nacre", .detail = std::string(text)});
 }
 
 void trace_steps(std::vector<definition::Step>& steps) {

@@ -116,7 +116,8 @@ Result<std::vector<Found>> look(const std::string& word, const MelangeArguments&
   const std::vector<build::FetchedSource> sources =
       TRY(build::fetch_sources(*definition, {}, build::places_of_machine(), env));
   for (const build::FetchedSource& source : sources) {
-    auto found = in_archive(env.store.blob_path(source.sha256), deep, false);
+    const Path archive = TRY(env.store.local(source.sha256));
+    auto found = in_archive(archive, deep, false);
     if (!found) continue;  // no archive: nothing to look into
     out.insert(out.end(), found->begin(), found->end());
   }

@@ -59,7 +59,7 @@ Result<> update_index(const MelangeBuilt& done, Env& env) {
   const Path file = done.out_dir / "APKINDEX.tar.gz";
   // Builds that write to one directory at once take turns.
   const std::string lease_name = "melange-index/" + codec::sha256(std::filesystem::absolute(file).string()).hex();
-  const os::FileLock lease = TRY(env.store.lease(lease_name));
+  const store::Lease lease = TRY(env.store.lease(lease_name));
   apk::IndexFile index;
   if (os::exists(file)) {
     const std::string bytes = TRY(os::read_file(file, kMaxIndexBytes));

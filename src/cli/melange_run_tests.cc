@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "cli/kept.h"
 #include "cli/melange_common.h"
 #include "cli/workshop.h"
 #include "store/store.h"
@@ -65,7 +66,7 @@ Result<> run_one(const TestPlace& place, const std::string& package, definition:
 Result<int> test_for(const MelangeArguments& arguments, const std::string& file, const Arch& arch, Session& session) {
   const std::string only = arguments.words.size() > 1 ? arguments.words[1] : "";
   const definition::Definition definition = TRY(load_config(file, arguments, session.os_dir, arch));
-  const os::FileLock lease = TRY(wait_for_lease("melange-test/" + definition.name, session.env));
+  const store::Lease lease = TRY(wait_for_lease("melange-test/" + definition.name, session.env));
   const TestPlace place{arguments, definition, arch, session};
   int ran = 0;
   std::vector<std::string> names = {definition.name};
@@ -88,8 +89,7 @@ Result<int> test_for(const MelangeArguments& arguments, const std::string& file,
 Result<int> run_test(const MelangeArguments& arguments, Session& session) {
   const std::string file = TRY(config_of(arguments));
   const std::vector<Arch> archs = TRY(archs_of(arguments));
-  const os::FileLock in_use =
-      TRY(os::FileLock::take(in_use_lock(session), os::FileLock::Wait::kYes, os::FileLock::Share::kShared));
+  const store::Lease in_use = TRY(hold_off_gc(session.env));
   int ran = 0;
   for (const Arch& arch : archs) {
     if (!(arch == host_arch()))

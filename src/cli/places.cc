@@ -26,6 +26,25 @@ Path os_dir() {
   return os::exists(here / "packages") ? here : Path(NACRE_SOURCE_DIR) / "os";
 }
 
+namespace {
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : value;
+}
+
+}  // namespace
+
+std::string shared_state() { return environment("NACRE_STATE"); }
+std::string artifact_place() { return environment("NACRE_ARTIFACTS"); }
+
+std::string farm_database(const std::string& option, const Path& home) {
+  if (!option.empty()) return option;
+  if (std::string named = environment("NACRE_FARM_DATABASE"); !named.empty()) return named;
+  if (std::string shared = shared_state(); !shared.empty()) return shared;
+  return "sqlite:" + (home / "farm" / "farm.db").string();
+}
+
 std::set<std::string> names_in(const Path& folder) {
   std::set<std::string> out;
   std::error_code ignored;

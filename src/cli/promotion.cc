@@ -3,6 +3,7 @@
 #include "base/number.h"
 #include "cli/farm_gates.h"
 #include "cli/farm_steps.h"
+#include "cli/kept.h"
 #include "cli/streams.h"
 #include "index/freshness.h"
 #include "index/notices.h"
@@ -61,10 +62,7 @@ Result<> renew_metadata(Session& session, Edition edition) {
 }
 
 Result<> note_soak(Env& env, Edition edition, std::string_view name, std::int64_t seconds) {
-  const std::string key = soak_key(edition, name), text = std::to_string(seconds);
-  const std::optional<std::string> known = TRY(env.store.state().get(kSoakKind, key));
-  if (known == text) return {};
-  return env.store.state().put(kSoakKind, key, text);
+  return put_new(env.store.state(), kSoakKind, soak_key(edition, name), std::to_string(seconds));
 }
 
 Result<std::vector<index::ChannelState>> channel_states(Edition edition, Session& session) {

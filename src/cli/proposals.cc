@@ -5,32 +5,42 @@
 namespace nacre::cli {
 namespace {
 
-/// The lock with the new source in the place of those that it follows.
-std::vector<build::LockedSource> with_entry(std::vector<build::LockedSource> sources, const watch::Proposal& proposal) {
+/// The lock with the new sources in the place of those that they follow.
+std::vector<build::LockedSource> with_entries(std::vector<build::LockedSource> sources,
+                                              const watch::Proposal& proposal) {
   std::erase_if(sources, [&](const build::LockedSource& source) {
-    if (source.sha256 == proposal.lock_entry->sha256) return true;
+    for (const build::LockedSource& entry : proposal.lock_entries)
+      if (source.sha256 == entry.sha256) return true;
     for (const auto& [from, to] : proposal.digests)
       if (source.sha256 == from && source.used_by.size() <= 1) return true;
     return false;
   });
-  sources.push_back(*proposal.lock_entry);
+  sources.insert(sources.end(), proposal.lock_entries.begin(), proposal.lock_entries.end());
   return sources;
 }
 
 }  // namespace
 
-Result<> apply_proposal(const watch::Proposal& proposal, Workshop& shop) {
+Result<> apply_proposal(const watch::Proposal& proposal, ByHand by_hand, Workshop& shop) {
   if (!proposal.problem.empty())
     return Error::make(ErrorKind::kUnavailable, "{} {} cannot be applied by itself: {}", proposal.package, proposal.to,
                        proposal.problem);
-  if (proposal.lock_entry) {
-    std::vector<build::LockedSource> sources = with_entry(shop.os.sources, proposal);
-    definition::Source source;
-    source.uri = proposal.lock_entry->uri;
-    source.sha256 = proposal.lock_entry->sha256.hex();
-    source.place = {proposal.file, 0, 0};
-    TRY(build::fetch_source(source, sources, shop.places, shop.env()), "updating {} to {}", proposal.package,
-        proposal.to);
+  if (proposal.by_hand && by_hand == ByHand::kNo)
+    return Error::make(ErrorKind::kDenied, "{} {} is not applied: the definition asks for updates by hand",
+                       proposal.package, proposal.to)
+        .at({proposal.file, 0, 0})
+        .hint(fmt::format("`nacre update {}` names it; on a farm `nacre farm release CHANGE` lets it go on",
+                          proposal.package));
+  if (!proposal.lock_entries.empty()) {
+    std::vector<build::LockedSource> sources = with_entries(shop.os.sources, proposal);
+    for (const build::LockedSource& entry : proposal.lock_entries) {
+      definition::Source source;
+      source.uri = entry.uri;
+      source.sha256 = entry.sha256.hex();
+      source.place = {proposal.file, 0, 0};
+      TRY(build::fetch_source(source, sources, shop.places, shop.env()), "updating {} to {}", proposal.package,
+          proposal.to);
+    }
     TRY(os::write_file(shop.os.folder / "sources.lock", build::write_sources_lock(sources)));
     shop.os.sources = std::move(sources);
   }

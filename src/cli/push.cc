@@ -94,6 +94,7 @@ Result<std::vector<publish::Receipt>> push_images(const std::vector<index::Seria
   // Which repository has which blob: what a crash loses of it is asked for again.
   store::State::Deferred records(session.env.store.state());
   std::vector<publish::Receipt> out(images.size());
+  publish::BlobTurns turns;
   const auto push = [&](std::size_t i) -> Result<> {
     const index::SerialImage& image = tagged[i];
     const std::string name = fmt::format("{}/{}", host, repository_of(serial.edition, image.name));
@@ -101,7 +102,7 @@ Result<std::vector<publish::Receipt>> push_images(const std::vector<index::Seria
     if (reference.host.empty())
       return Error::make(ErrorKind::kInvalid, "'{}' is no registry's host", host)
           .hint("write it as HOST:PORT, as in 127.0.0.1:5000 or registry.example.org:443");
-    publish::Registry registry(session.env, reference);
+    publish::Registry registry(session.env, reference, &turns);
     out[i] = TRY(registry.push(image), "pushing '{}'", name);
     return {};
   };

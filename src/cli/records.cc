@@ -38,6 +38,7 @@ Json to_json(const BuildRecord& record) {
   for (const auto& [name, digests] : record.abi)
     abi.set(name, Json::object({{"digest", digests.digest.hex()}, {"symbols", digests.symbols.hex()}}));
   out.set("abi", std::move(abi));
+  if (record.use) out.set("use", record.use->hex());
   return out.set("seconds", record.seconds).set("finished", record.finished);
 }
 
@@ -71,15 +72,19 @@ Result<BuildRecord> from_json(const Json& json) {
     abi.digest = TRY(digest_at(digests, "digest"));
     abi.symbols = TRY(digest_at(digests, "symbols"));
   }
+  if (!json["use"].is_null()) out.use = TRY(digest_at(json, "use"));
   out.from.side_files = json["sideFiles"].as_string();
   out.seconds = json["seconds"].as_double();
   out.finished = json["finished"].as_int();
   return out;
 }
 
-bool is_whole(const BuildRecord& record, const store::Store& store) {
+Result<bool> is_whole(const BuildRecord& record, const store::Store& store) {
   for (const index::SerialPackage& package : record.packages)
-    if (!store.has(package.apk) || !store.has(package.sbom) || !store.has(package.provenance)) return false;
+    for (const Sha256& blob : {package.apk, package.sbom, package.provenance}) {
+      const bool there = TRY(store.holds(blob));
+      if (!there) return false;
+    }
   return true;
 }
 
@@ -113,7 +118,8 @@ Result<std::optional<BuildRecord>> find_build(Env& env, const Sha256& action_key
   if (!text) return std::optional<BuildRecord>();
   const Json json = TRY(codec::parse_json(*text, "record of a build"));
   BuildRecord record = TRY(from_json(json), "reading the record of build {}", action_key.hex());
-  if (!is_whole(record, env.store)) return std::optional<BuildRecord>();
+  const bool whole = TRY(is_whole(record, env.store));
+  if (!whole) return std::optional<BuildRecord>();
   return std::optional<BuildRecord>(std::move(record));
 }
 
@@ -130,7 +136,8 @@ Result<std::vector<BuildRecord>> list_builds(Env& env) {
   for (const auto& [key, text] : rows) {
     const Json json = TRY(codec::parse_json(text, "record of a build"));
     BuildRecord record = TRY(from_json(json), "reading the record of build {}", key);
-    if (is_whole(record, env.store)) out.push_back(std::move(record));
+    const bool whole = TRY(is_whole(record, env.store));
+    if (whole) out.push_back(std::move(record));
   }
   return out;
 }

@@ -30,6 +30,7 @@ struct BuildRecord {
   /// By package: the digest of what linking with it sees, and the blob that lists its symbols (docs/formats/abi.md).
   struct Abi { Sha256 digest, symbols; };
   std::map<std::string, Abi> abi;
+  std::optional<Sha256> use;                   ///< Blob: what it may have taken from its root (docs/formats/use.md).
   double seconds = 0;
   std::int64_t finished = 0;
 };

@@ -4,6 +4,7 @@
 #include "base/events.h"
 #include "base/text.h"
 #include "cli/distribution.h"
+#include "cli/forget.h"
 #include "codec/digest.h"
 #include "index/follow_index.h"
 #include "store/store.h"
@@ -95,13 +96,14 @@ std::vector<RepositoryShelf::Chosen> RepositoryShelf::places() const {
   return out;
 }
 
-/// The packages that the same question had for an answer: "REPOSITORY NUMBER NAME=VERSION" each.
+/// The packages that the same question had for an answer: "REPOSITORY NUMBER NAME=VERSION" each, after the indexes.
 Result<std::optional<std::vector<RepositoryShelf::Chosen>>> RepositoryShelf::kept_answer(const std::string& key) const {
   std::optional<std::vector<Chosen>> none;
   const auto text = TRY(env_.store.state().get(kAnswerKind, key));
   if (!text) return none;
   std::vector<Chosen> out;
   for (const std::string& row : split(*text, '\n')) {
+    if (row.starts_with(kAnswerIndexes)) continue;
     std::size_t repository = 0;
     apk::PackageNumber number = 0;
     const char* end = row.data() + row.size();
@@ -126,7 +128,9 @@ Result<std::vector<RepositoryShelf::Chosen>> RepositoryShelf::choose(const solve
   if (!below_.empty()) return ask(world);  // what a base image has is part of the question, and is not kept
   if (auto kept = TRY(kept_answer(key))) return *std::move(kept);
   std::vector<Chosen> out = TRY(ask(world));
-  std::vector<std::string> rows;
+  std::vector<std::string> rows = {std::string(kAnswerIndexes)};
+  for (const index::Repositories::Repository& repository : repositories_->all())
+    rows.front() += " " + repository.digest.hex();
   for (const Chosen& one : out)
     rows.push_back(fmt::format("{} {} {}={}", one.from - repositories_->all().data(), one.number, one.record().name,
                                one.record().version));

@@ -55,7 +55,8 @@ Result<advisory::PackageComponents> kept_components(const Sha256& apk, Env& env)
       if (parts) return parts;
     }
   }
-  advisory::PackageComponents parts = TRY(advisory::read_package_components(env.store.blob_path(apk)));
+  const Path file = TRY(env.store.local(apk));
+  advisory::PackageComponents parts = TRY(advisory::read_package_components(file));
   TRY(env.store.state().put(kComponents, apk.hex(), codec::to_json(advisory::to_json(parts))));
   return parts;
 }
@@ -178,7 +179,13 @@ Result<advisory::OsvIndex> open_osv(const Arguments& arguments, Session& session
   if (folders.empty())
     return Error::make(ErrorKind::kNotFound, "no data on vulnerabilities is named")
         .hint("name a directory of OSV records with --osv, or in NACRE_OSV");
-  return advisory::OsvIndex::open(folders, session.home / "cache/osv", session.env.stop);
+  advisory::OsvIndex index = TRY(advisory::OsvIndex::open(folders, session.home / "cache/osv", session.env.stop));
+  if (index.left_out() > 0)
+    session.env.events.emit({.kind = EventKind::kWarning,
+                             .name = "scan",
+                             .detail = fmt::format("{} JSON files are no OSV records: nothing in them was looked at",
+                                                   index.left_out())});
+  return index;
 }
 
 Result<advisory::ScanResult> scan(const Arguments& arguments, const ScanTarget& target,

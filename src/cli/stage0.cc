@@ -56,7 +56,7 @@ Result<index::SerialPackage> take_in(const package::Stage0Package& made, const S
 
 Result<index::Serial> ensure_stage0(Session& session, const Arch& arch, Refresh refresh) {
   Env& env = session.env;
-  const os::FileLock lease = TRY(wait_for_lease("stage0", env));
+  const store::Lease lease = TRY(wait_for_lease("stage0", env));
   const Sha256 digest = TRY(table_digest(session.os_dir, arch));
   const std::optional<index::Serial> newest = TRY(index::head(env, Edition::kStage0));
   const std::optional<std::string> made_from = TRY(env.store.state().get("stage0-table", arch.apk));
@@ -84,7 +84,7 @@ Result<index::Serial> ensure_stage0(Session& session, const Arch& arch, Refresh 
 
 Result<Stage0Export> export_stage0(Session& session, const Arch& arch, const Path& table, const Path& folder) {
   Env& env = session.env;
-  const os::FileLock lease = TRY(wait_for_lease("stage0", env));
+  const store::Lease lease = TRY(wait_for_lease("stage0", env));
   package::Stage0Request request;
   request.os_dir = table.parent_path().empty() ? Path(".") : table.parent_path();
   request.table = table.filename().string();

@@ -66,12 +66,12 @@ Result<std::vector<std::string>> gone_in(const index::Serial& serial, const Path
   std::vector<std::string> out;
   const std::vector<farm::Stream> streams = TRY(streams_in(os_dir));
   if (streams.empty()) return out;
-  const farm::Day today = farm::day_of(env.clock.now_seconds());
+  const std::map<std::string, std::string> ended = TRY(ended_in(serial, os_dir, env.clock));
   const std::vector<index::Notice> known = TRY(index::list_notices(env, serial.edition));
   std::set<std::string> said;
   for (const index::SerialPackage& package : serial.packages) {
+    if (!ended.contains(package.record.name)) continue;
     const farm::Stream* stream = farm::stream_of(streams, package.record.origin);
-    if (support_of(stream, today) != farm::Support::kGone) continue;
     index::Notice notice = notice_of(*stream);
     notice.package = package.record.name;
     const bool told = std::any_of(known.begin(), known.end(), [&](const index::Notice& other) {
@@ -81,6 +81,16 @@ Result<std::vector<std::string>> gone_in(const index::Serial& serial, const Path
     if (said.insert(package.record.origin).second)
       out.push_back(fmt::format("{} is past its end of life and its grace: {}", package.record.origin, notice.reason));
   }
+  return out;
+}
+
+Result<std::map<std::string, std::string>> ended_in(const index::Serial& serial, const Path& os_dir, os::Clock& clock) {
+  std::map<std::string, std::string> out;
+  const std::vector<farm::Stream> streams = TRY(streams_in(os_dir));
+  const farm::Day today = farm::day_of(clock.now_seconds());
+  for (const index::SerialPackage& package : serial.packages)
+    if (support_of(farm::stream_of(streams, package.record.origin), today) == farm::Support::kGone)
+      out[package.record.name] = package.record.origin;
   return out;
 }
 

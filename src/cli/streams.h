@@ -3,6 +3,7 @@
 #include "cli/workshop.h"
 #include "index/notices.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,5 +22,8 @@ Result<StreamState> apply_streams(Distribution& os, const std::vector<std::strin
 /// Words for each definition of a published serial that streams.yaml in `os_dir` says is past its end and its grace
 /// today. Clients are told (index/notices.h) of each package that they were not told of.
 Result<std::vector<std::string>> gone_in(const index::Serial& serial, const Path& os_dir, Env& env);
+
+/// Packages of a serial whose definitions are past their end and their grace today: package -> definition.
+Result<std::map<std::string, std::string>> ended_in(const index::Serial& serial, const Path& os_dir, os::Clock& clock);
 
 }  // namespace nacre::cli

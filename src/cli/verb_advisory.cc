@@ -1,5 +1,6 @@
 #include "advisory/document.h"
 #include "advisory/edit.h"
+#include "apk/version.h"
 #include "base/text.h"
 #include "cli/lookup.h"
 #include "cli/places.h"
@@ -130,6 +131,11 @@ Result<advisory::Event> event_of(const Arguments& arguments, std::int64_t now) {
   out.kind = arguments.text("--kind");
   const bool fixed = out.type == advisory::EventType::kFixed, wrong = out.type == advisory::EventType::kFalsePositive;
   if (fixed && out.fixed_version.empty()) return Error::make(ErrorKind::kInvalid, "a fix needs --fixed-version");
+  // Of '1.2' alone scanners would take every release of 1.2, the faulty one too, for a fixed one.
+  const bool whole = apk::is_valid_version(out.fixed_version) && out.fixed_version.find("-r") != std::string::npos;
+  if (fixed && !whole)
+    return Error::make(ErrorKind::kInvalid, "'{}' is no version with its epoch", out.fixed_version)
+        .hint("write it as VERSION-rN, 1.3.2-r0 say");
   if (!fixed && !out.fixed_version.empty())
     return Error::make(ErrorKind::kInvalid, "only a fix takes --fixed-version");
   if (wrong && out.kind.empty())

@@ -16,10 +16,7 @@ using codec::Json;
 Result<std::string> add_definition(Workshop& shop, const std::string& word) {
   if (!word.ends_with(".yaml")) {
     if (shop.os.find(word) != nullptr) return word;
-    std::vector<std::string> names;
-    for (const definition::Definition& known : shop.os.definitions) names.push_back(known.name);
-    return Error::make(ErrorKind::kNotFound, "no definition '{}' in '{}'", word, shop.os.folder.string())
-        .hint(nearest_hint(word, names));
+    return no_definition(shop.os, word);
   }
   std::vector<Path> folders = shop.os.pipeline_dirs;
   folders.push_back(shop.os.folder / "pipelines");
@@ -116,7 +113,7 @@ Result<std::vector<std::string>> read_options(Workshop& shop, const Arguments& a
 
 Result<int> run_build(const Arguments& arguments, Session& session) {
   const Arch arch = TRY(arch_of(arguments));
-  Workshop shop = TRY(open_workshop(session, arch));
+  Workshop shop = TRY(open_workshop(session, arch, arguments.list("DEFINITION")));
   const std::vector<std::string> names = TRY(read_options(shop, arguments));
   const plan::Plan plan = TRY(plan_builds(shop, names));
   const std::string from = arguments.text("--from-step"), shell = arguments.text("--shell-at");
@@ -157,7 +154,7 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
 
 Result<int> run_test(const Arguments& arguments, Session& session) {
   const Arch arch = TRY(arch_of(arguments));
-  Workshop shop = TRY(open_workshop(session, arch));
+  Workshop shop = TRY(open_workshop(session, arch, arguments.list("DEFINITION")));
   const std::vector<std::string> names = TRY(read_options(shop, arguments));
   shop.test_with = arguments.list("--test-package-append");
   const plan::Plan plan = TRY(plan_builds(shop, {}));

@@ -52,7 +52,7 @@ Result<std::vector<watch::Delta>> measure(const Arguments& arguments, Session& s
   if (!arguments.list("--definitions").empty()) return of_folders(arguments, session);
   const Arch arch = TRY(arch_of(arguments));
   if (arguments.flag("--trees")) {
-    Workshop shop = TRY(open_workshop(session, arch));
+    Workshop shop = TRY(open_workshop(session, arch, arguments.list("DEFINITION")));
     TRY(take_trees(shop, arguments.list("DEFINITION")));
     return of_distribution(shop, arguments);
   }

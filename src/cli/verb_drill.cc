@@ -50,11 +50,7 @@ Result<> copy_definitions(const Path& from, const Path& to) {
 Result<std::string> touch(const Path& folder, const Arch& arch, const std::string& name) {
   const Distribution os = TRY(load_distribution(folder, arch));
   const definition::Definition* definition = os.find(name);
-  if (definition == nullptr) {
-    std::vector<std::string> known;
-    for (const definition::Definition& each : os.definitions) known.push_back(each.name);
-    return Error::make(ErrorKind::kNotFound, "no definition '{}'", name).hint(nearest_hint(name, known));
-  }
+  if (definition == nullptr) return no_definition(os, name);
   const std::string text = TRY(definition::set_epoch(*definition->yaml, definition->epoch + 1));
   TRY(os::write_file(definition->file, text));
   return fmt::format("{}-r{}", definition->version, definition->epoch + 1);
@@ -80,6 +76,10 @@ Result<> push(Drill& drill, const std::string& host, Session& session) {
 }
 
 Result<Drill> run_in_copy(const Arguments& arguments, const Arch& arch, Session& session) {
+  if (session.env.store.state().is_shared())
+    return Error::make(ErrorKind::kConflict,
+                       "a drill runs in a copy of the home, and the state of this one is elsewhere")
+        .hint("rehearse where NACRE_STATE is not set");
   os::Clock& clock = session.env.clock;
   Drill out;
   out.package = arguments.text("PACKAGE");
@@ -90,8 +90,7 @@ Result<Drill> run_in_copy(const Arguments& arguments, const Arch& arch, Session&
     lap = now;
   };
   const std::optional<index::Serial> before = TRY(index::head(session.env, Edition::kCommunity));
-  if (!before)
-    return Error::make(ErrorKind::kNotFound, "edition community has no serial yet").hint("`nacre up` makes the first");
+  if (!before) return no_serial_yet(Edition::kCommunity);
   // Inside the home: hard links do not leave a file system.
   TRY(os::make_dirs(session.env.store.work_dir()));
   const os::TempDir folder = TRY(os::TempDir::create(session.env.store.work_dir(), "drill-"));

@@ -2,11 +2,13 @@
 #include "base/text.h"
 #include "cli/farm_pages.h"
 #include "cli/farm_steps.h"
+#include "cli/places.h"
 #include "cli/promotion.h"
 #include "cli/verbs.h"
 #include "farm/change_json.h"
 #include "farm/page.h"
 #include "os/clock.h"
+#include "store/store.h"
 
 #include <unistd.h>
 #include <algorithm>
@@ -28,16 +30,14 @@ const Option kDatabaseOption = {"--database",
                                 OptionType::kText,
                                 "URL",
                                 "",
-                                "sqlite:FILE or postgres://…; NACRE_FARM_DATABASE, else a file below NACRE_HOME",
+                                "sqlite:FILE or postgres://…; NACRE_FARM_DATABASE, NACRE_STATE, else a file below "
+                                "NACRE_HOME",
                                 Completion::kNone};
 
 FarmPlaces places_of(const Arguments& arguments, const Session& session) {
   FarmPlaces out;
   out.folder = session.home / "farm";
-  out.database = arguments.text("--database");
-  const char* named = std::getenv("NACRE_FARM_DATABASE");
-  if (out.database.empty() && named != nullptr) out.database = named;
-  if (out.database.empty()) out.database = "sqlite:" + (out.folder / "farm.db").string();
+  out.database = farm_database(arguments.text("--database"), session.home);
   return out;
 }
 
@@ -84,6 +84,10 @@ std::string row_of(const Transition& step) {
 // ---- run
 
 Result<int> run_farm(const Arguments& arguments, Session& session) {
+  if (session.env.store.state().is_shared() && arguments.text("--repository").empty())
+    return Error::make(ErrorKind::kInvalid,
+                       "the state is shared (NACRE_STATE), and no repository of definitions is named")
+        .hint("give every control plane the same one: --repository DIR (docs/shared-state.md)");
   FarmPlaces places = places_of(arguments, session);
   places.repository =
       arguments.text("--repository").empty() ? places.folder / "definitions.git" : Path(arguments.text("--repository"));
@@ -97,7 +101,7 @@ Result<int> run_farm(const Arguments& arguments, Session& session) {
   farm::RunOptions options;
   options.workers = static_cast<unsigned>(arguments.number("--workers"));
   options.until = arguments.flag("--once") ? farm::RunOptions::Until::kIdle : farm::RunOptions::Until::kStopped;
-  const farm::RunReport report = TRY(farm::run(*farm.ledger, *steps, options, session.env));
+  farm::RunReport report = TRY(farm::run(*farm.ledger, *steps, options, session.env));
   Json json, changes = Json::array();
   std::string text;
   for (const std::int64_t id : report.changes) {
@@ -108,10 +112,12 @@ Result<int> run_farm(const Arguments& arguments, Session& session) {
   json.set("added", report.added).set("steps", report.steps).set("done", report.done).set("red", report.red);
   json.set("waiting", report.waiting).set("later", report.later).set("recovered", report.recovered);
   json.set("changes", std::move(changes));
+  if (report.look) json.set("look", report.look->render());
   text += fmt::format("{} new, {} done, {} red, {} wait for approval, {} to be tried later\n", report.added,
                       report.done, report.red, report.waiting, report.later);
   if (report.red > 0) text += "`nacre farm why CHANGE` says what went wrong\n";
   session.print(session.json ? codec::to_pretty_json(json) : text);
+  if (report.look && report.red == 0) return *std::move(report.look);
   return report.red > 0 ? 4 : 0;
 }
 
@@ -131,9 +137,15 @@ Result<std::string> status_text(Farm& farm, Session& session) {
     counts.push_back(fmt::format("{} {}", count.as_int(), state));
   out += fmt::format("changes: {}\n", counts.empty() ? "none yet" : join(counts, ", "));
   const std::vector<Change> live = TRY(farm.ledger->list(Ledger::Which::kLive));
-  for (const Change& change : live) out += row_of(change, now);
+  for (const Change& change : live) {
+    out += row_of(change, now);
+    const std::string doing = change.state == State::kRunning ? now_doing(farm, change) : "";
+    if (!doing.empty()) out += fmt::format("      {}\n", doing);
+  }
   out += fmt::format("upstreams: {} asked, {} do not answer\n", status["upstreams"].as_int(),
                      status["silent"].items().size());
+  if (const Json* data = status.find("vulnerabilities"))
+    out += fmt::format("known vulnerabilities: {}\n", data->as_string());
   const std::vector<Transition> recent = TRY(farm.ledger->recent(8));
   for (const Transition& step : recent) out += fmt::format("  change {:<4} {}", step.change, row_of(step));
   return out;
@@ -149,7 +161,7 @@ Result<int> run_status(const Arguments& arguments, Session& session) {
   while (true) {
     const std::string text = TRY(status_text(farm, session));
     const bool live = arguments.flag("--live");
-    session.print(live ? "\x1b[H\x1b[2J" + text : text);
+    session.print(live && ::isatty(STDOUT_FILENO) != 0 ? "\x1b[H\x1b[2J" + text : text);
     if (!live) return 0;
     for (int i = 0; i < 10 && !session.env.stop.stop_requested(); ++i) session.env.clock.sleep(0.1);
     if (session.env.stop.stop_requested()) return 0;
@@ -203,7 +215,8 @@ Result<int> run_log(const Arguments& arguments, Session& session) {
   const Path file = farm.places.folder / "logs" / fmt::format("{}.log", change.id);
   if (!os::exists(file))
     return Error::make(ErrorKind::kNotFound, "change {} ({}) has no log on this machine", change.id, change.package)
-        .hint("no step of it has begun, or another machine of the farm did them");
+        .hint("no step of it has begun, another machine of the farm did them, or it ended long ago (`logs: {keep: "
+              "90d}` in farm.yaml)");
   std::uint64_t seen = 0;
   while (true) {
     const std::string text = TRY(os::read_file(file, std::uint64_t{1} << 30));
@@ -228,10 +241,22 @@ Result<int> run_why(const Arguments& arguments, Session& session) {
     text += "  " + row_of(step);
   }
   json.set("history", std::move(steps));
+  const Path diff = farm.places.folder / "logs" / fmt::format("{}.diff", change.id);
+  const bool has_diff = !change.error.empty() && os::exists(diff);
   if (!change.error.empty()) text += "\n" + change.error + "\n";
   if (!change.error.empty()) text += fmt::format("\n`nacre farm log {}` has all that its steps printed", change.id);
+  if (has_diff) text += fmt::format(", `nacre farm why --diff {}` what it changes of what is published", change.id);
   if (!change.branch.empty() && is_live(change.state))
-    text += fmt::format("; branch {} has its definitions", change.branch);
+    text += fmt::format("{}branch {} has its definitions", change.error.empty() ? "" : "; ", change.branch);
+  if (text.back() != '\n') text += '\n';
+  if (arguments.flag("--diff")) {
+    if (!has_diff)
+      return Error::make(ErrorKind::kNotFound, "change {} ({}) has no diff here: no step of it failed", change.id,
+                         change.package)
+          .hint("its branch has its definitions, and its log what its steps printed");
+    text = TRY(os::read_file(diff));
+    json.set("diff", text);
+  }
   session.print(session.json ? codec::to_pretty_json(json) : text);
   return 0;
 }
@@ -319,7 +344,10 @@ std::vector<Verb> verbs_farm() {
       verb_of("log", "all that the steps of a change printed",
               {{"--follow", OptionType::kFlag, "", "", "go on until it stands still", Completion::kNone}}, run_log,
               true),
-      verb_of("why", "how a change came about, what became of it, and why", {}, run_why, true),
+      verb_of("why", "how a change came about, what became of it, and why",
+              {{"--diff", OptionType::kFlag, "", "", "what a change that failed changes of what is published",
+                Completion::kNone}},
+              run_why, true),
       verb_of_word("retry", "try a red or quarantined change again", "tried again",
                    [](Ledger& ledger, std::int64_t id, const Arguments&) { return ledger.retry(id, person()); }),
       verb_of_word("hold", "keep a change from going on", "held",

@@ -37,29 +37,37 @@ Error missing(std::string_view action, std::string_view what) {
 }
 
 /// After a change: its tags of images, where there is a registry. What was moved.
-Result<std::vector<std::string>> write_tags(const ChannelCall& call) {
-  if (call.registry.empty()) return std::vector<std::string>();
+Result<TagMoves> write_tags(const ChannelCall& call) {
+  if (call.registry.empty()) return TagMoves();
   auto moved = move_tags(call.registry, call.edition, call.session);
   if (!moved)
     return std::move(moved)
         .error()
         .while_doing("channel '{}' was changed, its tags are not all moved yet", call.name)
         .hint("the next `nacre farm run` goes on with them");
-  return std::move(moved->tags);
+  return moved;
 }
 
-std::string tags_text(const std::vector<std::string>& tags, const std::string& registry) {
-  return tags.empty() ? std::string() : fmt::format("moved at {}: {}\n", registry, join(tags, ", "));
+std::string tags_text(const TagMoves& tags, const std::string& registry) {
+  std::string out;
+  if (!tags.tags.empty()) out += fmt::format("moved at {}: {}\n", registry, join(tags.tags, ", "));
+  if (!tags.gone.empty()) out += fmt::format("taken away at {}: {}\n", registry, join(tags.gone, ", "));
+  return out;
+}
+
+void set_tags(Json& json, const ChannelCall& call, const TagMoves& tags) {
+  if (call.registry.empty()) return;
+  json.set("movedTags", Json::strings(tags.tags)).set("goneTags", Json::strings(tags.gone));
 }
 
 /// After a change: what follows from it, then the channel as it is.
 Result<int> answer(const ChannelCall& call, const Channel& channel) {
   TRY(renew_metadata(call.session, call.edition), "channel '{}' was changed, its metadata is not written yet",
       call.name);
-  const std::vector<std::string> tags = TRY(write_tags(call));
+  const TagMoves tags = TRY(write_tags(call));
   if (call.session.json) {
     Json json = index::to_json(channel);
-    if (!call.registry.empty()) json.set("movedTags", Json::strings(tags));
+    set_tags(json, call, tags);
     call.session.print(codec::to_pretty_json(json));
   } else {
     call.session.print(render(index::ChannelState{channel, {}}) + tags_text(tags, call.registry));
@@ -193,11 +201,11 @@ Result<int> follow(const ChannelCall& call) {
     call.session.print(call.session.json ? "null" : text);
     return 0;
   }
-  const std::vector<std::string> tags = TRY(write_tags(call));
+  const TagMoves tags = TRY(write_tags(call));
   const index::ChannelState state{report->channel, report->not_newer};
   if (call.session.json) {
     Json json = to_json(state);
-    if (!call.registry.empty()) json.set("movedTags", Json::strings(tags));
+    set_tags(json, call, tags);
     call.session.print(codec::to_pretty_json(json.set("before", report->before)));
     return 0;
   }

@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "cli/farm_gates.h"
 #include "cli/verbs.h"
 #include "codec/json.h"
 #include "farm/gate_policy.h"
@@ -21,10 +22,7 @@ Result<std::string> text_of(const Path& file) {
 }
 
 Result<farm::GatePolicy> policy_of(const Session& session) {
-  const Path file = session.os_dir / "farm.yaml";
-  if (!os::exists(file)) return farm::GatePolicy();
-  const std::string text = TRY(os::read_file(file));
-  const codec::YamlTree tree = TRY(codec::parse_yaml(text, file.string()));
+  const codec::YamlTree tree = TRY(read_farm_yaml(session.os_dir));
   return farm::read_gate_policy(tree, tree.root.find("gates"));
 }
 

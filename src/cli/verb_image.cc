@@ -5,6 +5,7 @@
 #include "cli/lookup.h"
 #include "cli/push.h"
 #include "cli/verbs.h"
+#include "codec/yaml_aliases.h"
 #include "publish/layout.h"
 #include "publish/static_tree.h"
 #include "publish/registry.h"
@@ -20,7 +21,7 @@ using codec::Json;
 Result<image::ImageSpec> spec_of(const std::string& word, const Workshop& shop) {
   if (word.ends_with(".yaml")) {
     std::string text = TRY(os::read_file(word));
-    const codec::YamlTree yaml = TRY(codec::parse_yaml(std::move(text), word));
+    const codec::YamlTree yaml = TRY(codec::parse_yaml_with_aliases(std::move(text), word));
     return image::read_image_spec(yaml);
   }
   std::vector<image::ImageSpec> specs = TRY(load_image_specs(shop.os.folder, shop.os.arch));
@@ -87,7 +88,7 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
   if (!names_serial(arguments)) TRY(stock_newer(shop, serial));
   const image::ImageSpec spec = TRY(spec_of(arguments.text("IMAGE"), shop));
   const ComposedImage image = TRY(compose(shop, spec, edition));
-  if (!arguments.flag("--skip-tests")) TRY(test_image(shop, image, std::nullopt));
+  if (!arguments.flag("--skip-tests")) TRY(test_image(session, shop.os.folder, image.entry, std::nullopt));
   if (const std::string folder = arguments.text("--layout"); !folder.empty())
     TRY(publish::write_layout(folder, {image.entry}, session.env));
   const std::vector<image::Descriptor> layers = TRY(layers_of(image.entry.index_digest, arch, session.env));
@@ -96,6 +97,13 @@ Result<int> run_build(const Arguments& arguments, Session& session) {
   for (const std::string& package : image.entry.packages) text += fmt::format("  {}\n", package);
   session.print(session.json ? codec::to_pretty_json(to_json(image, layers)) : text);
   return 0;
+}
+
+Json written_json(const std::vector<index::SerialImage>& images, const std::string& folder) {
+  Json rows = Json::array();
+  for (const index::SerialImage& image : images)
+    rows.push(Json().set("name", image.name).set("digest", image.index_digest.oci()));
+  return Json().set("folder", folder).set("images", std::move(rows));
 }
 
 Result<int> run_publish(const Arguments& arguments, Session& session) {
@@ -117,14 +125,17 @@ Result<int> run_publish(const Arguments& arguments, Session& session) {
   if (wanted.empty()) images = serial.images;
   if (const std::string folder = arguments.text("--layout"); !folder.empty()) {
     TRY(publish::write_layout(folder, images, session.env));
-    session.print(fmt::format("{} images written to the OCI layout '{}'", images.size(), folder));
+    session.print(session.json ? codec::to_json(written_json(images, folder))
+                               : fmt::format("{} images written to the OCI layout '{}'", images.size(), folder));
     return 0;
   }
   if (const std::string folder = arguments.text("--static"); !folder.empty()) {
     images = TRY(with_tags(std::move(images), serial, session));
     const index::Serial own = TRY(index::load_serial(session.env, serial.edition, serial.number));
     TRY(publish::write_static_tree(folder, own, images, session.env));
-    session.print(fmt::format("{} images written to '{}'; {}/nginx.conf serves them", images.size(), folder, folder));
+    session.print(session.json ? codec::to_json(written_json(images, folder))
+                               : fmt::format("{} images written to '{}'; {}/nginx.conf serves them", images.size(),
+                                             folder, folder));
     return 0;
   }
   const std::string host = arguments.text("--registry");

@@ -96,7 +96,7 @@ Verb verb_image_export() {
   Verb verb;
   verb.name = "image export";
   verb.summary = "write an image as a root file system, an initramfs, a disk, an archive or a layout";
-  verb.arguments = {{"IMAGE", "name, reference or digest", true, false, Completion::kImage},
+  verb.arguments = {{"IMAGE", "name, reference, digest or layout directory", true, false, Completion::kImage},
                     {"FILE", "file, or directory for oci", true, false, Completion::kFile}};
   verb.options = {kAtOption,
                   {"--format", OptionType::kText, "FORMAT", "tar", kFormNames, Completion::kNone},
@@ -110,8 +110,8 @@ Verb verb_image_diff() {
   Verb verb;
   verb.name = "image diff";
   verb.summary = "what is different between two images";
-  verb.arguments = {{"BEFORE", "name, reference or digest", true, false, Completion::kImage},
-                    {"AFTER", "name, reference or digest", true, false, Completion::kImage}};
+  verb.arguments = {{"BEFORE", "name, reference, digest or layout directory", true, false, Completion::kImage},
+                    {"AFTER", "name, reference, digest or layout directory", true, false, Completion::kImage}};
   verb.options = {kArchOption};
   verb.run = run_diff;
   return verb;

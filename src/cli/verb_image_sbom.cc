@@ -88,7 +88,7 @@ Verb verb_image_sbom() {
   Verb verb;
   verb.name = "image sbom";
   verb.summary = "what an image consists of, as SPDX or CycloneDX";
-  verb.arguments = {{"IMAGE", "name, reference or digest", true, false, Completion::kImage}};
+  verb.arguments = {{"IMAGE", "name, reference, digest or layout directory", true, false, Completion::kImage}};
   verb.options = {kArchOption,
                   kAtOption,
                   {"--format", OptionType::kText, "FORMAT", "spdx", "spdx (2.3) or cyclonedx (1.6)", Completion::kNone},

@@ -328,7 +328,8 @@ Result<int> run_why(const Arguments& arguments, Session& session) {
   return 0;
 }
 
-const Argument kImageArgument = {"IMAGE", "name, reference or digest", true, false, Completion::kImage};
+const Argument kImageArgument = {"IMAGE", "name, reference, digest or layout directory", true, false,
+                                 Completion::kImage};
 
 }  // namespace
 

@@ -30,8 +30,12 @@ Result<int> run_index(const Arguments& arguments, Session& session) {
       TRY(os::make_dirs(Path(folder) / "keys"));
       TRY(os::write_file(Path(folder) / "keys" / crypto::public_key_name(edition, purpose), key.pem()));
     }
-    session.print(fmt::format("serial {} of edition {}: {} packages in '{}'", serial.number, name_of(edition),
-                              serial.packages.size(), folder));
+    codec::Json json;
+    json.set("edition", name_of(edition)).set("serial", serial.number).set("folder", folder);
+    json.set("packages", serial.packages.size());
+    session.print(session.json ? codec::to_json(json)
+                               : fmt::format("serial {} of edition {}: {} packages in '{}'", serial.number,
+                                             name_of(edition), serial.packages.size(), folder));
     return 0;
   }
   codec::Json json = codec::Json::array();

@@ -4,6 +4,7 @@
 #include "cli/verbs.h"
 #include "definition/load.h"
 #include "definition/rules.h"
+#include "package/lint.h"
 
 #include <algorithm>
 
@@ -16,11 +17,34 @@ using definition::Severity;
 
 std::string_view name_of(Severity severity) { return severity == Severity::kError ? "error" : "warning"; }
 
-std::string list_rules() {
+std::string list_rules(bool json) {
   std::string out;
+  Json rows = Json::array();
+  for (const definition::Rule& rule : definition::all_rules())
+    rows.push(Json().set("rule", rule.name).set("severity", name_of(rule.severity)).set("about", rule.about));
+  if (json) return codec::to_pretty_json(rows);
   for (const definition::Rule& rule : definition::all_rules())
     out += fmt::format("{:<38} {:<8} {}\n", rule.name, name_of(rule.severity), rule.about);
   out.pop_back();
+  return out;
+}
+
+/// What does not compile is found like all else, and the other files are looked at.
+constexpr std::string_view kCompiles = "compiles";
+
+RuleFinding finding_of(const Error& error, const Path& file) {
+  constexpr std::string_view kHint = "\n  hint: ";
+  RuleFinding out{std::string(kCompiles), Severity::kError, error.render(), {}, error.place()};
+  const Place& place = out.place;
+  std::size_t prefix = place.file.size();
+  for (const int number : {place.line, place.column})
+    if (number > 0) prefix += 1 + std::to_string(number).size();
+  if (place.file.empty()) out.place.file = file.string();
+  else out.text.erase(0, prefix + 2);  // ": " behind it
+  if (const std::size_t at = out.text.find(kHint); at != out.text.npos) {
+    out.hint = out.text.substr(at + kHint.size());
+    out.text.erase(at);
+  }
   return out;
 }
 
@@ -28,8 +52,14 @@ Result<std::vector<RuleFinding>> lint_file(const Path& file, definition::Pipelin
   definition::CompileOptions options;
   options.arch = arch;
   auto definition = definition::load_definition(file, pipelines, options);
-  if (!definition) return std::move(definition).error();
-  return definition::check_rules(*definition);
+  if (definition) {
+    std::vector<RuleFinding> out = definition::check_rules(*definition);
+    if (auto names = package::check_disabled_names(*definition); !names) out.push_back(finding_of(names.error(), file));
+    return out;
+  }
+  const Error& error = definition.error();
+  if (error.kind() != ErrorKind::kInvalid && error.kind() != ErrorKind::kNotFound) return std::move(definition).error();
+  return std::vector<RuleFinding>{finding_of(error, file)};
 }
 
 Result<> check_names(const std::vector<std::string>& names) {
@@ -44,14 +74,16 @@ Result<> check_names(const std::vector<std::string>& names) {
 Json to_json(const RuleFinding& finding) {
   Json out;
   out.set("rule", finding.rule).set("severity", name_of(finding.severity)).set("text", finding.text);
-  out.set("file", finding.place.file).set("line", finding.place.line);
+  out.set("file", finding.place.file);
+  if (finding.place.line > 0) out.set("line", finding.place.line);
   if (finding.place.column > 0) out.set("column", finding.place.column);
   return finding.hint.empty() ? out : out.set("hint", finding.hint);
 }
 
 std::string render(const RuleFinding& finding) {
   const Place& place = finding.place;
-  std::string out = fmt::format("{}:{}:", place.file, place.line);
+  std::string out = place.file + ":";
+  if (place.line > 0) out += fmt::format("{}:", place.line);
   if (place.column > 0) out += fmt::format("{}:", place.column);
   out += fmt::format(" {}: {} [{}]\n", name_of(finding.severity), finding.text, finding.rule);
   if (!finding.hint.empty()) out += "  hint: " + finding.hint + "\n";
@@ -60,7 +92,7 @@ std::string render(const RuleFinding& finding) {
 
 Result<int> run_lint(const Arguments& arguments, Session& session) {
   if (arguments.flag("--rules")) {
-    session.print(list_rules());
+    session.print(list_rules(session.json));
     return 0;
   }
   const std::vector<std::string> disabled = arguments.list("--disable");

@@ -128,7 +128,7 @@ Result<int> run_plan(const Arguments& arguments, Session& session) {
       return Error::make(ErrorKind::kInvalid,
                          "{} is for --graph: a plan is made of the distribution that is built here", option);
   const Arch arch = TRY(arch_of(arguments));
-  Workshop shop = TRY(open_workshop(session, arch));
+  Workshop shop = TRY(open_workshop(session, arch, arguments.list("DEFINITION")));
   const plan::Plan plan = TRY(plan_builds(shop, arguments.list("DEFINITION")));
   session.print(session.json ? codec::to_pretty_json(to_json(plan))
                              : (arguments.flag("--explain") ? render_explained(plan) : render(plan)));

@@ -1,4 +1,5 @@
 #include "apk/dependency.h"
+#include "apk/index_pieces.h"
 #include "apk/version.h"
 #include "base/events.h"
 #include "base/text.h"
@@ -13,10 +14,13 @@
 #include "index/notices.h"
 #include "index/repositories.h"
 #include "os/clock.h"
+#include "os/threads.h"
 #include "store/store.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -31,6 +35,12 @@ constexpr std::string_view kIndexFile = "APKINDEX.tar.gz";
 std::string file_of(const apk::IndexRecord& record) { return fmt::format("{}-{}.apk", record.name, record.version); }
 std::string label_of(const apk::IndexRecord& record) { return fmt::format("{}-{}", record.name, record.version); }
 
+std::vector<std::string> labels_of(const std::vector<apk::IndexRecord>& records) {
+  std::vector<std::string> out;
+  for (const apk::IndexRecord& record : records) out.push_back(label_of(record));
+  return out;
+}
+
 /// The edition that a word means where a directory is expected: "community", when no directory has that name.
 std::optional<Edition> edition_word(const std::string& word) {
   const auto edition = parse_edition(word);
@@ -43,7 +53,8 @@ Error not_an_edition(Edition edition, std::string_view why, std::string_view nex
       .hint(fmt::format("{}; a directory of that name is './{}'", next, name_of(edition)));
 }
 
-/// A repository directory that this edition signs: its records, and how they are written again.
+/// A repository directory that this edition signs: its records, and how they are written again. Nobody else of this
+/// home changes it while one of these lives.
 class Folder {
  public:
   static Result<Folder> open(const Arguments& arguments, Session& session) {
@@ -54,23 +65,45 @@ class Folder {
     if (const auto edition = edition_word(out.path_.string()))
       return not_an_edition(*edition, "it holds what `nacre up` built here, with its provenance",
                             "write a definition and run `nacre up`, or name a directory for packages of others");
+    std::error_code error;
+    const Path whole = std::filesystem::weakly_canonical(out.path_, error);
+    const std::string place = (error ? out.path_ : whole).string();
+    out.alone_ = TRY(session.env.store.lease(fmt::format("repository/{}", codec::sha256(place).hex())));
     if (!os::exists(out.index_path())) return out;
     const std::string source = out.index_path().string();
-    const std::string bytes = TRY(os::read_file(out.index_path(), kMaxIndexBytes));
-    apk::IndexFile index = TRY(apk::read_index(bytes, source));
+    *out.bytes_ = TRY(os::read_file(out.index_path(), kMaxIndexBytes));
+    const apk::IndexSignatures head = TRY(apk::read_index_signatures(*out.bytes_, source));
+    const std::string_view member = std::string_view(*out.bytes_).substr(head.signed_from);
     // What is signed again must have been ours, or a changed index would come out of here with a good signature.
     const crypto::PublicKey key = TRY(session.signer.public_key(out.edition_, crypto::Purpose::kPackage));
-    if (index.signature_bytes.empty() || !key.verify(index.signed_bytes, index.signature_bytes))
+    if (!head.best || !key.verify(member, head.best->bytes))
       return Error::make(ErrorKind::kDenied, "the index '{}' is not signed by the key of edition {}", source,
                          name_of(out.edition_))
           .hint("only a repository of this edition is edited; `nacre repo import` takes packages from others");
-    out.digest_ = codec::sha256(bytes);
-    out.before_ = index.records;
-    out.records_ = std::move(index.records);
-    for (const apk::IndexRecord& record : out.records_)
-      out.checksums_.emplace(std::pair(record.name, record.version), record.checksum);
-    out.description_ = std::move(index.description);
+    out.digest_ = codec::sha256(*out.bytes_);
+    out.pieces_ = TRY(apk::IndexPieces::open(member, source));
+    if (out.pieces_) out.description_ = out.pieces_->description();
+    else TRY(out.load());
     return out;
+  }
+
+  /// Reads every record of an index in pieces; of others it was done when it was opened.
+  Result<> load() {
+    if (loaded_ || bytes_->empty()) return {};
+    apk::IndexFile index = TRY(apk::read_index(*bytes_, index_path().string()));
+    before_ = index.records;
+    records_ = std::move(index.records);
+    description_ = std::move(index.description);
+    for (const apk::IndexRecord& record : records_)
+      checksums_.emplace(std::pair(record.name, record.version), record.checksum);
+    loaded_ = true;
+    return {};
+  }
+
+  /// That it is a repository already.
+  Result<> there() const {
+    if (os::exists(index_path())) return {};
+    return Error::make(ErrorKind::kNotFound, "'{}' is no repository: it has no index", packages().string());
   }
 
   /// A copy of an edition's serial is not edited: the next `nacre index --repository` would undo it.
@@ -86,46 +119,55 @@ class Folder {
 
   Path packages() const { return path_ / arch_.apk; }
   Path index_path() const { return packages() / kIndexFile; }
-  const std::vector<apk::IndexRecord>& records() const { return records_; }
+  const std::vector<apk::IndexRecord>& records() const { return records_; }  ///< After load().
+  const std::vector<apk::IndexRecord>& added() const { return added_; }
+  /// Of packages, after what was added and removed.
+  std::uint64_t size() const {
+    return pieces_ ? pieces_->record_count() + added_.size() - removed_.size() : records_.size();
+  }
   const Arch& arch() const { return arch_; }
 
-  /// Takes a package in: a copy with this edition's signature, checked as a whole. False when it is there already.
-  Result<bool> add(const Path& file) {
-    const apk::PackageFile package = TRY(apk::read_package(file));
-    const apk::IndexRecord record = package.record();
-    if (record.arch != arch_.apk && record.arch != "noarch" && record.arch != "all")
-      return Error::make(ErrorKind::kInvalid, "'{}' is of architecture {}, the repository of {}", file.string(),
-                         record.arch, arch_.apk);
-    if (const auto known = checksums_.find({record.name, record.version}); known != checksums_.end()) {
-      if (known->second == record.checksum) return false;
-      return Error::make(ErrorKind::kConflict, "{} is in the repository with other bytes ({}, and now {})",
-                         label_of(record), known->second, record.checksum)
-          .hint("a name means one content for ever: raise the epoch, or use another repository");
+  /// Takes packages in, several at once: copies with this edition's signature, checked as a whole. Those that are
+  /// there already are passed over. `done` hears how many were looked at. What came in before an error stays for
+  /// write().
+  Result<> add(const std::vector<Path>& files, const std::function<void(std::size_t done)>& done) {
+    constexpr std::size_t kBatch = 64, kFew = 16;
+    // Whoever adds a few does not wait for all else that the machine is writing.
+    const os::Sync sync = files.size() <= kFew ? os::Sync::kYes : os::Sync::kNo;
+    sync_all_ = sync_all_ || sync == os::Sync::kNo;
+    clear_leftovers();
+    for (std::size_t begin = 0; begin < files.size(); begin += kBatch) {
+      if (session_.env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+      const std::size_t count = std::min(kBatch, files.size() - begin);
+      std::vector<std::optional<apk::PackageFile>> read(count);
+      const auto read_one = [&](std::size_t i) -> Result<> {
+        read[i] = TRY(apk::read_package(files[begin + i]), "adding '{}'", files[begin + i].string());
+        return {};
+      };
+      TRY(os::for_each(count, 0, read_one));
+      std::vector<std::size_t> fresh;
+      for (std::size_t i = 0; i < count; ++i) {
+        const bool is_new = TRY(admit(files[begin + i], *read[i]), "adding '{}'", files[begin + i].string());
+        if (is_new) fresh.push_back(i);
+      }
+      std::vector<std::optional<apk::IndexRecord>> placed(fresh.size());
+      const auto place_one = [&](std::size_t k) -> Result<> {
+        const Path& file = files[begin + fresh[k]];
+        placed[k] = TRY(place(file, *read[fresh[k]], sync), "adding '{}'", file.string());
+        return {};
+      };
+      TRY(os::for_each(fresh.size(), 0, place_one));
+      for (std::optional<apk::IndexRecord>& record : placed) {
+        checksums_.insert_or_assign({record->name, record->version}, record->checksum);
+        if (!pieces_) records_.push_back(*record);
+        added_.push_back(*std::move(record));
+      }
+      done(begin + count);
     }
-    TRY(os::make_dirs(packages()));
-    const Path place = packages() / file_of(record);
-    if (os::exists(place)) {
-      // Withdrawn earlier, and kept for locks: it may come back, but not as something else.
-      const apk::PackageFile kept = TRY(apk::read_package_header(place));
-      if (kept.checksum() != record.checksum)
-        return Error::make(ErrorKind::kConflict, "'{}' is there with other bytes, kept for locks", place.string())
-            .hint("a name means one content for ever: raise the epoch");
-    } else {
-      os::TempDir scratch = TRY(os::TempDir::create(packages(), ".add-"));
-      const Path copy = scratch.path() / "package";
-      std::error_code error;
-      std::filesystem::copy_file(file, copy, error);
-      if (error) return os::system_error(error.value(), fmt::format("copy '{}'", file.string()));
-      TRY(apk::sign_package(copy, index::segment_signer(session_.signer, edition_)));
-      TRY(os::rename(copy, place));
-    }
-    const apk::PackageFile placed = TRY(apk::read_package_header(place));
-    records_.push_back(placed.record());
-    checksums_.emplace(std::pair(record.name, record.version), records_.back().checksum);
-    return true;
+    return {};
   }
 
-  /// Takes out of the index what `goes` says; names and versions of it. The files stay, for locks.
+  /// Takes out of the index what `goes` says; names and versions of it. The files stay, for locks. After load().
   template <class Goes>
   std::vector<std::string> remove(const Goes& goes) {
     std::vector<std::string> out;
@@ -133,6 +175,7 @@ class Folder {
       if (!goes(record)) return false;
       out.push_back(label_of(record));
       checksums_.erase({record.name, record.version});
+      removed_.push_back(record);
       return true;
     });
     return out;
@@ -140,44 +183,126 @@ class Folder {
 
   /// Index and metadata, written anew.
   Result<index::FreshnessReport> write() {
-    std::sort(records_.begin(), records_.end(), comes_before);
-    const std::string bytes =
-        TRY(apk::pack_index(records_, description_, index::segment_signer(session_.signer, edition_)));
-    TRY(os::make_dirs(packages()));
-    TRY(os::write_file(index_path(), bytes, 0644, os::Sync::kYes));
-    if (std::is_sorted(before_.begin(), before_.end(), comes_before)) {
-      std::vector<apk::IndexRecord> added, removed;
-      std::set_difference(records_.begin(), records_.end(), before_.begin(), before_.end(), std::back_inserter(added),
-                          comes_before);
-      std::set_difference(before_.begin(), before_.end(), records_.begin(), records_.end(),
-                          std::back_inserter(removed), comes_before);
-      (void)TRY(index::follow_kept_index(session_.env.store, digest_, codec::sha256(bytes), added, removed));
+    const apk::SegmentSigner signer = index::segment_signer(session_.signer, edition_);
+    std::string bytes;
+    bool in_order = true;  // of what was read; the mapped form follows in no other
+    if (pieces_) {
+      bytes = TRY(pieces_->edited(added_, removed_, signer));
+    } else {
+      in_order = std::is_sorted(before_.begin(), before_.end(), apk::comes_before);
+      std::sort(records_.begin(), records_.end(), apk::comes_before);
+      bytes = TRY(apk::pack_index(records_, description_, signer));
     }
+    TRY(os::make_dirs(packages()));
+    // What the index names is on the disk before it.
+    if (sync_all_) TRY(os::sync_file_system(packages()));
+    TRY(os::write_file(index_path(), bytes, 0644, os::Sync::kYes));
+    if (in_order)
+      (void)TRY(index::follow_kept_index(session_.env.store, digest_, codec::sha256(bytes), added_, removed_));
     index::FreshnessOptions options;
     options.edition = edition_;
     return index::write_freshness(path_, session_.signer, session_.env.clock, options);
   }
 
+  /// After an edit that was asked for: index and metadata when packages came, else what of the metadata is missing, as
+  /// a run leaves it that ended after its index. Nothing when nothing was written.
+  Result<std::optional<index::FreshnessReport>> settle() {
+    std::optional<index::FreshnessReport> out;
+    if (!added_.empty()) {
+      out = TRY(write());
+    } else if (!bytes_->empty()) {
+      index::FreshnessOptions options;
+      options.edition = edition_;
+      options.renew = index::Renew::kWhenDue;
+      out = TRY(index::write_freshness(path_, session_.signer, session_.env.clock, options));
+      if (!out->changed) out.reset();
+    }
+    return out;
+  }
+
  private:
   explicit Folder(Session& session) : session_(session) {}
-  static bool comes_before(const apk::IndexRecord& a, const apk::IndexRecord& b) {
-    if (a.name != b.name) return a.name < b.name;
-    const auto order = apk::compare_versions(a.version, b.version);
-    if (order != 0) return order < 0;
-    return a.version != b.version ? a.version < b.version : a.checksum < b.checksum;
+
+  /// Whether a package is new here; an error when it does not belong here.
+  Result<bool> admit(const Path& file, const apk::PackageFile& package) {
+    const apk::IndexRecord record = package.record();
+    if (record.arch != arch_.apk && record.arch != "noarch" && record.arch != "all")
+      return Error::make(ErrorKind::kInvalid, "'{}' is of architecture {}, the repository of {}", file.string(),
+                         record.arch, arch_.apk);
+    const std::optional<std::string> known = TRY(checksum_of(record));
+    if (!known) {
+      checksums_.emplace(std::pair(record.name, record.version), record.checksum);
+      return true;
+    }
+    if (*known == record.checksum) return false;
+    return Error::make(ErrorKind::kConflict, "{} is in the repository with other bytes ({}, and now {})",
+                       label_of(record), *known, record.checksum)
+        .hint("a name means one content for ever: raise the epoch, or use another repository");
   }
+
+  /// Any thread. The record of the package as it stands here.
+  Result<apk::IndexRecord> place(const Path& file, const apk::PackageFile& package, os::Sync sync) const {
+    TRY(os::make_dirs(packages()));
+    const Path to = packages() / file_of(package.record());
+    bool there = os::exists(to);
+    if (there) {
+      // Withdrawn earlier, and kept for locks: it may come back, but not as something else. Or a run ended before its
+      // index was written; when that was with the machine's power, the file may be no whole package.
+      const auto kept = apk::read_package(to);
+      there = kept.has_value();
+      if (there && kept->checksum() != package.record().checksum)
+        return Error::make(ErrorKind::kConflict, "'{}' is there with other bytes, kept for locks", to.string())
+            .hint("a name means one content for ever: raise the epoch");
+    }
+    if (!there) {
+      TRY(apk::sign_package_to(to, file, package, index::segment_signer(session_.signer, edition_), sync));
+    }
+    const apk::PackageFile placed = TRY(apk::read_package_header(to));
+    return placed.record();
+  }
+
+  /// Half-made files of a run that was killed: hidden, and nobody writes one for so long.
+  void clear_leftovers() const {
+    constexpr auto kLongest = std::chrono::hours(1);
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(packages(), error)) {
+      const auto since = entry.last_write_time(error);
+      if (error || !entry.path().filename().string().starts_with('.') || !entry.is_regular_file(error)) continue;
+      if (std::filesystem::file_time_type::clock::now() - since > kLongest)
+        std::filesystem::remove(entry.path(), error);
+    }
+  }
+
+  /// Of the package that has this name and version here; nothing when none has.
+  Result<std::optional<std::string>> checksum_of(const apk::IndexRecord& record) {
+    std::optional<std::string> out;
+    if (const auto known = checksums_.find({record.name, record.version}); known != checksums_.end()) {
+      out = known->second;
+    } else if (pieces_ && !loaded_) {
+      const std::vector<apk::IndexRecord> same = TRY(pieces_->named(record.name));
+      for (const apk::IndexRecord& other : same)
+        if (other.version == record.version) out = other.checksum;
+    }
+    return out;
+  }
+
   Session& session_;
   Edition edition_ = Edition::kCommunity;
   Arch arch_ = host_arch();
   Path path_;
+  std::optional<store::Lease> alone_;
+  std::unique_ptr<std::string> bytes_ = std::make_unique<std::string>();  ///< Of the index; pieces_ lie in it.
+  std::optional<apk::IndexPieces> pieces_;
+  bool loaded_ = false, sync_all_ = false;
   std::vector<apk::IndexRecord> before_, records_;  ///< As it was read, and as it becomes.
-  std::map<std::pair<std::string, std::string>, std::string> checksums_;  ///< Of records_, by name and version.
+  std::vector<apk::IndexRecord> added_, removed_;
+  std::map<std::pair<std::string, std::string>, std::string> checksums_;  ///< Of what was read or added.
   Sha256 digest_;                                   ///< Of the index that was read.
   std::string description_;
 };
 
 /// The answer of a verb that changed a repository.
-void say_change(Session& session, std::string_view what, const std::vector<std::string>& names, std::size_t packages,
+void say_change(Session& session, std::string_view what, const std::vector<std::string>& names, std::uint64_t packages,
                 const std::optional<index::FreshnessReport>& report) {
   Json json;
   json.set(std::string(what), Json::strings(names)).set("packages", packages);
@@ -193,17 +318,12 @@ Result<int> run_add(const Arguments& arguments, Session& session) {
   Folder folder = TRY(Folder::open(arguments, session));
   TRY(folder.editable());
   const std::vector<std::string> files = arguments.list("FILE");
-  std::vector<std::string> added;
   Task task(session.env.events, "add packages");
-  for (const std::string& file : files) {
-    const bool is_new = TRY(folder.add(file), "adding '{}'", file);
-    if (is_new) added.push_back(label_of(folder.records().back()));
-    task.progress(added.size(), files.size());
-  }
-  std::optional<index::FreshnessReport> report;
-  if (!added.empty()) report = TRY(folder.write());
+  TRY(folder.add({files.begin(), files.end()}, [&](std::size_t done) { task.progress(done, files.size()); }));
+  const std::vector<std::string> added = labels_of(folder.added());
+  const std::optional<index::FreshnessReport> report = TRY(folder.settle());
   task.finish();
-  say_change(session, "added", added, folder.records().size(), report);
+  say_change(session, "added", added, folder.size(), report);
   return 0;
 }
 
@@ -218,10 +338,20 @@ struct Named {
   }
 };
 
-Error no_package(const std::string& word, const std::vector<std::string>& names) {
+/// `there`: what the repository has, as NAME=VERSION.
+Error no_package(const std::string& word, const std::vector<std::string>& there) {
+  const Named wanted(word);
+  std::vector<std::string> names, same;
+  for (const std::string& each : there) {
+    names.push_back(Named(each).name);
+    if (names.back() == wanted.name) same.push_back(each);
+  }
   return Error::make(ErrorKind::kNotFound, "the repository has no package '{}'", word)
-      .hint(nearest_hint(Named(word).name, names));
+      .hint(same.empty() ? nearest_hint(wanted.name, names) : "it has " + join(same, ", "));
 }
+
+std::string pin_of(const apk::IndexRecord& record) { return fmt::format("{}={}", record.name, record.version); }
+
 
 /// What clients are told of packages ("name=version") that serial `serial` is the first without.
 std::vector<index::Notice> withdrawals(const std::set<std::string, std::less<>>& packages, const std::string& reason,
@@ -243,22 +373,22 @@ std::vector<index::Notice> withdrawals(const std::set<std::string, std::less<>>&
 /// The next serial of an edition, without these packages. Their bytes stay for locks and older serials.
 Result<int> withdraw(Edition edition, const Arguments& arguments, Session& session) {
   std::optional<index::Serial> newest = TRY(index::head(session.env, edition));
-  if (!newest) return Error::make(ErrorKind::kNotFound, "edition {} has no serial yet", name_of(edition));
+  if (!newest) return no_serial_yet(edition);
   const std::uint64_t before = newest->number;
   index::Serial next = *std::move(newest);
-  std::vector<std::string> removed, names;
+  std::vector<std::string> removed, there;
   std::set<std::string, std::less<>> lost, pins;
-  for (const index::SerialPackage& package : next.packages) names.push_back(package.record.name);
+  for (const index::SerialPackage& package : next.packages) there.push_back(pin_of(package.record));
   for (const std::string& word : arguments.list("PACKAGE")) {
     const std::size_t count = std::erase_if(next.packages, [&](const index::SerialPackage& package) {
       if (!Named(word).means(package.record)) return false;
       removed.push_back(label_of(package.record));
-      pins.insert(fmt::format("{}={}", package.record.name, package.record.version));
+      pins.insert(pin_of(package.record));
       lost.insert(package.record.name);
       for (const std::string& provide : package.record.provides) lost.insert(apk::parse_provide(provide).name);
       return true;
     });
-    if (count == 0) return no_package(word, names);
+    if (count == 0) return no_package(word, there);
   }
   for (const index::SerialPackage& package : next.packages) {
     lost.erase(package.record.name);
@@ -302,17 +432,22 @@ Result<int> withdraw(Edition edition, const Arguments& arguments, Session& sessi
 Result<int> run_remove(const Arguments& arguments, Session& session) {
   if (const auto edition = edition_word(arguments.text("DIR"))) return withdraw(*edition, arguments, session);
   Folder folder = TRY(Folder::open(arguments, session));
+  TRY(folder.there());
   TRY(folder.editable());
-  std::vector<std::string> removed, names;
-  for (const apk::IndexRecord& record : folder.records()) names.push_back(record.name);
+  TRY(folder.load());
+  std::vector<std::string> removed, there;
+  for (const apk::IndexRecord& record : folder.records()) there.push_back(pin_of(record));
   for (const std::string& word : arguments.list("PACKAGE")) {
     const Named named(word);
     const auto gone = folder.remove([&](const apk::IndexRecord& record) { return named.means(record); });
-    if (gone.empty()) return no_package(word, names);
+    if (gone.empty()) {
+      if (removed.empty()) (void)TRY(folder.settle());  // removed by a run that was killed before its metadata
+      return no_package(word, there);
+    }
     removed.insert(removed.end(), gone.begin(), gone.end());
   }
   const index::FreshnessReport report = TRY(folder.write());
-  say_change(session, "removed", removed, folder.records().size(), report);
+  say_change(session, "removed", removed, folder.size(), report);
   return 0;
 }
 
@@ -421,8 +556,8 @@ Result<int> run_gc_folder(const Arguments& arguments, Session& session) {
     return not_an_edition(*edition, "its packages are blobs of the store, which every serial keeps",
                           "`nacre gc` removes what no serial, lock or image names");
   Folder folder = TRY(Folder::open(arguments, session));
-  if (!os::exists(folder.index_path()))
-    return Error::make(ErrorKind::kNotFound, "'{}' is no repository: it has no index", folder.packages().string());
+  TRY(folder.there());
+  TRY(folder.load());
   std::set<std::string> kept;
   for (const apk::IndexRecord& record : folder.records()) kept.insert(file_of(record));
   for (const std::string& lock : arguments.list("--lock")) {
@@ -492,18 +627,21 @@ Result<int> run_import(const Arguments& arguments, Session& session) {
     for (const index::Repositories::Repository& repository : from.all())
       for (const apk::PackageNumber i : index::in_text_order(repository.index))
         wanted.push_back({&repository, repository.index->record(i)});
-  Task task(session.env.events, fmt::format("import {} packages", wanted.size()));
+  Task fetching(session.env.events, fmt::format("fetch {} packages", wanted.size()));
   const std::vector<Sha256> blobs =
-      TRY(from.fetch_all(wanted, [&](std::size_t done) { task.progress(done, wanted.size()); }));
-  std::vector<std::string> imported;
+      TRY(from.fetch_all(wanted, [&](std::size_t done) { fetching.progress(done, wanted.size()); }));
+  fetching.finish();
+  Task task(session.env.events, fmt::format("import {} packages", wanted.size()));
+  std::vector<Path> files;
   for (const Sha256& blob : blobs) {
-    const bool is_new = TRY(folder.add(session.env.store.blob_path(blob)));
-    if (is_new) imported.push_back(label_of(folder.records().back()));
+    const Path file = TRY(session.env.store.local(blob));
+    files.push_back(file);
   }
-  std::optional<index::FreshnessReport> report;
-  if (!imported.empty()) report = TRY(folder.write());
+  TRY(folder.add(files, [&](std::size_t done) { task.progress(done, wanted.size()); }));
+  const std::vector<std::string> imported = labels_of(folder.added());
+  const std::optional<index::FreshnessReport> report = TRY(folder.settle());
   task.finish();
-  say_change(session, "imported", imported, folder.records().size(), report);
+  say_change(session, "imported", imported, folder.size(), report);
   return 0;
 }
 
@@ -511,6 +649,10 @@ Result<index::FreshnessOptions> freshness_options(const Arguments& arguments) {
   index::FreshnessOptions options;
   options.edition = TRY(edition_of(arguments));
   options.new_root = arguments.flag("--new-root");
+  if (!options.new_root)
+    for (const char* option : {"--root-key", "--root-threshold"})
+      if (!arguments.list(option).empty() && arguments.text(option) != "0")
+        return Error::make(ErrorKind::kInvalid, "{} says what the next root is like: give --new-root, too", option);
   options.root_threshold = static_cast<unsigned>(std::clamp(arguments.number("--root-threshold"), 0L, 64L));
   for (const std::string& file : arguments.list("--root-key")) {
     const std::string pem = TRY(os::read_file(file));
@@ -590,7 +732,7 @@ Result<int> run_trust(const Arguments& arguments, Session& session) {
       if (!known) return Error::make(ErrorKind::kNotFound, "no root is trusted for '{}'", word);
     } else if (const std::string file = arguments.text("--root"); !file.empty()) {
       const std::string bytes = TRY(os::read_file(file, 1u << 20), "reading the root '{}'", file);
-      TRY(index::trust_root(session.env, line.base, bytes));
+      TRY(index::trust_root(session.env, line.base, bytes), "reading the root '{}'", file);
     } else {
       return Error::make(ErrorKind::kInvalid, "say which root to trust: --root FILE").hint("--forget ends the trust");
     }

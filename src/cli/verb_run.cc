@@ -2,7 +2,6 @@
 #include "base/number.h"
 #include "cli/at.h"
 #include "cli/container.h"
-#include "cli/container_network.h"
 #include "cli/image_notices.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
@@ -55,13 +54,8 @@ Result<RunOptions> options_of(const Arguments& arguments) {
 /// --forward NAME: waits for the container and forwards its ports until it ends.
 Result<int> forward(const Arguments& arguments, Session& session) {
   const std::vector<std::pair<int, int>> ports = TRY(ports_of(arguments));
-  const std::vector<ContainerState> all = TRY(list_containers(session));
-  for (const ContainerState& state : all) {
-    if (state.name != arguments.text("--forward")) continue;
-    TRY(forward_ports(state.pid, ports, session.env.stop));
-    return 0;
-  }
-  return Error::make(ErrorKind::kNotFound, "no container '{}'", arguments.text("--forward"));
+  TRY(forward_container(arguments.text("--forward"), ports, session));
+  return 0;
 }
 
 Result<int> list(Session& session) {

@@ -69,7 +69,8 @@ Result<int> run_rollback(const Arguments& arguments, Session& session) {
 
 Result<int> run_promote(const Arguments& arguments, Session& session) {
   const Arch arch = TRY(arch_of(arguments));
-  Workshop shop = TRY(open_workshop(session, arch));
+  TRY(serial_to_promote(session.env));  // before stage 0 is made
+  Workshop shop = TRY(open_workshop(session, arch, arguments.list("DEFINITION")));
   const FlowReport report = TRY(promote(shop, arguments.list("DEFINITION")));
   session.print(session.json ? codec::to_pretty_json(to_json(report)) : render(report));
   return 0;

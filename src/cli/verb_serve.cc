@@ -1,4 +1,5 @@
 #include "base/events.h"
+#include "cli/evidence.h"
 #include "cli/farm_pages.h"
 #include "cli/lookup.h"
 #include "cli/signer_process.h"
@@ -28,6 +29,7 @@ Result<Path> write_public_keys(Session& session) {
   for (const Edition edition : {Edition::kStage0, Edition::kCommunity, Edition::kProduction}) {
     const std::optional<index::Serial> newest = TRY(index::head(session.env, edition));
     if (!newest) continue;
+    TRY(check_edition_keys(session, edition));
     for (const crypto::Purpose purpose : crypto::kPurposes) {
       const crypto::PublicKey key = TRY(session.signer.public_key(edition, purpose));
       const Path file = folder / crypto::public_key_name(edition, purpose);
@@ -128,6 +130,9 @@ Result<int> run_serve(const Arguments& arguments, Session& session) {
   serve.package_keys_dir = TRY(write_public_keys(session)).string();
   net::Server::Options options;
   options.address = arguments.text("--address");
+  if (arguments.number("--port") > 65535)
+    return Error::make(ErrorKind::kInvalid, "expected a port from 1 to 65535, got {}", arguments.number("--port"))
+        .hint("0 takes any free one");
   options.port = static_cast<int>(arguments.number("--port"));
   TRY(read_certificate(arguments, options));
   if (!options.tls_certificate.empty()) serve.scheme = "https";
@@ -138,7 +143,9 @@ Result<int> run_serve(const Arguments& arguments, Session& session) {
   if (arguments.flag("--access-log")) options.on_access = [&](const net::Access& access) { log.add(access); };
   const net::Server server = TRY(net::Server::start(
       with_farm_pages(publish::make_handler(session.env, serve), arguments.text("--farm-database"), session), options));
-  const std::string host = fmt::format("{}:{}", options.address, server.port());
+  const bool ipv6 = options.address.find(':') != std::string::npos;
+  const std::string address = ipv6 ? "[" + options.address + "]" : options.address;
+  const std::string host = fmt::format("{}:{}", address, server.port());
   if (session.json) {
     codec::Json out;
     session.print(
@@ -185,7 +192,8 @@ Verb verb_serve() {
        "of one address, in the long run; more are told 429. 0: no limit", Completion::kNone},
       {"--access-log", OptionType::kFlag, "", "", "print one line for each request", Completion::kNone},
       {"--farm-database", OptionType::kText, "URL", "",
-       "ledger of the farm whose pages are shown at /farm/; the one below NACRE_HOME when not given",
+       "ledger of the farm whose pages are shown at /farm/; NACRE_FARM_DATABASE, NACRE_STATE, else a file below "
+       "NACRE_HOME",
        Completion::kNone}};
   verb.run = run_serve;
   return verb;

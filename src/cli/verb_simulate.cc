@@ -28,8 +28,11 @@ Result<plan::ChangeRates> read_rates(const std::string& file) {
     rate->content = row["content"].as_double(-1);
     rate->abi = row["abi"].as_double(-1);
     rate->breaks = row["breaks"].as_double(rate->abi);
-    if (rate->content > 1 || rate->abi > rate->content || rate->breaks > rate->abi || rate->breaks < 0)
-      return Error::make(ErrorKind::kInvalid, "'{}': expected '{}' with 0 <= breaks <= abi <= content <= 1", file, name)
+    rate->used = row["used"].as_double(rate->abi);
+    if (rate->content > 1 || rate->abi > rate->content || rate->breaks > rate->abi || rate->breaks < 0 ||
+        rate->used > rate->abi || rate->used < 0)
+      return Error::make(ErrorKind::kInvalid,
+                         "'{}': expected '{}' with 0 <= breaks <= abi <= content <= 1, and used as breaks", file, name)
           .hint("docs/formats/graph.md shows the form");
   }
   out.needless_epochs = json["needlessEpochs"].as_double();
@@ -78,14 +81,14 @@ std::string render(KeyPolicy policy, const plan::Simulation& run, bool sizes) {
 
 Result<std::vector<KeyPolicy>> policies_of(const Arguments& arguments) {
   constexpr KeyPolicy kAll[] = {KeyPolicy::kExplicit, KeyPolicy::kDirect, KeyPolicy::kInputs, KeyPolicy::kContent,
-                                KeyPolicy::kAbi, KeyPolicy::kBreaks};
+                                KeyPolicy::kAbi, KeyPolicy::kUsed, KeyPolicy::kBreaks};
   std::vector<KeyPolicy> out;
   for (const std::string& name : arguments.list("--policy")) {
     const auto found =
         std::find_if(std::begin(kAll), std::end(kAll), [&](KeyPolicy p) { return plan::name_of(p) == name; });
     if (found == std::end(kAll))
-      return Error::make(ErrorKind::kInvalid, "--policy is explicit, direct, inputs, content, abi or breaks, not '{}'",
-                         name);
+      return Error::make(ErrorKind::kInvalid,
+                         "--policy is explicit, direct, inputs, content, abi, used or breaks, not '{}'", name);
     out.push_back(*found);
   }
   if (out.empty()) out.assign(std::begin(kAll), std::end(kAll));
@@ -152,7 +155,7 @@ Verb verb_simulate() {
   for (const Option& option : std::vector<Option>{
            kArchOption,
            {"--policy", OptionType::kList, "POLICY", "",
-            "explicit, direct, inputs, content, abi or breaks (default: all)", Completion::kNone},
+            "explicit, direct, inputs, content, abi, used or breaks (default: all)", Completion::kNone},
            {"--rates", OptionType::kText, "FILE", "", "how often builds change content and ABI", Completion::kFile},
            {"--batch", OptionType::kText, "SPAN", "day", "changes built together: day, hour or none",
             Completion::kNone},

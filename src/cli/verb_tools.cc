@@ -1,10 +1,11 @@
 #include "base/text.h"
 #include "cli/container.h"
-#include "cli/image_words.h"
+#include "cli/forget.h"
 #include "cli/kept.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
 #include "cli/workshop.h"
+#include "store/artifacts.h"
 #include "store/gc.h"
 #include "store/store.h"
 
@@ -142,6 +143,7 @@ Result<> add_builds(Roots& roots, const std::set<Sha256>& published, Env& env) {
       if (chosen) roots.trees.push_back(tree_key(package.apk));
     }
     for (const auto& [name, abi] : build.abi) roots.blobs.push_back(abi.symbols);
+    if (build.use) roots.blobs.push_back(*build.use);
     for (const PinnedPackage& pin : build.pinned_root) roots.blobs.push_back(pin.content);
     for (const std::string& source : build.from.sources) roots.add(source);
   }
@@ -164,7 +166,9 @@ Result<> add_facts(Roots& roots, Env& env) {
   const auto rows = TRY(env.store.state().list("facts"));
   for (const auto& [apk, blob] : rows) {
     const auto package = parse_sha256(apk);
-    if (package && env.store.has(*package))
+    bool is_there = static_cast<bool>(package);
+    if (is_there) is_there = TRY(env.store.holds(*package));
+    if (is_there)
       roots.add(blob);
     else
       TRY(env.store.state().erase("facts", apk));
@@ -207,7 +211,8 @@ Result<Roots> find_roots(Session& session) {
 }
 
 Result<int> run_gc(const Arguments& arguments, Session& session) {
-  const auto alone = os::FileLock::take(in_use_lock(session), os::FileLock::Wait::kNo);
+  auto alone = session.env.store.in_use(os::FileLock::Share::kExclusive, os::FileLock::Wait::kNo);
+  if (!alone && alone.error().kind() != ErrorKind::kConflict) return std::move(alone).error();
   if (!alone)
     return Error::make(ErrorKind::kConflict, "another nacre process builds or composes in '{}'", session.home.string())
         .hint("wait for it to end: what it made is named by no record yet");
@@ -216,17 +221,23 @@ Result<int> run_gc(const Arguments& arguments, Session& session) {
   const auto [blobs, trees] = TRY(find_roots(session));
   const double age = static_cast<double>(arguments.number("--days")) * 86400;
   const store::GcReport report = TRY(store::collect_garbage(session.env.store, blobs, trees, age));
-  TRY(forget_words(session.env));
+  const std::uint64_t records = TRY(forget_gone(session.env));
   const build::StepCacheReport steps = TRY(build::trim_step_cache(~std::uint64_t{0}, age, session.env));
   Json json;
   json.set("blobs", report.blobs)
       .set("trees", report.trees)
       .set("partials", report.partials)
       .set("steps", static_cast<std::int64_t>(steps.definitions))
+      .set("records", records)
       .set("bytes", report.bytes + steps.bytes);
-  session.print(session.json ? codec::to_json(json)
-                             : fmt::format("removed {} blobs and {} trees, {}", report.blobs, report.trees,
-                                           human_bytes(report.bytes + steps.bytes)));
+  std::string text = fmt::format("removed {} blobs and {} trees, {}; {} records of what is gone", report.blobs,
+                                 report.trees, human_bytes(report.bytes + steps.bytes), records);
+  if (const store::Artifacts* const artifacts = session.env.store.artifacts(); artifacts != nullptr) {
+    json.set("sharedBlobs", report.shared_blobs).set("sharedBytes", report.shared_bytes);
+    text += fmt::format("; of {} {} blobs, {}", artifacts->name(), report.shared_blobs,
+                        human_bytes(report.shared_bytes));
+  }
+  session.print(session.json ? codec::to_json(json) : text);
   return 0;
 }
 

@@ -30,7 +30,7 @@ std::string what_next(const FlowReport& report) {
 
 Result<int> run_up(const Arguments& arguments, Session& session) {
   const Arch arch = TRY(arch_of(arguments));
-  Workshop shop = TRY(open_workshop(session, arch));
+  Workshop shop = TRY(open_workshop(session, arch, arguments.list("DEFINITION")));
   FlowOptions options;
   options.only = arguments.list("DEFINITION");
   options.jobs = static_cast<unsigned>(std::max(0L, arguments.number("--jobs")));

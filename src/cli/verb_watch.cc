@@ -29,6 +29,7 @@ Json to_json(const Watched& row) {
   if (row.proposal) {
     Json proposal;
     proposal.set("to", row.proposal->to).set("file", row.proposal->file).set("problem", row.proposal->problem);
+    if (row.proposal->by_hand) proposal.set("byHand", true);
     if (!row.proposal->dropped.empty()) proposal.set("dropped", dropped_json(*row.proposal));
     if (!row.proposal->notes.empty()) proposal.set("notes", Json::strings(row.proposal->notes));
     out.set("proposal", std::move(proposal));
@@ -50,11 +51,21 @@ std::string render(const Watched& row) {
   std::string out = fmt::format("{:<24} {} -> {}  ({}){}\n", name, proposal.from, proposal.to,
                                 watch::name_of(proposal.feed),
                                 proposal.problem.empty() ? "" : "  " + one_line(proposal.problem));
+  if (proposal.by_hand) out += "  the definition asks for updates by hand: name it to apply this\n";
   for (const watch::Dropped& dropped : proposal.dropped)
     out += fmt::format("  drops {} {}: {}\n", dropped.kind == watch::Dropped::Kind::kPatch ? "patch" : "pick",
                        dropped.name, dropped.why);
   for (const std::string& note : proposal.notes) out += fmt::format("  note: {}\n", one_line(note));
   return out;
+}
+
+/// Who names a definition takes it in the hand.
+ByHand named_by(const Arguments& arguments) {
+  return arguments.list("DEFINITION").empty() ? ByHand::kNo : ByHand::kYes;
+}
+
+bool waits_for_a_person(const Watched& row, const Arguments& arguments) {
+  return row.proposal->by_hand && named_by(arguments) == ByHand::kNo;
 }
 
 Result<int> run_watch(const Arguments& arguments, Session& session) {
@@ -64,14 +75,18 @@ Result<int> run_watch(const Arguments& arguments, Session& session) {
   const std::vector<Watched> rows = TRY(look(shop, arguments.list("DEFINITION"), Propose::kYes));
   Json json = Json::array();
   std::string text;
+  std::optional<Error> fault;
   for (const Watched& row : rows) {
     json.push(to_json(row));
     text += render(row);
     if (!row.proposal) continue;
     if (arguments.flag("--diff")) text += row.proposal->new_text;
-    if (arguments.flag("--write")) TRY(apply_proposal(*row.proposal, shop));
+    if (!arguments.flag("--write") || waits_for_a_person(row, arguments)) continue;
+    auto applied = apply_proposal(*row.proposal, named_by(arguments), shop);
+    if (!applied && !fault) fault = std::move(applied).error();  // the others are written all the same
   }
   session.print(session.json ? codec::to_pretty_json(json) : text);
+  if (fault) return *std::move(fault);
   return 0;
 }
 
@@ -80,14 +95,14 @@ Result<int> run_update(const Arguments& arguments, Session& session) {
   FlowOptions options;
   std::string text;
   {
-    Workshop shop = TRY(open_workshop(session, arch));
+    Workshop shop = TRY(open_workshop(session, arch, arguments.list("DEFINITION")));
     const std::vector<Watched> rows = TRY(look(shop, arguments.list("DEFINITION"), Propose::kYes));
     std::vector<std::string> moved;
     std::optional<Error> fault;
     for (const Watched& row : rows) {
       text += render(row);
-      if (!row.proposal) continue;
-      auto applied = apply_proposal(*row.proposal, shop);
+      if (!row.proposal || waits_for_a_person(row, arguments)) continue;
+      auto applied = apply_proposal(*row.proposal, named_by(arguments), shop);
       if (applied) {
         moved.push_back(fmt::format("{} {} -> {}", row.proposal->package, row.proposal->from, row.proposal->to));
         continue;
@@ -99,7 +114,7 @@ Result<int> run_update(const Arguments& arguments, Session& session) {
     if (moved.empty() && fault) return *std::move(fault);
     if (!moved.empty()) options.reason = "update " + join(moved, ", ");
   }
-  Workshop shop = TRY(open_workshop(session, arch));
+  Workshop shop = TRY(open_workshop(session, arch, arguments.list("DEFINITION")));
   const FlowReport report = TRY(run_flow(shop, options));
   session.print(session.json ? codec::to_pretty_json(to_json(report)) : text + render(report));
   return 0;

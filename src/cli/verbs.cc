@@ -80,6 +80,7 @@ const std::vector<Verb>& all_verbs() {
       verb_run(),
       verb_serve(),
       verb_signer(),
+      verb_state_share(),
       verb_doctor(),
       verb_init(),
       verb_compile(),

@@ -39,6 +39,7 @@ Verb verb_farm_waive();
 Verb verb_run();
 Verb verb_serve();
 Verb verb_signer();
+Verb verb_state_share();
 Verb verb_doctor();
 Verb verb_init();
 Verb verb_compile();

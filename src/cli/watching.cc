@@ -8,16 +8,11 @@ namespace nacre::cli {
 Result<std::vector<const definition::Definition*>> chosen_definitions(const Workshop& shop,
                                                                       const std::vector<std::string>& names) {
   std::vector<const definition::Definition*> out;
-  std::vector<std::string> known;
-  for (const definition::Definition& definition : shop.os.definitions) {
-    known.push_back(definition.name);
+  for (const definition::Definition& definition : shop.os.definitions)
     if (names.empty()) out.push_back(&definition);
-  }
   for (const std::string& name : names) {
     const definition::Definition* definition = shop.os.find(name);
-    if (definition == nullptr)
-      return Error::make(ErrorKind::kNotFound, "no definition '{}' in '{}'", name, shop.os.folder.string())
-          .hint(nearest_hint(name, known));
+    if (definition == nullptr) return no_definition(shop.os, name);
     out.push_back(definition);
   }
   return out;

@@ -7,6 +7,9 @@
 #include "base/text.h"
 #include "cli/build_engine.h"
 #include "cli/cut_off.h"
+#include "cli/evidence.h"
+#include "cli/kept.h"
+#include "cli/offers.h"
 #include "cli/parallel.h"
 #include "cli/stage0.h"
 #include "codec/archive.h"
@@ -14,6 +17,7 @@
 #include "definition/load.h"
 #include "os/clock.h"
 #include "package/abi.h"
+#include "package/use.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -187,6 +191,22 @@ Result<std::map<std::string, BuildRecord::Abi>> keep_abi(const build::BuiltTree&
   return out;
 }
 
+/// What the build may have taken from its root, by all that its tree holds. Nothing where not all of that is here: with
+/// an engine, with network.
+Result<std::optional<Sha256>> keep_use(const build::BuildRequest& request, const BuildEngine::Built& ran, Env& env) {
+  std::optional<Sha256> none;
+  if (!ran.evidence.is_null() || request.network) return none;
+  std::vector<Path> trees = {ran.tree.workspace, request.work / "upper", request.work / "tmp"}, roots;
+  for (const build::RootPackage& package : request.root) roots.push_back(package.tree);
+  const Result<package::Use> use = package::read_use(trees, roots);
+  if (!use) {
+    Task(env.events, fmt::format("list what {} uses", request.definition->name)).finish(use.error().render());
+    return none;
+  }
+  const Sha256 blob = TRY(env.store.put_bytes(package::use_to_bytes(*use)));
+  return std::optional<Sha256>(blob);
+}
+
 bool same_packages(const BuildRecord& a, const BuildRecord& b) {
   if (a.packages.size() != b.packages.size()) return false;
   for (std::size_t i = 0; i < a.packages.size(); ++i)
@@ -232,7 +252,8 @@ Result<BuildEngine::Built> run_steps(Workshop& shop, const build::BuildRequest& 
   return out;
 }
 
-Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const Sha256& key, Force force) {
+Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const Sha256& key, Force force,
+                              const store::Lease& lease) {
   Env& env = shop.env();
   Workplace work{env.store.work_dir() / fmt::format("build-{}", request.definition->name)};
   TRY(os::remove_tree(work.path));
@@ -245,6 +266,8 @@ Result<BuildRecord> build_now(Workshop& shop, build::BuildRequest request, const
   record.from.abis = TRY(abis_of(shop, request.root));
   record.packages = TRY(attest_packages(shop, request, built, assembled, key, Edition::kCommunity, ran.evidence));
   record.abi = TRY(keep_abi(built, env));
+  record.use = TRY(keep_use(request, ran, env));
+  TRY(lease.check(), "keeping the build of '{}'", record.definition);
   TRY(keep_build(env, record));
   work.keep = false;
   return record;
@@ -281,7 +304,7 @@ Result<SecondBuild> build_again(Workshop& shop, build::BuildRequest& request, co
       out.differences.push_back(fmt::format("{}: was not made the first time", file.info.name));
       continue;
     }
-    const Path first = env.store.blob_path(before->apk);
+    const Path first = TRY(env.store.local(before->apk));
     const apk::PackageFile old = TRY(apk::read_package_header(first));
     if (unsigned_part(first, old) != unsigned_part(file.path, file))
       out.differences.push_back(
@@ -309,7 +332,7 @@ Result<> confirm(Workshop& shop, build::BuildRequest request, const BuildRecord&
 
 /// What a test declares, and the layout. Debian's programs find their libraries only through the loader's cache.
 Result<std::vector<build::RootPackage>> test_root(Workshop& shop, std::vector<std::string> atoms) {
-  std::vector<build::RootPackage> root = TRY(shop.shelf.root_for(atoms, {"nacre-baselayout"}, true));
+  std::vector<build::RootPackage> root = TRY(shop.shelf.root_for({atoms, {}}, {"nacre-baselayout"}, true));
   const bool mixed = std::any_of(root.begin(), root.end(), [](const build::RootPackage& package) {
     return package.edition == name_of(Edition::kStage0);
   });
@@ -318,7 +341,7 @@ Result<std::vector<build::RootPackage>> test_root(Workshop& shop, std::vector<st
   for (const build::RootPackage& package : root)
     if (std::find(kAlwaysInBuildRoot.begin(), kAlwaysInBuildRoot.end(), package.name) != kAlwaysInBuildRoot.end())
       always.push_back(package.name);
-  return shop.shelf.root_for(atoms, always, true);
+  return shop.shelf.root_for({atoms, {}}, always, true);
 }
 
 }  // namespace
@@ -338,7 +361,8 @@ Result<std::int64_t> source_date(const std::vector<build::FetchedSource>& source
       };
       visitor.on_data = [](std::string_view) -> Result<> { return {}; };
       // A source that is no archive has no date of its own.
-      if (!codec::read_archive(env.store.blob_path(source.sha256), visitor)) date = 0;
+      const Path archive = TRY(env.store.local(source.sha256));
+      if (!codec::read_archive(archive, visitor)) date = 0;
       TRY(env.store.state().put("source-date", source.sha256.hex(), std::to_string(date)));
     }
     newest = std::max(newest, date);
@@ -346,10 +370,10 @@ Result<std::int64_t> source_date(const std::vector<build::FetchedSource>& source
   return newest > 0 ? newest : kNoSourceDate;
 }
 
-Result<os::FileLock> wait_for_lease(std::string_view name, Env& env) {
+Result<store::Lease> wait_for_lease(std::string_view name, Env& env) {
   std::optional<Task> waiting;
   while (true) {
-    Result<os::FileLock> lease = env.store.lease(name, os::FileLock::Wait::kNo);
+    Result<store::Lease> lease = env.store.lease(name, os::FileLock::Wait::kNo, store::Store::Reach::kEveryone);
     if (lease || lease.error().kind() != ErrorKind::kConflict) {
       if (waiting) waiting->finish();
       return lease;
@@ -360,19 +384,34 @@ Result<os::FileLock> wait_for_lease(std::string_view name, Env& env) {
   }
 }
 
-Path in_use_lock(const Session& session) { return session.home / "locks" / "in-use"; }
+namespace {
 
-Result<Workshop> open_workshop(Session& session, const Arch& arch) {
-  os::FileLock in_use =
-      TRY(os::FileLock::take(in_use_lock(session), os::FileLock::Wait::kYes, os::FileLock::Share::kShared));
+Result<> check_asked(const Distribution& os, const std::vector<std::string>& asked) {
+  for (const std::string& word : asked) {
+    if (os.maker_of(word) != nullptr) continue;
+    if (!word.ends_with(".yaml")) return no_definition(os, word);
+    if (!os::exists(word))
+      return Error::make(ErrorKind::kNotFound, "cannot open '{}': no such file or directory", word);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Workshop> open_workshop(Session& session, const Arch& arch, const std::vector<std::string>& asked) {
+  store::Lease in_use = TRY(hold_off_gc(session.env));
   Distribution os = TRY(load_distribution(session.os_dir, arch));
+  TRY(check_asked(os, asked));
+  for (const Edition edition : {Edition::kStage0, Edition::kCommunity})
+    TRY(check_edition_keys(session, edition));
   index::Serial stage0 = TRY(ensure_stage0(session, arch));
   Workshop shop{.session = session,
                 .os = std::move(os),
                 .shelf = Shelf(session.env),
                 .stage0 = std::move(stage0),
                 .places = build::places_of_machine(),
-                .in_use = std::move(in_use)};
+                .in_use = std::make_unique<store::Lease>(std::move(in_use))};
+  shop.offers = std::make_shared<Offers>();
   for (const index::SerialPackage& package : shop.stage0.packages) shop.shelf.add(Edition::kStage0, package);
   if (const char* policy = std::getenv("NACRE_NETWORK"))
     shop.network = TRY(build::parse_network_policy(policy), "reading NACRE_NETWORK");
@@ -390,6 +429,7 @@ Result<Workshop> open_workshop(Session& session, const Arch& arch) {
 
 Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Definition& definition,
                                           bool from_stage0_alone) {
+  TRY(package::check_disabled_names(definition));
   build::BuildRequest request;
   request.definition = &definition;
   request.arch = shop.os.arch;
@@ -403,7 +443,8 @@ Result<build::BuildRequest> prepare_build(Workshop& shop, const definition::Defi
   }
   request.sources = TRY(build::fetch_sources(definition, shop.os.sources, shop.places, shop.env()));
   const auto seen = shop.seen.find(definition.name);
-  request.root = TRY(shop.shelf.root_for(definition.environment.packages, kAlwaysInBuildRoot, !from_stage0_alone,
+  const solve::World asked{definition.environment.packages, definition::places_of_packages(definition)};
+  request.root = TRY(shop.shelf.root_for(asked, kAlwaysInBuildRoot, !from_stage0_alone,
                                          seen == shop.seen.end() ? nullptr : &seen->second),
                      "choosing the build root of '{}'", definition.name);
   const Path side_files = side_dir_of(definition);
@@ -427,7 +468,7 @@ const definition::Definition* find_definition(Workshop& shop, std::string_view n
 Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& step, Force force) {
   Env& env = shop.env();
   const definition::Definition& definition = *find_definition(shop, step.name);
-  const os::FileLock lease = TRY(wait_for_lease("build/" + step.name, env));
+  const store::Lease lease = TRY(wait_for_lease("build/" + step.name, env));
   build::BuildRequest request = TRY(prepare_build(shop, definition, step.from_stage0_alone));
   Sha256 key = TRY(package_key(request));
   if (only_warns(shop, step.name)) key = codec::sha256("gates warn\n" + key.hex());
@@ -441,8 +482,11 @@ Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& s
     put_on_shelf(shop, out.record);
     return out;
   }
+  std::string taken;
   if (before && force == Force::kNo) {
-    if (const std::optional<CutOff> cut = TRY(cut_off(shop, request, *before))) {
+    CutOffAnswer answer = TRY(cut_off(shop, request, *before));
+    taken = std::move(answer.taken);
+    if (const std::optional<CutOff>& cut = answer.cut) {
       if (shop.confirmations->fetch_sub(1) > 0) TRY(confirm(shop, std::move(request), *before, *cut));
       TRY(keep_cut_off(env, *cut));
       out.record = *before;
@@ -454,11 +498,12 @@ Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& s
   }
   Task task(env.events, fmt::format("build {} {}", definition.name, definition.full_version()));
   TRY(keep_steps(shop, request, force));
-  out.record = TRY(build_now(shop, std::move(request), key, force));
+  out.record = TRY(build_now(shop, std::move(request), key, force, lease));
   out.made = before && same_packages(*before, out.record) ? Made::kSame : Made::kBuilt;
   if (shop.step_cache_bytes > 0) TRY(build::trim_step_cache(shop.step_cache_bytes, kForEver, env));
   put_on_shelf(shop, out.record);
   if (before) out.why = settled_reasons(std::move(out.why), *before, out.record);
+  if (!taken.empty()) out.why.push_back(std::move(taken));
   task.finish(
       fmt::format("{} packages{}", out.record.packages.size(), out.made == Made::kSame ? ", all as they were" : ""));
   return out;
@@ -468,7 +513,7 @@ Result<int> shell_at(Workshop& shop, const plan::PlannedStep& planned, const std
   Env& env = shop.env();
   const definition::Definition& definition = *shop.os.find(planned.name);
   const std::size_t number = TRY(build::find_step(definition, step));
-  const os::FileLock lease = TRY(wait_for_lease("build/" + planned.name, env));
+  const store::Lease lease = TRY(wait_for_lease("build/" + planned.name, env));
   build::BuildRequest request = TRY(prepare_build(shop, definition, planned.from_stage0_alone));
   TRY(keep_steps(shop, request, Force::kNo));
   Workplace work{env.store.work_dir() / fmt::format("build-{}", planned.name)};
@@ -536,7 +581,7 @@ Result<TestCount> test_definition(Workshop& shop, const definition::Definition& 
       ++count.known;
       return {};
     }
-    const os::FileLock lease = TRY(wait_for_lease("test/" + package, env));
+    const store::Lease lease = TRY(wait_for_lease("test/" + package, env));
     if (TRY(env.store.state().get("tested", key.hex()))) {  // by who held the lease before
       ++count.known;
       return {};

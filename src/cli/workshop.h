@@ -5,6 +5,7 @@
 #include "cli/records.h"
 #include "package/package.h"
 #include "plan/plan.h"
+#include "store/lease.h"
 
 #include <atomic>
 #include <map>
@@ -19,6 +20,7 @@
 namespace nacre::cli {
 
 class BuildEngine;  // cli/build_engine.h
+class Offers;       // cli/offers.h
 
 /// What every production verb works with: definitions, stage 0, and the packages that may stand in roots.
 struct Workshop {
@@ -27,7 +29,7 @@ struct Workshop {
   Shelf shelf;
   index::Serial stage0;
   build::FetchPlaces places;
-  std::optional<os::FileLock> in_use;  ///< Holds off `nacre gc`.
+  std::unique_ptr<store::Lease> in_use;  ///< Holds off `nacre gc`.
   build::NetworkPolicy network = build::NetworkPolicy::kAsked;  ///< NACRE_NETWORK, or --network.
   /// Definitions that `always` is meant for, when these alone were asked for; others fall back to `asked`.
   std::optional<std::set<std::string>> network_always_for;
@@ -44,6 +46,7 @@ struct Workshop {
   bool gates_warn = false;        ///< --gates-warn: for definitions from files; keys of their own.
   /// So many cut-offs are still to be confirmed by a build: --paranoid.
   std::unique_ptr<std::atomic<long>> confirmations = std::make_unique<std::atomic<long>>(0);
+  std::shared_ptr<Offers> offers;  ///< What packages offer, read once for all users.
   std::set<std::string> from_files;    ///< Names of definitions given as files: their caches are their own.
 
   Env& env() { return session.env; }
@@ -52,15 +55,14 @@ struct Workshop {
 /// Packages of ours that stand in every build root once they are made: the C library (design, decision 11).
 extern const std::vector<std::string> kAlwaysInBuildRoot;
 
-/// The lease `name`, exclusive among all processes of this home. While another holds it, says who, and waits; Ctrl-C
-/// ends that.
-Result<os::FileLock> wait_for_lease(std::string_view name, Env& env);
+/// The lease `name`, exclusive among all processes of this home, and of all homes that share its state. While another
+/// holds it, says who, and waits; Ctrl-C ends that.
+Result<store::Lease> wait_for_lease(std::string_view name, Env& env);
 
-/// Held shared by whoever works with blobs and trees that no record names yet, alone by who removes such.
-Path in_use_lock(const Session& session);
-
-/// Reads the distribution and makes stage 0 unless the newest stage0 serial was made from the same table.
-Result<Workshop> open_workshop(Session& session, const Arch& arch);
+/// Reads the distribution and makes stage 0 unless the newest stage0 serial was made from the same table. `asked`:
+/// definitions or packages that the caller was given, or files; one that is not there is refused before stage 0, which
+/// may take minutes.
+Result<Workshop> open_workshop(Session& session, const Arch& arch, const std::vector<std::string>& asked = {});
 
 /// The definition of that name, which a flow in another thread may be changing another of. nullptr: none.
 const definition::Definition* find_definition(Workshop& shop, std::string_view name);

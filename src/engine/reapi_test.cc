@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <future>
+#include <thread>
 
 #include "engine/local_executor.h"
 #include "engine/test_server.h"
@@ -251,6 +252,7 @@ TEST(ReapiExecutor, CancelsWhatNobodyWaitsFor) {
   Remote remote({[&](const auto& emit) -> Result<GrpcStatus> {
     TRY(emit(going("op/7", Stage::kExecuting)));
     stop.request_stop();
+    while (!remote.server.stop.stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return Error::make(ErrorKind::kUnavailable, "interrupted");
   }});
   std::string cancelled;

@@ -20,9 +20,10 @@ class TestServer final : public net::GrpcChannel {
   std::map<std::string, std::string> blobs;  ///< By "HEX/SIZE".
   std::map<std::string, Method> methods;     ///< By the name after the last '/'; these come first.
   std::vector<std::string> calls;            ///< In order.
+  std::stop_token stop;                      ///< That of the last call.
 
-  Result<net::GrpcStatus> call(const net::GrpcCall& call, std::stop_token stop) override {
-    if (stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
+  Result<net::GrpcStatus> call(const net::GrpcCall& call, std::stop_token token) override {
+    if (token.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     std::vector<std::string> sent;
     std::uint64_t bytes = 0;
     while (true) {
@@ -37,6 +38,7 @@ class TestServer final : public net::GrpcChannel {
     {
       const std::lock_guard lock(mutex_);
       calls.push_back(name);
+      stop = std::move(token);
       const auto found = methods.find(name);
       if (found != methods.end()) method = found->second;
     }

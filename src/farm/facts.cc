@@ -101,7 +101,7 @@ std::string library_name(const BinaryFacts& binary) {
 }
 
 Result<PackageFacts> read_facts(const Sha256& apk, Env& env) {
-  const os::Path file = env.store.blob_path(apk);
+  const os::Path file = TRY(env.store.local(apk));
   PackageFacts out;
   const codec::TarReader::Visitor visitor = {[&](const TarHeader& header) -> Result<> {
                                                look_at(header, out);
@@ -135,7 +135,9 @@ Result<PackageFacts> facts_of(const Sha256& apk, Env& env) {
   if (kept) {
     // What is kept can be made again: whatever is wrong with it, it is read anew.
     const auto blob = parse_sha256(*kept);
-    if (blob && env.store.has(*blob)) {
+    bool there = static_cast<bool>(blob);
+    if (there) there = TRY(env.store.holds(*blob));
+    if (there) {
       const auto text = env.store.read(*blob);
       const auto json = text && codec::sha256(*text) == *blob ? codec::parse_json(*text, "facts/" + key) : Json();
       auto facts = json ? facts_from_json(*json) : Error::make(ErrorKind::kInvalid, "no JSON");

@@ -67,6 +67,7 @@ struct JudgeInput {
   std::vector<const PackageFacts*> before, after;  ///< By name, once each.
   std::vector<ImageFacts> images_before, images_after;
   std::set<std::string, std::less<>> names;  ///< Of packages, their definitions and images, for what others say.
+  std::set<std::string, std::less<>> ended;  ///< Packages past the end of life of their stream: they may go.
   bool first = false;                        ///< Nothing was published: growth and losses have no measure.
   Heard tests, images, vulnerabilities, delta, reproducibility;
 };

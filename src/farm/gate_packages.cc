@@ -308,6 +308,7 @@ std::vector<Verdict> judge_files(const std::vector<ChangedPackage>& changed, con
   std::vector<Verdict> out;
   for (const auto& [before, after] : changed) {
     if (after == nullptr) {
+      if (input.ended.contains(before->name)) continue;
       out.push_back(refuse(Gate::kFiles, *before, fmt::format("{} files -> the package is gone", before->files.size()),
                            "if that is meant, waive it once"));
       out.back().version.clear();

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "farm/facts.h"
+#include "farm/policy.h"
 
 #include <algorithm>
 #include <charconv>
@@ -99,10 +100,12 @@ class Reader {
     std::vector<std::string> known = {"level", "exceptions"};
     if (gate == Gate::kLicence) known.insert(known.end(), {"allow", "deny", "change"});
     if (gate == Gate::kSize) known.insert(known.end(), {"package", "image"});
+    if (gate == Gate::kVulnerabilities) known.insert(known.end(), {"data", "max-age"});
     TRY(mapping(node, name_of(gate), known));
     if (const YamlNode* value = node.find("level")) rule.level = TRY(level(*value));
     if (gate == Gate::kLicence) TRY(licence(node));
     if (gate == Gate::kSize) TRY(size(node));
+    if (gate == Gate::kVulnerabilities) TRY(vulnerabilities(node));
     if (const YamlNode* value = node.find("exceptions")) TRY(exceptions(gate, rule, *value));
     return {};
   }
@@ -118,6 +121,20 @@ class Reader {
     if (const YamlNode* value = node.find("package"))
       out_.package_growth = TRY(growth(*value, "package", out_.package_growth));
     if (const YamlNode* value = node.find("image")) out_.image_growth = TRY(growth(*value, "image", out_.image_growth));
+    return {};
+  }
+
+  Result<> vulnerabilities(const YamlNode& node) {
+    if (const YamlNode* value = node.find("data")) {
+      if (value->text != "required" && value->text != "optional")
+        return wrong(*value, "expected required or optional, found '{}'", value->text);
+      out_.vulnerability_data = value->text == "required" ? NeedsData::kAlways : NeedsData::kNever;
+    }
+    const YamlNode* age = node.find("max-age");
+    if (age == nullptr) return {};
+    const auto seconds = parse_duration(age->text);
+    if (!seconds) return wrong(*age, "expected an age such as 12h, 7d or 2w, found '{}'", age->text);
+    out_.vulnerability_age_seconds = *seconds;
     return {};
   }
 

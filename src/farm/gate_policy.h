@@ -46,6 +46,13 @@ struct Growth {
   bool operator==(const Growth&) const = default;
 };
 
+/// Whether `vulnerabilities` refuses what it has no data to judge by.
+enum class NeedsData {
+  kOnceThere,  ///< From when there was data for the first time: data that is gone is a fault.
+  kAlways,     ///< "required"
+  kNever,      ///< "optional"
+};
+
 struct GateRule {
   Level level = Level::kOn;
   std::map<std::string, Level, std::less<>> exceptions;  ///< By package or image.
@@ -62,6 +69,8 @@ struct GatePolicy {
   /// What a package may have without being asked: abilities by name, "setuid", "setgid", "capability", "device",
   /// "world-writable", "static".
   std::map<std::string, std::set<std::string>, std::less<>> abilities_of;
+  NeedsData vulnerability_data = NeedsData::kOnceThere;
+  std::int64_t vulnerability_age_seconds = 7 * 86400;  ///< Older data refuses.
   int max_waiver_days = 90;
 
   /// Of a gate for a package, an image, or the serial ("").

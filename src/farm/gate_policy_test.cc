@@ -111,6 +111,22 @@ TEST(GatePolicy, NamesThePlaceOfAFault) {
   }
 }
 
+TEST(GatePolicy, SaysWhatDataOnVulnerabilitiesIsWanted) {
+  EXPECT_EQ(GatePolicy().vulnerability_data, NeedsData::kOnceThere);
+  EXPECT_EQ(GatePolicy().vulnerability_age_seconds, 7 * 86400);
+  const auto policy = read("gates: {vulnerabilities: {data: required, max-age: 36h, exceptions: {jq: warn}}}\n");
+  ASSERT_TRUE(policy) << policy.error().render();
+  EXPECT_EQ(policy->vulnerability_data, NeedsData::kAlways);
+  EXPECT_EQ(policy->vulnerability_age_seconds, 36 * 3600);
+  EXPECT_EQ(policy->level(Gate::kVulnerabilities, "jq"), Level::kWarn);
+  EXPECT_EQ(read("gates: {vulnerabilities: {data: optional}}\n")->vulnerability_data, NeedsData::kNever);
+  EXPECT_EQ(read("gates:\n  vulnerabilities: {data: yes}\n").error().render(),
+            "farm.yaml:2:27: expected required or optional, found 'yes'");
+  EXPECT_EQ(read("gates:\n  vulnerabilities: {max-age: 7}\n").error().render(),
+            "farm.yaml:2:30: expected an age such as 12h, 7d or 2w, found '7'");
+  EXPECT_FALSE(read("gates: {size: {data: required}}\n"));
+}
+
 TEST(GatePolicy, ReadsSizes) {
   const std::vector<std::tuple<std::string, std::int64_t>> rows = {
       {"0", 0}, {"100", 100}, {"2B", 2},   {"512KiB", 524288}, {"2 MiB", 2097152}, {"1GiB", 1073741824},

@@ -105,6 +105,7 @@ Result<JudgeInput> gather(const GateInput& input, Reader& reader) {
     out.names.insert({package.record.name, package.record.origin});
   for (const index::SerialImage& image : input.candidate->images) out.names.insert(image.name);
   out.names.erase("");
+  out.ended = input.ended;
   out.tests = input.tests;
   out.images = input.images;
   out.vulnerabilities = input.vulnerabilities;
@@ -124,6 +125,22 @@ std::string subject_text(const Verdict& verdict) {
   return verdict.version.empty() ? verdict.subject : verdict.subject + " " + verdict.version;
 }
 
+/// Why a waiver that counts lets nothing pass here although somebody may think so; empty: it is not so.
+std::string why_idle(const Waiver& waiver, const std::vector<Verdict>& verdicts,
+                     const std::set<std::string, std::less<>>& names) {
+  Waiver any = waiver;
+  any.version.clear();
+  const Verdict* other = nullptr;
+  for (const Verdict& verdict : verdicts) {
+    if (covers(waiver, verdict)) return {};
+    if (covers(any, verdict) && verdict.state == GateState::kRefused) other = &verdict;
+  }
+  if (other != nullptr) return fmt::format("it is for version {}, not {}", waiver.version, other->version);
+  if (waiver.subject == kWholeSerial || names.contains(waiver.subject)) return {};
+  const std::string near = nearest_hint(waiver.subject, std::vector<std::string>(names.begin(), names.end()));
+  return fmt::format("there is no package or image '{}'{}", waiver.subject, near.empty() ? "" : "; " + near);
+}
+
 std::string line_of(const Verdict& verdict) {
   const std::string subject = subject_text(verdict);
   std::string out = fmt::format("{}: ", name_of(verdict.gate));
@@ -141,10 +158,13 @@ std::size_t GateReport::count(GateState state) const {
 }
 
 std::vector<VoidWaiver> apply_waivers(std::vector<Verdict>& verdicts, const std::vector<Waiver>& waivers,
-                                      const People& people, Day today, int max_days) {
+                                      const People& people, Day today, int max_days,
+                                      const std::set<std::string, std::less<>>& names) {
   std::vector<VoidWaiver> out;
   for (const Waiver& waiver : waivers) {
-    if (std::string why = why_void(waiver, people, today, max_days); !why.empty()) {
+    std::string why = why_void(waiver, people, today, max_days);
+    if (why.empty()) why = why_idle(waiver, verdicts, names);
+    if (!why.empty()) {
       out.push_back({waiver, std::move(why)});
       continue;
     }
@@ -169,8 +189,11 @@ Result<GateReport> run_gates(const GateInput& input, Env& env) {
   std::string text = TRY(os::read_file(file));
   const std::vector<Waiver> waivers = TRY(parse_waivers(std::move(text), file.string()));
   const People people = TRY(read_people(input.people.empty() ? input.folder / "keys/people" : input.people));
-  out.void_waivers =
-      apply_waivers(out.verdicts, waivers, people, day_of(env.clock.now_seconds()), input.policy.max_waiver_days);
+  std::set<std::string, std::less<>> names = judged.names;
+  for (const auto* published : judged.before) names.insert({published->name, published->origin});
+  for (const ImageFacts& image : judged.images_before) names.insert(image.name);
+  const Day today = day_of(env.clock.now_seconds());
+  out.void_waivers = apply_waivers(out.verdicts, waivers, people, today, input.policy.max_waiver_days, names);
   return out;
 }
 

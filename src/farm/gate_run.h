@@ -7,6 +7,7 @@
 #include "index/index.h"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct GateInput {
   /// Keys of people, FOLDER/keys/people when empty. For a candidate that somebody proposed give that of the state
   /// before: who brings a waiver must not bring the key for it.
   os::Path people;
+  std::set<std::string, std::less<>> ended;  ///< Packages of `before` that streams.yaml lets go.
   Heard tests, images, vulnerabilities, delta, reproducibility;
 };
 
@@ -45,9 +47,11 @@ struct GateInput {
 /// not errors; kInvalid for a waivers.yaml or a key that cannot be read, and for packages that cannot.
 Result<GateReport> run_gates(const GateInput& input, Env& env);
 
-/// Refused verdicts that a waiver covers become waived; the others are given back with why.
+/// Refused verdicts that a waiver covers become waived; the others are given back with why: void ones, those of a
+/// package or image that is none of `names`, and those for another version than the one that is refused.
 std::vector<VoidWaiver> apply_waivers(std::vector<Verdict>& verdicts, const std::vector<Waiver>& waivers,
-                                      const People& people, Day today, int max_days);
+                                      const People& people, Day today, int max_days,
+                                      const std::set<std::string, std::less<>>& names);
 
 /// {"gates": 1, "before", "refused", "counts": {…}, "verdicts": [{"gate", "subject", "version", "state", "words",
 /// "next", "waiver"}], "voidWaivers": […]}: what is empty is left out.

@@ -264,6 +264,15 @@ TEST(FilesGate, RefusesPackagesThatLoseAllFilesOrAreGone) {
             (Texts{"refused files a: 1 files -> none", "refused files b: 1 files -> the package is gone"}));
 }
 
+TEST(FilesGate, LetsGoWhatIsPastItsEndOfLife) {
+  World world({plain("a"), plain("b")});
+  world.after.pop_back();
+  JudgeInput input = world.input();
+  EXPECT_EQ(judge_files(changed_packages(input), input).size(), 1u);
+  input.ended = {"b"};
+  EXPECT_TRUE(judge_files(changed_packages(input), input).empty());
+}
+
 TEST(HardeningGate, RefusesWhatWasNotWeakBefore) {
   World world({plain("a")});
   world.before[0].weak = {{"usr/lib/liba.so.1.0", "hardening/relro", "has no RELRO"}};

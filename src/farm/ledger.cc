@@ -30,9 +30,13 @@ constexpr const char* kSchema[] = {
     "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
 };
 
+constexpr std::int64_t kClocksDiffer = 3600;
+
 constexpr std::string_view kColumns =
     "id, package, from_version, to_version, cause, stage, state, priority, branch, commit_id, attempts, not_before,"
     " approved_by, error, error_kind, log, serial, created, updated, owner, token, lease_until";
+
+constexpr std::string_view kTransitionColumns = "id, change_id, at, stage, state, who, note, milliseconds";
 
 std::string select_where(std::string_view rest) { return fmt::format("SELECT {} FROM changes {}", kColumns, rest); }
 
@@ -145,11 +149,20 @@ Result<std::int64_t> Ledger::next_id(std::string_view counter) {
   return store::number_of(rows.at(0)[0]);
 }
 
+Result<std::size_t> Ledger::take(Ledger& other) {
+  const std::size_t changes = TRY(copy_rows(*other.database_, *database_, "changes", "id", kColumns));
+  if (changes == 0) return changes;
+  TRY(copy_rows(*other.database_, *database_, "transitions", "id", kTransitionColumns));
+  for (const char* table : {"counters", "notes"})
+    TRY(copy_rows(*other.database_, *database_, table, "name", "name, value"));
+  return changes;
+}
+
 Result<> Ledger::record(const Change& change, const std::string& who, const std::string& note, double seconds) {
   const std::int64_t id = TRY(next_id("transitions"));
   TRY(database_->run("keep a transition",
-                     "INSERT INTO transitions (id, change_id, at, stage, state, who, note, milliseconds)"
-                     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                     fmt::format("INSERT INTO transitions ({}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                 kTransitionColumns),
                      {id, change.id, change.updated, std::string(name_of(change.stage)),
                       std::string(farm::name_of(change.state)), who, note, static_cast<std::int64_t>(seconds * 1000)}));
   return {};
@@ -171,7 +184,25 @@ Result<> Ledger::write(const Change& change) {
   return {};
 }
 
-Result<std::optional<Change>> Ledger::add(Change change) {
+Result<std::vector<Change>> Ledger::of_package(const std::string& package) {
+  const std::vector<Row> rows = TRY(database_->run("look for a change", select_where("WHERE package = $1"), {package}));
+  return changes_of(rows);
+}
+
+Result<> Ledger::supersede_older(const Change& change, const std::vector<Change>& others) {
+  for (Change other : others) {
+    const bool replaced = other.id < change.id && !other.to.empty() && is_live(other.state) &&
+                          other.state != State::kRunning && other.stage < Stage::kPublished;
+    if (!replaced) continue;
+    other.state = State::kSuperseded;
+    other.updated = clock_.now_seconds();
+    TRY(write(other));
+    TRY(record(other, "farm", fmt::format("superseded by {}", change.to), 0));
+  }
+  return {};
+}
+
+Result<std::optional<Change>> Ledger::add(Change change, Again again) {
   std::optional<Change> out;
   const auto work = [&]() -> Result<> {
     // Holding the counter makes two that add the same release at once follow each other.
@@ -179,23 +210,24 @@ Result<std::optional<Change>> Ledger::add(Change change) {
                        "INSERT INTO counters (name, value) VALUES ('changes', 0)"
                        " ON CONFLICT (name) DO UPDATE SET value = counters.value"));
     const std::string same = change.to.empty() ? change.commit : change.to;
-    const std::vector<Row> rows =
-        TRY(database_->run("look for a change", select_where("WHERE package = $1"), {change.package}));
-    std::vector<Change> others = TRY(changes_of(rows));
-    for (const Change& other : others)
-      if ((change.to.empty() ? other.commit : other.to) == same && other.state != State::kSuperseded) return {};
-    change.id = TRY(next_id("changes"));
-    change.created = change.updated = clock_.now_seconds();
+    const std::vector<Change> others = TRY(of_package(change.package));
+    const std::int64_t now = clock_.now_seconds();
     if (change.priority == 0) change.priority = priority_of(change.cause);
-    for (Change& other : others) {
-      const bool replaced = !change.to.empty() && !other.to.empty() && is_live(other.state) &&
-                            other.state != State::kRunning && other.stage < Stage::kPublished;
-      if (!replaced) continue;
-      other.state = State::kSuperseded;
-      other.updated = change.updated;
+    for (Change other : others) {
+      if ((change.to.empty() ? other.commit : other.to) != same || other.state == State::kSuperseded) continue;
+      if (again == Again::kYes && !is_live(other.state)) continue;
+      const bool more = change.priority > other.priority && is_live(other.state) && other.stage < Stage::kPublished;
+      if (!more) return {};
+      other.cause = change.cause;
+      other.priority = change.priority;
+      if (other.attempts == 0) other.not_before = std::min(other.not_before, change.not_before);
+      other.updated = now;
       TRY(write(other));
-      TRY(record(other, "farm", fmt::format("superseded by {}", change.to), 0));
+      return record(other, "farm", fmt::format("a matter of {} now", name_of(change.cause)), 0);
     }
+    change.id = TRY(next_id("changes"));
+    change.created = change.updated = now;
+    if (!change.to.empty() && change.not_before <= now) TRY(supersede_older(change, others));
     TRY(write(change));
     TRY(record(change, "farm", change.to.empty() ? change.package : fmt::format("{} -> {}", change.from, change.to),
                0));
@@ -227,6 +259,10 @@ Result<std::optional<Change>> Ledger::claim(const std::string& owner) {
     change.lease_until = now + policy_.lease_seconds;
     change.updated = now;
     TRY(write(change));
+    if (change.stage == Stage::kSeen && !change.to.empty()) {
+      const std::vector<Change> others = TRY(of_package(change.package));
+      TRY(supersede_older(change, others));
+    }
     out = std::move(change);
     return {};
   };
@@ -340,11 +376,21 @@ Error not_now(const Change& change, std::string_view what) {
                      farm::name_of(change.state), what);
 }
 
+/// The step that makes it visible is under way: main may have moved, and the serial be there, before the step ends.
+Result<> not_while_published(const Change& change, std::int64_t now, std::string_view what) {
+  if (change.state != State::kRunning || next_of(change.stage) != Stage::kPublished || change.lease_until < now)
+    return {};
+  return Error::make(ErrorKind::kConflict, "change {} ({}) is being published, and cannot be {}", change.id,
+                     change.package, what)
+      .hint("try again when this step is over; `nacre farm status` says what runs");
+}
+
 }  // namespace
 
 Result<> Ledger::hold(std::int64_t id, const std::string& who) {
-  return person(id, who, "held", [](Change& change) -> Result<> {
+  return person(id, who, "held", [&](Change& change) -> Result<> {
     if (!is_live(change.state) || change.state == State::kHeld) return not_now(change, "held");
+    TRY(not_while_published(change, clock_.now_seconds(), "held"));
     change.state = State::kHeld;  // a worker that has it finds out at its next heartbeat
     end_lease(change);
     return {};
@@ -381,8 +427,9 @@ Result<> Ledger::approve(std::int64_t id, const std::string& who) {
 }
 
 Result<> Ledger::cancel(std::int64_t id, const std::string& who, const std::string& why) {
-  return person(id, who, why.empty() ? "cancelled" : "cancelled: " + why, [](Change& change) -> Result<> {
+  return person(id, who, why.empty() ? "cancelled" : "cancelled: " + why, [&](Change& change) -> Result<> {
     if (!is_live(change.state)) return not_now(change, "cancelled");
+    TRY(not_while_published(change, clock_.now_seconds(), "cancelled"));
     if (change.stage >= Stage::kPublished)
       return Error::make(ErrorKind::kConflict, "change {} ({}) is published as serial {}, and cannot be cancelled",
                          change.id, change.package, change.serial)
@@ -391,6 +438,21 @@ Result<> Ledger::cancel(std::int64_t id, const std::string& who, const std::stri
     end_lease(change);
     return {};
   });
+}
+
+Result<bool> Ledger::supersede(std::int64_t id, const std::string& why) {
+  bool done = false;
+  const auto work = [&]() -> Result<> {
+    Change change = TRY(get(id));
+    if (!is_live(change.state) || change.state == State::kRunning || change.stage >= Stage::kPublished) return {};
+    change.state = State::kSuperseded;
+    change.updated = clock_.now_seconds();
+    TRY(write(change));
+    done = true;
+    return record(change, "farm", "superseded: " + why, 0);
+  };
+  TRY(database_->transaction(Durability::kNow, work));
+  return done;
 }
 
 Result<> Ledger::pause(bool stop, const std::string& who) { return set_note("paused", stop ? who : ""); }
@@ -472,10 +534,13 @@ Result<int> Ledger::recover(const std::function<bool(const std::string& owner)>&
       const std::int64_t longest = now + policy_.longest_wait_seconds + policy_.longest_wait_seconds / 4;
       const bool gone = change.state == State::kRunning &&
                         (is_gone(change.owner) || change.lease_until > now + 2 * policy_.lease_seconds);
+      // A release's cooldown may be longer than any wait for another try, but no clock is an hour ahead of another.
+      const bool ahead = change.state == State::kReady && change.updated > now + kClocksDiffer;
       const bool far = change.state == State::kReady && change.attempts > 0 && change.not_before > longest;
-      if (!gone && !far) continue;
+      if (!gone && !far && !ahead) continue;
       const std::string was = change.owner;
       change.state = State::kReady;
+      if (ahead) change.not_before = now + std::max<std::int64_t>(0, change.not_before - change.updated);
       if (far) change.not_before = now;
       change.updated = now;
       end_lease(change);

@@ -34,10 +34,15 @@ class Ledger {
  public:
   static Result<std::unique_ptr<Ledger>> open(const std::string& url, os::Clock& clock, RetryPolicy policy = {});
 
-  /// Takes a new change; older live ones of the same definition that are not merged yet are superseded when it has a
-  /// release. nullopt: the same release of the same definition is known already (also when it is done, red or
-  /// cancelled).
-  Result<std::optional<Change>> add(Change change);
+  /// Takes a new change. One with a release that may begin now supersedes older live ones of the same definition that
+  /// are not merged yet; one that waits does so when it begins, so that releases which come faster than their cooldown
+  /// do not keep each other from ever being taken. nullopt: the same release (or commit) of the same definition is
+  /// known already, also when it is done, red or cancelled; a live one becomes as urgent as this one would have been.
+  enum class Again {
+    kNo,
+    kYes,  ///< One that came to an end is taken once more.
+  };
+  Result<std::optional<Change>> add(Change change, Again again = Again::kNo);
 
   /// The most urgent change that may go on: ready and due, or running with a lease that ran out. The caller becomes its
   /// `owner` for the lease's time. nullopt: none now.
@@ -52,12 +57,16 @@ class Ledger {
   /// The step failed: ready again after a wait, quarantined, or red, as the kind of the error says.
   Result<State> fail(const Change& change, const Error& error, const std::string& log, double seconds);
 
-  // What people say. kNotFound for a change that is not there, kConflict when its state does not allow it.
+  // What people say. kNotFound for a change that is not there, kConflict when its state does not allow it: what is
+  // being published can neither be held nor cancelled.
   Result<> hold(std::int64_t id, const std::string& who);
   Result<> release(std::int64_t id, const std::string& who);  ///< From held.
   Result<> retry(std::int64_t id, const std::string& who);    ///< From red or quarantined: at once.
   Result<> approve(std::int64_t id, const std::string& who);
   Result<> cancel(std::int64_t id, const std::string& who, const std::string& why);
+  /// What was done elsewhere made it pointless. False, and nothing is changed: it runs, is published, or came to an
+  /// end.
+  Result<bool> supersede(std::int64_t id, const std::string& why);
   /// Stops or allows claims of all changes; what runs ends.
   Result<> pause(bool paused, const std::string& who);
   Result<bool> paused();
@@ -72,13 +81,18 @@ class Ledger {
   /// When the next change becomes due, or the next lease runs out; nullopt: nothing waits.
   Result<std::optional<std::int64_t>> next_due();
 
-  /// For who starts: leases of `gone` owners are free at once; waits that a clock which jumped made longer than any
-  /// policy allows are cut. Returns how many leases were freed.
+  /// For who starts, and from time to time: leases of `gone` owners are free at once; waits that a clock which jumped
+  /// made longer than any policy allows are cut, those set by a clock that was ahead begin now. Returns how many leases
+  /// were freed.
   Result<int> recover(const std::function<bool(const std::string& owner)>& is_gone);
 
   // Small records of the control plane itself ("main-published" -> commit).
   Result<std::optional<std::string>> note(const std::string& name);
   Result<> set_note(const std::string& name, const std::string& value);
+
+  /// Copies all of another ledger, inside a transaction of ours; how many changes. As store::copy_rows(): 0 when they
+  /// are here already, which may have gone on since, and then nothing else is copied.
+  Result<std::size_t> take(Ledger& other);
 
   store::Database& database() { return *database_; }
 
@@ -90,6 +104,9 @@ class Ledger {
   /// Checks the lease inside a transaction; the change as it stands.
   Result<Change> leased(const Change& change);
   Result<> write(const Change& change);
+  /// Within a transaction: older live changes of the definition, to another release, give way.
+  Result<> supersede_older(const Change& change, const std::vector<Change>& others);
+  Result<std::vector<Change>> of_package(const std::string& package);
   Result<> person(std::int64_t id, const std::string& who, const std::string& what,
                   const std::function<Result<>(Change&)>& edit);
 

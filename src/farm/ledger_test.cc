@@ -103,6 +103,95 @@ TEST_P(LedgerTest, OneReleaseIsOneChangeAndANewerOneTakesItsPlace) {
   EXPECT_EQ(ledger_->add(red).take(), std::nullopt) << "what turned red is not tried again by itself";
 }
 
+TEST_P(LedgerTest, ReleasesThatComeFasterThanTheirCooldownAreTaken) {
+  const auto waiting = [&](const std::string& to, std::int64_t days) {
+    Change change;
+    change.package = "zlib";
+    change.to = to;
+    change.not_before = clock_.now_seconds() + days * 86400;
+    return ledger_->add(change).take().value();
+  };
+  waiting("1.1", 3);
+  clock_.sleep(86400);
+  waiting("1.2", 3);
+  EXPECT_EQ(states(), "zlib 1.1 seen ready\nzlib 1.2 seen ready\n") << "the older one goes in its time";
+  clock_.sleep(2.0 * 86400);
+  const Change first = ledger_->claim("here:1:1").take().value();
+  EXPECT_EQ(first.to, "1.1");
+  ASSERT_TRUE(ledger_->fail(first, Error::make(ErrorKind::kInvalid, "does not compile"), "", 1));
+  clock_.sleep(86400);
+  EXPECT_EQ(ledger_->claim("here:1:1").take()->to, "1.2");
+  EXPECT_EQ(states(), "zlib 1.1 seen superseded\nzlib 1.2 seen running\n") << "it begins: what is older gives way";
+}
+
+TEST_P(LedgerTest, AReleaseBecomesUrgentWhenAVulnerabilityBecomesKnown) {
+  Change change;
+  change.package = "zlib";
+  change.to = "1.1";
+  change.not_before = clock_.now_seconds() + 86400;
+  ASSERT_TRUE(ledger_->add(change).take());
+  EXPECT_EQ(ledger_->claim("here:1:1").take(), std::nullopt);
+  change.cause = Cause::kSecurity;
+  change.not_before = 0;
+  EXPECT_EQ(ledger_->add(change).take(), std::nullopt) << "it is the same change";
+  const Change claimed = ledger_->claim("here:1:1").take().value();
+  EXPECT_EQ(claimed.cause, Cause::kSecurity);
+  EXPECT_EQ(claimed.priority, priority_of(Cause::kSecurity));
+  EXPECT_EQ(ledger_->history(1).take().back().note, "a matter of security now");
+}
+
+TEST_P(LedgerTest, ACommitIsTakenOnceMoreWhenMainCameBackToIt) {
+  Change change;
+  change.package = "words";
+  change.commit = "abc";
+  change.cause = Cause::kHand;
+  ASSERT_TRUE(ledger_->add(change).take());
+  EXPECT_EQ(ledger_->add(change, Ledger::Again::kYes).take(), std::nullopt) << "it is under way";
+  ASSERT_TRUE(ledger_->cancel(1, "ann", ""));
+  EXPECT_EQ(ledger_->add(change).take(), std::nullopt);
+  EXPECT_TRUE(ledger_->add(change, Ledger::Again::kYes).take());
+}
+
+TEST_P(LedgerTest, WhatIsPointlessGivesWayAndWhatRunsDoesNot) {
+  release("zlib", "1.1");
+  EXPECT_TRUE(ledger_->supersede(1, "the branch is gone").take());
+  EXPECT_FALSE(ledger_->supersede(1, "again").take());
+  EXPECT_EQ(ledger_->history(1).take().back().note, "superseded: the branch is gone");
+  release("xz", "2");
+  ASSERT_TRUE(ledger_->claim("here:1:1").take());
+  EXPECT_FALSE(ledger_->supersede(2, "x").take());
+  EXPECT_EQ(states(), "zlib 1.1 seen superseded\nxz 2 seen running\n");
+}
+
+TEST_P(LedgerTest, WhatIsBeingPublishedIsNeitherCancelledNorHeld) {
+  release("zlib", "1.1");
+  for (const Stage stage : {Stage::kProposed, Stage::kFetched, Stage::kBuilt, Stage::kTested, Stage::kGated})
+    ASSERT_TRUE(ledger_->complete(ledger_->claim("here:1:1").take().value(), stage, "", 0));
+  ASSERT_TRUE(ledger_->claim("here:1:1").take());
+  EXPECT_EQ(ledger_->cancel(1, "ann", "").error().render(),
+            "change 1 (zlib) is being published, and cannot be cancelled\n"
+            "  hint: try again when this step is over; `nacre farm status` says what runs");
+  EXPECT_EQ(ledger_->hold(1, "ann").error().kind(), ErrorKind::kConflict);
+  clock_.sleep(200);  // its worker is gone
+  EXPECT_TRUE(ledger_->cancel(1, "ann", ""));
+}
+
+TEST_P(LedgerTest, WhatAClockThatWasAheadSetBeginsNow) {
+  clock_.sleep(3650.0 * 86400);
+  Change change;
+  change.package = "zlib";
+  change.to = "1.1";
+  change.not_before = clock_.now_seconds() + 3600;
+  ASSERT_TRUE(ledger_->add(change).take());
+  clock_.sleep(-3650.0 * 86400);
+  EXPECT_EQ(ledger_->recover([](const std::string&) { return false; }).take(), 0);
+  EXPECT_EQ(ledger_->next_due().take(), clock_.now_seconds() + 3600) << "its cooldown is as long as it was";
+  clock_.sleep(1800);
+  EXPECT_EQ(ledger_->recover([](const std::string&) { return false; }).take(), 0);
+  clock_.sleep(1800);
+  EXPECT_TRUE(ledger_->claim("here:1:1").take()) << "and does not begin anew each time";
+}
+
 TEST_P(LedgerTest, TriesAgainByTheKindOfTheError) {
   release("zlib", "1.1");
   const RetryPolicy policy;

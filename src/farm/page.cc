@@ -44,17 +44,20 @@ std::string ago(std::int64_t then, std::int64_t now) {
   return then == 0 ? "never" : human_duration(static_cast<double>(std::max<std::int64_t>(0, now - then))) + " ago";
 }
 
-std::string row_of(const Change& change, std::int64_t now) {
+std::string row_of(const Change& change, const PageData& data) {
+  const std::int64_t now = data.now;
+  std::string small = first_line(change.error);
+  if (const auto doing = data.doing.find(change.id); doing != data.doing.end()) small = doing->second;
   return fmt::format("<tr><td><a href='/farm/{0}'>{0}</a><td>{1}<td>{2}<td>{3}<td>{4}<td class={5}>{6}{7}<td>{8}",
                      change.id, name_of(change.cause), escape_markup(change.package), escape_markup(what_of(change)),
                      dots(change), name_of(change.state), escape_markup(standing(change, now)),
-                     change.error.empty() ? "" : "<br><small>" + escape_markup(first_line(change.error)) + "</small>",
+                     small.empty() ? "" : "<br><small>" + escape_markup(small) + "</small>",
                      ago(change.updated, now));
 }
 
-std::string table_of(const std::vector<const Change*>& changes, std::int64_t now) {
+std::string table_of(const std::vector<const Change*>& changes, const PageData& data) {
   std::string out = "<table><tr><th>change<th>cause<th>definition<th>what<th>stages<th>state<th>last moved";
-  for (const Change* change : changes) out += row_of(*change, now);
+  for (const Change* change : changes) out += row_of(*change, data);
   return out + "</table>";
 }
 
@@ -104,6 +107,7 @@ std::string notices_of(const PageData& data) {
 }
 
 std::string serials_of(const PageData& data) {
+  if (data.serials.empty()) return "<h2>Serials</h2><p>None is published yet.";
   std::string out = "<h2>Serials</h2><table><tr><th>serial<th>published<th>packages<th>images<th>channels<th>why";
   for (const index::Serial& serial : data.serials) {
     std::vector<std::string> names;
@@ -117,6 +121,7 @@ std::string serials_of(const PageData& data) {
 }
 
 std::string upstreams_of(const PageData& data) {
+  if (data.upstreams.empty()) return "<h2>Upstreams</h2><p>None was asked yet.";
   std::string out = "<h2>Upstreams</h2><table><tr><th>definition<th>newest release<th>asked<th>next<th>what it said";
   for (const Upstream& upstream : data.upstreams) {
     const std::int64_t wait = std::max<std::int64_t>(0, upstream.next_due - data.now);
@@ -175,18 +180,20 @@ std::string render_page(const PageData& data) {
   out += fmt::format("<h1>nacre farm</h1><p>{}{} changes under way, {} upstreams. <small>{}</small>",
                      data.paused ? "<b class=red>Paused.</b> " : "", live.size(), data.upstreams.size(),
                      os::rfc3339(data.now));
-  out += "<h2>Under way</h2>" + (live.empty() ? "<p>Nothing." : table_of(live, data.now));
+  if (!data.vulnerabilities.empty())
+    out += "<p>Known vulnerabilities: " + escape_markup(data.vulnerabilities) + ".";
+  out += "<h2>Under way</h2>" + (live.empty() ? "<p>Nothing." : table_of(live, data));
   if (!data.channels.empty()) out += channels_of(data);
   if (!data.notices.empty()) out += notices_of(data);
   out += serials_of(data);
-  if (!ended.empty()) out += "<h2>Came to an end</h2>" + table_of(ended, data.now);
+  if (!ended.empty()) out += "<h2>Came to an end</h2>" + table_of(ended, data);
   out += upstreams_of(data);
-  out += "<h2>What happened last</h2>" + history_of(data.recent, true);
+  if (!data.recent.empty()) out += "<h2>What happened last</h2>" + history_of(data.recent, true);
   return out + "<p><small><a href='/farm/status.json'>as JSON</a></small></html>\n";
 }
 
-std::string render_change(const Change& change, const std::vector<Transition>& history, std::string_view gates,
-                          std::string_view log, std::int64_t now) {
+std::string render_change(const Change& change, const std::vector<Transition>& history, const ChangeTexts& texts,
+                          std::int64_t now) {
   const bool moves = change.state == State::kRunning || change.state == State::kReady;
   std::string out = head(fmt::format("change {}", change.id), moves);
   out += fmt::format("<p><a href='/farm/'>the farm</a><h1>Change {}: {} {}</h1><p class={}>{} {}", change.id,
@@ -195,8 +202,12 @@ std::string render_change(const Change& change, const std::vector<Transition>& h
   if (!change.branch.empty()) out += fmt::format("<p>Branch <code>{}</code>", escape_markup(change.branch));
   if (!change.error.empty()) out += "<h2>What went wrong</h2><pre>" + escape_markup(change.error) + "</pre>";
   out += "<h2>History</h2>" + history_of(history, false);
-  if (!gates.empty()) out += "<h2>Gates</h2><pre>" + escape_markup(gates) + "</pre>";
-  if (!log.empty()) out += "<h2>Log</h2><pre>" + escape_markup(log) + "</pre>";
+  if (!texts.gates.empty()) out += "<h2>Gates</h2><pre>" + escape_markup(texts.gates) + "</pre>";
+  if (!texts.diff.empty()) out += "<h2>What it changes</h2><pre>" + escape_markup(texts.diff) + "</pre>";
+  if (texts.log.empty()) out += "<h2>Log</h2><p>None on this machine: no step of it has begun here.";
+  else
+    out += fmt::format("<h2>Log</h2><p>Its end; <a href='/farm/{}.log'>all of it</a>.<pre>{}</pre>", change.id,
+                       escape_markup(texts.log));
   return out + "</html>\n";
 }
 

@@ -5,6 +5,7 @@
 #include "index/channels.h"
 #include "index/notices.h"
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,11 +15,13 @@ namespace nacre::farm {
 /// What the page of a farm shows.
 struct PageData {
   std::vector<Change> changes;     ///< All.
-  std::vector<Transition> recent;  ///< The newest first.
+  std::map<std::int64_t, std::string> doing;  ///< Of those that run here: the last line of their log.
+  std::vector<Transition> recent;             ///< The newest first.
   std::vector<Upstream> upstreams;
   std::vector<index::Serial> serials;  ///< The newest first.
   std::vector<index::ChannelState> channels;
   std::vector<index::Notice> notices;  ///< What was withdrawn, and what came to its end of life.
+  std::string vulnerabilities;  ///< By which data the last candidate was judged; empty: none was yet.
   bool paused = false;
   std::int64_t now = 0;
 };
@@ -28,9 +31,15 @@ struct PageData {
 /// from outside is escaped.
 std::string render_page(const PageData& data);
 
-/// One change: its history, its error, what the gates said (the report's text), the end of its log.
-std::string render_change(const Change& change, const std::vector<Transition>& history, std::string_view gates,
-                          std::string_view log, std::int64_t now);
+/// What is kept of a change on this machine; empty: nothing.
+struct ChangeTexts {
+  std::string gates;  ///< What they said.
+  std::string diff;   ///< What it changes of what is published, when it failed.
+  std::string log;    ///< Its end.
+};
+/// One change: its history, its error, and those texts, with a link to the whole log.
+std::string render_change(const Change& change, const std::vector<Transition>& history, const ChangeTexts& texts,
+                          std::int64_t now);
 
 /// Stands with the rest of the state: "ready for built", "running published", "red at tested".
 std::string standing(const Change& change, std::int64_t now);

@@ -48,5 +48,49 @@ TEST(Page, ShowsChannelsWithWhatWaitsForThem) {
     EXPECT_THAT(page, HasSubstr(words));
 }
 
+TEST(Page, OfAFarmThatDidNothingYetSaysSo) {
+  const std::string page = render_page({});
+  for (const char* words : {"0 changes under way, 0 upstreams", "<h2>Under way</h2><p>Nothing.",
+                            "<h2>Serials</h2><p>None is published yet.", "<h2>Upstreams</h2><p>None was asked yet."})
+    EXPECT_THAT(page, HasSubstr(words));
+  EXPECT_THAT(page, Not(HasSubstr("What happened last")));
+  EXPECT_THAT(page, Not(HasSubstr("vulnerabilities")));
+  PageData data;
+  data.vulnerabilities = "not asked about: <none>";
+  EXPECT_THAT(render_page(data), HasSubstr("Known vulnerabilities: not asked about: &lt;none&gt;."));
+}
+
+TEST(Page, SaysWhatRuns) {
+  PageData data;
+  data.changes.emplace_back();
+  data.changes[0].id = 3;
+  data.changes[0].state = State::kRunning;
+  data.changes[0].error = "an error of the last try";
+  data.doing[3] = "cc -o <x> x.c";
+  EXPECT_THAT(render_page(data), HasSubstr("running proposed<br><small>cc -o &lt;x&gt; x.c</small>"));
+}
+
+TEST(Page, OfAChangeHasWhatAPersonLooksFor) {
+  Change change;
+  change.id = 4;
+  change.package = "<b>";
+  change.from = "1";
+  change.to = "2";
+  change.state = State::kRed;
+  change.stage = Stage::kFetched;
+  change.error = "cc: <stdin> & more";
+  const std::string page = render_change(change, {}, {"refused size: a < b", "-old\n+<new>", "line </pre>"}, kNow);
+  for (const char* words :
+       {"<title>change 4</title>", "Change 4: &lt;b&gt; 1 → 2", "red at built",
+        "<pre>cc: &lt;stdin&gt; &amp; more</pre>",
+        "<h2>Gates</h2><pre>refused size: a &lt; b</pre>", "<h2>What it changes</h2><pre>-old\n+&lt;new&gt;</pre>",
+        "<a href='/farm/4.log'>all of it</a>.<pre>line &lt;/pre&gt;</pre>"})
+    EXPECT_THAT(page, HasSubstr(words));
+  EXPECT_THAT(page, Not(HasSubstr("http-equiv=refresh"))) << "it stands still";
+  const std::string empty = render_change(change, {}, {}, kNow);
+  EXPECT_THAT(empty, HasSubstr("None on this machine"));
+  EXPECT_THAT(empty, Not(HasSubstr("4.log")));
+}
+
 }  // namespace
 }  // namespace nacre::farm

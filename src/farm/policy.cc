@@ -120,6 +120,9 @@ Result<Policy> read_policy(const YamlTree& tree) {
     return read_keys(tree, node, "stable",
                      {{"soak", duration_into(out.stable_soak_seconds)}, {"gates", read_by_others}});
   };
+  const Reader logs = [&](const YamlNode& node) {
+    return read_keys(tree, node, "logs", {{"keep", duration_into(out.keep_logs_seconds)}});
+  };
   const Reader registry = [&](const YamlNode& node) -> Result<> {
     if (node.kind != YamlKind::kScalar)
       return Error::make(ErrorKind::kInvalid, "expected a registry as host[:port][/prefix]");
@@ -136,6 +139,7 @@ Result<Policy> read_policy(const YamlTree& tree) {
        [&](const YamlNode& node) {
          return read_keys(tree, node, "channels", {{"stable", stable}});
        }},
+      {"logs", logs},
       {"registry", registry},
       {"gates", read_by_others},
   };

@@ -27,6 +27,7 @@ struct Policy {
   Merge merge = Merge::kAutomatic;
   std::map<std::string, Merge, std::less<>> merge_of;
   std::int64_t stable_soak_seconds = 3 * 86400;  ///< On `edge`, before `stable` follows.
+  std::int64_t keep_logs_seconds = 90 * 86400;   ///< Of changes that came to their end.
   std::string registry;                          ///< HOST[:PORT][/PREFIX] that images are pushed to; empty: none.
 
   const WatchRule& watch_for(std::string_view definition) const;

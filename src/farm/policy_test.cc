@@ -28,6 +28,7 @@ merge:
 channels:
   stable: {soak: 90s}
 registry: registry.example:5000/nacre
+logs: {keep: 4w}
 gates: {anything: 1}
 )")
                             .take();
@@ -39,13 +40,14 @@ gates: {anything: 1}
   EXPECT_EQ(policy.merge_for("tzdata"), Merge::kAutomatic);
   EXPECT_EQ(policy.merge_for("zlib"), Merge::kApprove);
   EXPECT_EQ(policy.stable_soak_seconds, 90);
+  EXPECT_EQ(policy.keep_logs_seconds, 28 * 86400);
   EXPECT_EQ(policy.registry, "registry.example:5000/nacre");
 }
 
 TEST(Policy, NamesFaultsByPlace) {
   const std::pair<const char*, const char*> cases[] = {
       {"wach: {}",
-       "farm.yaml:1:1: unknown key 'wach' in farm.yaml; there are channels, gates, merge, registry, watch\n"
+       "farm.yaml:1:1: unknown key 'wach' in farm.yaml; there are channels, gates, logs, merge, registry, watch\n"
        "  hint: did you mean 'watch'?"},
       {"watch:\n  every: 5", "farm.yaml:2:10: expected a duration such as 90s, 30m, 1h, 3d or 2w, got '5'"},
       {"watch: {every: 99999w}", "farm.yaml:1:16: expected a duration such as 90s, 30m, 1h, 3d or 2w, got '99999w'"},
@@ -120,6 +122,21 @@ TEST(Cooldown, CountsFromTheReleaseOrFromItsFirstSight) {
   EXPECT_EQ(cooldown_until(rule, 0, 1050, 1060), 1150);
   EXPECT_EQ(cooldown_until(rule, 9999, 1050, 1060), 1150) << "a date in the future is no date";
   EXPECT_EQ(cooldown_until(rule, 900, 1050, 1060), 0);
+}
+
+TEST(Cooldown, TakesTheNewestReleaseThatIsOldEnough) {
+  WatchRule rule;
+  const auto pick = [&](std::vector<std::int64_t> published) {
+    const Pick out = pick_release(rule, published, 1050, 1060);
+    return fmt::format("{} {}", out.index, out.not_before);
+  };
+  EXPECT_EQ(pick({1050, 900}), "0 0") << "no cooldown";
+  rule.cooldown_seconds = 100;
+  EXPECT_EQ(pick({950, 900}), "0 0");
+  EXPECT_EQ(pick({1050, 1000, 960, 900}), "2 0");
+  EXPECT_EQ(pick({0, 900}), "1 0");
+  EXPECT_EQ(pick({1050, 0, 1000}), "0 1150") << "of one without a date nobody knows how old it is";
+  EXPECT_EQ(pick({0}), "0 1150");
 }
 
 }  // namespace

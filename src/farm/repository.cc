@@ -1,5 +1,6 @@
 #include "farm/repository.h"
 
+#include "base/number.h"
 #include "base/text.h"
 #include "os/fd.h"
 #include "os/process.h"
@@ -7,7 +8,9 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
+#include <filesystem>
 #include <set>
 
 namespace nacre::farm {
@@ -31,13 +34,22 @@ os::Command git_command(const std::vector<std::string>& words, const Path& in) {
   return command;
 }
 
+bool is_full(const Path& folder) {
+  constexpr std::uintmax_t kLittle = 256u << 10;
+  std::error_code failed;
+  const std::filesystem::space_info space = std::filesystem::space(folder, failed);
+  return !failed && space.available < kLittle;
+}
+
 Result<std::string> run_git(const std::vector<std::string>& words, const Path& in, Env& env) {
   const os::Exit exit = TRY(env.processes.run(git_command(words, in), env.stop));
   if (exit.ok()) return std::string(trim(exit.out));
-  const std::string said(trim(exit.err.empty() ? exit.out : exit.err));
-  // A lock that somebody holds, and a full disk, pass.
+  std::string said(trim(exit.err.empty() ? exit.out : exit.err));
+  // A lock that somebody holds, and a full disk, pass. Git does not always say why it could not write.
   const auto has = [&](const char* part) { return said.find(part) != std::string::npos; };
-  const bool passes = exit.signal != 0 || has(".lock") || has("packed-refs.new") || has("No space left");
+  if (!has("No space left") && is_full(in)) said += fmt::format("\nno space left on the disk of '{}'", in.string());
+  const bool passes =
+      exit.signal != 0 || has(".lock") || has("packed-refs.new") || has("No space left") || has("no space left");
   return Error::make(passes ? ErrorKind::kUnavailable : ErrorKind::kConflict, "git {} failed: {}", words[0],
                      said.empty() ? fmt::format("exit {}", exit.code) : said);
 }
@@ -56,6 +68,28 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 }  // namespace
+
+std::string branch_name(const Change& change) {
+  constexpr std::size_t kLongest = 60;
+  const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 && c > 0; };
+  std::string name = change.package.substr(0, kLongest);
+  if (!change.to.empty()) name += "-" + change.to;
+  // Git takes no "..", no ".lock" and no '.' at the end, and hardly a mark.
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const bool inside = i > 0 && i + 1 < name.size() && is_word(name[i - 1]) && is_word(name[i + 1]);
+    const bool good = is_word(name[i]) || name[i] == '_' || (name[i] == '.' && inside);
+    if (!good) name[i] = '-';
+  }
+  if (name.ends_with(".lock")) name[name.size() - 5] = '-';
+  return fmt::format("farm/{}-{}", change.id, name);
+}
+
+std::optional<std::int64_t> change_of_branch(std::string_view name) {
+  constexpr std::string_view kFarm = "farm/";
+  const std::size_t end = name.find('-');
+  if (!name.starts_with(kFarm) || end == std::string_view::npos) return std::nullopt;
+  return whole_number<std::int64_t>(name.substr(kFarm.size(), end - kFarm.size()));
+}
 
 Result<std::string> Repository::git(std::vector<std::string> words, const Path& in) {
   return run_git(words, in.empty() ? folder_ : in, env_);
@@ -133,19 +167,33 @@ Result<std::vector<Branch>> Repository::unmerged(const std::string& prefix) {
   return out;
 }
 
+Result<std::vector<std::string>> Repository::branches(const std::string& prefix) {
+  const std::string text = TRY(git({"for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/" + prefix}));
+  return lines_of(text);
+}
+
 Result<std::string> Repository::subject(const std::string& commit) { return git({"log", "-1", "--format=%s", commit}); }
 
 Result<std::vector<std::string>> Repository::changed_definitions(const std::string& from, const std::string& to) {
   const Path packages = prefix() / "packages";
-  const std::string text = TRY(git({"diff", "--name-only", "--no-renames", from, to, "--", packages.string()}));
+  const std::string text = TRY(git({"diff", "--name-only", "--no-renames", from, to}));
   std::set<std::string> names;
   for (const std::string& line : lines_of(text)) {
+    if (Path(line) == prefix() / "sources.lock") continue;
     const Path inside = Path(line).lexically_relative(packages);
-    if (inside.empty()) continue;
-    const Path first = *inside.begin();
-    names.insert(first.extension() == ".yaml" ? first.stem().string() : first.string());
+    const Path first = inside.empty() ? Path("..") : *inside.begin();
+    if (first == "..") names.insert("");
+    else names.insert(first.extension() == ".yaml" ? first.stem().string() : first.string());
   }
   return std::vector<std::string>(names.begin(), names.end());
+}
+
+Result<std::vector<std::string>> Repository::changed_rules(const std::string& from, const std::string& to) {
+  std::vector<std::string> arguments = {"diff", "--name-only", "--no-renames", from, to, "--"};
+  for (const char* name : {"farm.yaml", "delta.yaml", "keys/people"})
+    arguments.push_back((prefix() / name).string());
+  const std::string text = TRY(git(arguments));
+  return lines_of(text);
 }
 
 Result<Path> Repository::check_out(const std::string& branch, const std::string& start) {
@@ -211,6 +259,8 @@ void Repository::clear_leftovers() {
     const auto since = fs::last_write_time(git_dir_ / name, ignored);
     if (!ignored && fs::file_time_type::clock::now() - since > kNoGitNeeds) fs::remove(git_dir_ / name, ignored);
   }
+  // Git refuses to make a work tree while the record of any other is broken, as a loss of power leaves it.
+  for (const Path& record : broken_records()) (void)os::remove_tree(record);
   // Git writes packed-refs.new while it holds packed-refs.lock, and no git writes it any more once one is left over.
   // With the lock in our hand, what is there is nobody's.
   const Path rest = git_dir_ / "packed-refs.new", lock = git_dir_ / "packed-refs.lock";
@@ -219,6 +269,23 @@ void Repository::clear_leftovers() {
   if (!held) return;
   fs::remove(rest, ignored);
   fs::remove(lock, ignored);
+}
+
+bool Repository::is_ours_alone() const { return folder_.parent_path() == trees_.parent_path(); }
+
+std::vector<Path> Repository::broken_records() const {
+  std::vector<Path> out;
+  std::error_code ignored;
+  if (!is_ours_alone()) return out;  // Another machine's may be in the making.
+  for (const auto& entry : std::filesystem::directory_iterator(git_dir_ / "worktrees", ignored)) {
+    for (const char* name : {"HEAD", "commondir", "gitdir"}) {
+      const auto text = os::read_file(entry.path() / name);
+      if (text && !trim(*text).empty()) continue;
+      out.push_back(entry.path());
+      break;
+    }
+  }
+  return out;
 }
 
 Result<> Repository::remove_tree(const std::string& branch) {
@@ -234,18 +301,20 @@ Result<> Repository::remove_tree(const std::string& branch) {
     if (ours) records.push_back(entry.path());
   }
   for (const Path& record : records) TRY(os::remove_tree(record));
-  TRY(git({"worktree", "prune"}));
+  // A repository that is not this farm's alone has work trees of other machines, whose places are not here to see.
+  if (is_ours_alone()) TRY(git({"worktree", "prune"}));
   return {};
 }
 
 Result<> Repository::remove(const std::string& branch) {
   TRY(remove_tree(branch));
-  if (head(branch)) TRY(git({"branch", "--quiet", "--delete", "--force", branch}));
+  // `git branch` refuses where another control plane that died has it checked out.
+  if (head(branch)) TRY(git({"update-ref", "-d", "refs/heads/" + branch}));
   return {};
 }
 
-Result<std::string> Repository::diff(const std::string& branch) {
-  return git({"diff", "refs/heads/" + main_ + "...refs/heads/" + branch});
+Result<std::string> Repository::diff(const std::string& branch, const std::string& to) {
+  return git({"diff", (to.empty() ? "refs/heads/" + main_ : to) + "...refs/heads/" + branch});
 }
 
 }  // namespace nacre::farm

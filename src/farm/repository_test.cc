@@ -50,6 +50,7 @@ TEST_F(RepositoryTest, AProposalIsABranchWithOneCommit) {
   EXPECT_EQ(repository_->subject(commit).take(), "zlib 1 -> version: 2");
   EXPECT_THAT(repository_->changed_definitions(main, commit).take(), testing::ElementsAre("zlib"));
   EXPECT_THAT(repository_->diff("farm/1-zlib").take(), testing::HasSubstr("+version: 2"));
+  EXPECT_THAT(repository_->diff("main", main).take(), "");
   EXPECT_FALSE(repository_->contains("main", commit).take());
   // An epoch that the factory wrote goes into the same commit.
   write("packages/zlib.yaml", "version: 2\nepoch: 1\n", repository_->check_out("farm/1-zlib", main).take());
@@ -58,6 +59,8 @@ TEST_F(RepositoryTest, AProposalIsABranchWithOneCommit) {
   EXPECT_EQ(repository_->subject(amended).take(), "zlib 1 -> version: 2");
   ASSERT_TRUE(repository_->advance_main(main, amended));
   EXPECT_TRUE(repository_->contains("main", amended).take());
+  EXPECT_EQ(repository_->diff("farm/1-zlib").take(), "") << "it is merged";
+  EXPECT_THAT(repository_->diff("farm/1-zlib", main).take(), testing::HasSubstr("+version: 2"));
   EXPECT_TRUE(repository_->unmerged("farm/").take().empty());
   ASSERT_TRUE(repository_->remove("farm/1-zlib"));
   EXPECT_EQ(repository_->head("farm/1-zlib").error().kind(), ErrorKind::kNotFound);
@@ -115,6 +118,17 @@ TEST_F(RepositoryTest, WhatAGitLeftThatWasKilledIsNoObstacle) {
   propose("farm/1", "version: 4\n");
 }
 
+TEST_F(RepositoryTest, ARecordThatLostItsContentIsNoObstacle) {
+  propose("farm/1", "version: 2\n");
+  ASSERT_TRUE(os::write_file(folder_ / "worktrees/farm-1/commondir", ""));
+  const std::string main = repository_->head("main").take();
+  ASSERT_FALSE(repository_->check_out("farm/2", main)) << "git minds";
+  repository_->clear_leftovers();
+  ASSERT_TRUE(repository_->check_out("farm/2", main));
+  const Path again = repository_->check_out("farm/1", main).take();
+  EXPECT_EQ(os::read_file(again / "packages/zlib.yaml").take(), "version: 2\n");
+}
+
 TEST_F(RepositoryTest, FindsWhatPeoplePushed) {
   propose("change/by-hand", "version: 4\n");
   propose("other", "version: 5\n");
@@ -122,6 +136,55 @@ TEST_F(RepositoryTest, FindsWhatPeoplePushed) {
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].name, "change/by-hand");
   EXPECT_EQ(found[0].subject, "zlib 1 -> version: 4");
+}
+
+TEST_F(RepositoryTest, GitTakesTheNameOfAnyChangesBranch) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"zlib", "1.3.2"},      {"zlib: mend it at last.", ""}, {"a..b", ""},        {"change/words", ""},
+      {"x.lock", ""},         {".hidden", ""},                {"a.", ".1"},        {"caf\xc3\xa9 @{1} ^~:?*[\\", ""},
+      {"", ""},               {"tool", "1.0_git2026+x~y"},    {"-rf", ""},         {"a//b/", ""},
+      {"line\ttab", "2.lock"}, {"end of life: a, b", ""}};
+  const std::string main = repository_->head("main").take();
+  std::int64_t id = 0;
+  for (const auto& [package, to] : rows) {
+    Change change;
+    change.id = ++id;
+    change.package = package;
+    change.to = to;
+    const std::string name = branch_name(change);
+    const auto tree = repository_->check_out(name, main);
+    EXPECT_TRUE(tree) << name << ": " << tree.error().render();
+    EXPECT_EQ(repository_->head(name).take(), main);
+  }
+  Change change;
+  change.id = 7;
+  change.package = "zlib";
+  change.to = "1.3.2";
+  EXPECT_EQ(branch_name(change), "farm/7-zlib-1.3.2");
+  EXPECT_EQ(change_of_branch("farm/7-zlib-1.3.2"), 7);
+  for (const char* other : {"farm/view", "change/7-x", "main", "farm/x-7", "farm/-", "farm/7"})
+    EXPECT_EQ(change_of_branch(other), std::nullopt) << other;
+  EXPECT_EQ(repository_->branches("farm/").take().size(), std::size(rows));
+  EXPECT_EQ(repository_->branches("change/").take().size(), 0u);
+}
+
+TEST_F(RepositoryTest, SaysWhatABranchTouches) {
+  const std::string main = repository_->head("main").take();
+  const Path tree = repository_->check_out("farm/1", main).take();
+  write("packages/xz.yaml", "version: 5\n", tree);
+  write("packages/zlib/fix.patch", "-a\n+c\n", tree);
+  write("sources.lock", "sources: []\n", tree);
+  const std::string one = repository_->commit("farm/1", "xz", Repository::Amend::kNo).take();
+  EXPECT_THAT(repository_->changed_definitions(main, one).take(), testing::ElementsAre("xz", "zlib"));
+  write("farm.yaml", "merge: {}\n", tree);
+  const std::string two = repository_->commit("farm/1", "rules", Repository::Amend::kNo).take();
+  EXPECT_THAT(repository_->changed_definitions(main, two).take(), testing::ElementsAre("", "xz", "zlib"));
+  EXPECT_THAT(repository_->changed_definitions(one, two).take(), testing::ElementsAre(""));
+  EXPECT_THAT(repository_->changed_rules(main, one).take(), testing::IsEmpty());
+  EXPECT_THAT(repository_->changed_rules(main, two).take(), testing::ElementsAre(testing::EndsWith("farm.yaml")));
+  write("keys/people/\xc3\xa4nne \"x\".pub", "key\n", tree);
+  const std::string three = repository_->commit("farm/1", "a key", Repository::Amend::kNo).take();
+  EXPECT_THAT(repository_->changed_rules(two, three).take(), testing::SizeIs(1));
 }
 
 TEST_F(RepositoryTest, RefusesWhatItWouldBreak) {

@@ -15,7 +15,7 @@
 namespace nacre::farm {
 namespace {
 
-constexpr double kHeartbeatSeconds = 15;
+constexpr double kHeartbeatSeconds = 15, kShortestSleepSeconds = 0.5;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -67,9 +67,9 @@ class Loop {
       : ledger_(ledger), steps_(steps), options_(options), env_(env), owner_(this_worker()) {}
 
   Result<RunReport> run() {
-    report_.recovered = TRY(ledger_.recover(is_gone));
     while (true) {
-      TRY(look());
+      report_.recovered += TRY(ledger_.recover(is_gone));
+      look();
       std::vector<std::jthread> workers;
       for (unsigned i = 0; i < std::max(1u, options_.workers); ++i) workers.emplace_back([this] { work(); });
       workers.clear();
@@ -78,21 +78,17 @@ class Loop {
       const bool goes_on = TRY(sleep_until_due());
       if (!goes_on) break;
     }
-    return report_;
+    return std::move(report_);
   }
 
  private:
-  /// An upstream or a repository that fails is a line in the log, not the end.
-  Result<> look() {
+  /// An upstream, a definition or a repository that fails is a line in the log, not the end.
+  void look() {
     auto added = steps_.look(env_.stop);
-    if (added) {
-      report_.added += *added;
-      return {};
-    }
-    if (env_.stop.stop_requested()) return {};
-    if (options_.until == RunOptions::Until::kIdle) return std::move(added).error();
+    if (added) report_.added += *added;
+    if (added || env_.stop.stop_requested()) return;
     env_.events.emit({EventKind::kWarning, 0, 0, "look for changes", added.error().render()});
-    return {};
+    if (options_.until == RunOptions::Until::kIdle && !report_.look) report_.look = std::move(added).error();
   }
 
   /// One worker: until nothing is due.
@@ -205,7 +201,8 @@ class Loop {
     const std::int64_t look = TRY(steps_.next_look());
     std::int64_t until = look == 0 ? now : look;
     if (change && !paused) until = std::min(until, *change);
-    double left = std::min(static_cast<double>(until - now), options_.longest_sleep_seconds);
+    // `every: 0s` asks at each look, and no look follows another at once.
+    double left = std::clamp(static_cast<double>(until - now), kShortestSleepSeconds, options_.longest_sleep_seconds);
     while (left > 0 && !env_.stop.stop_requested()) {
       const double nap = std::min(left, 0.2);
       env_.clock.sleep(nap);

@@ -4,6 +4,7 @@
 #include "farm/ledger.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,8 @@ class Steps {
  public:
   virtual ~Steps() = default;
   /// Asks the upstreams that are due and looks for what people changed. What is new is in the ledger afterwards; one
-  /// upstream that fails stops nobody else. How many changes were added.
+  /// upstream that fails stops nobody else. How many changes were added; an error when a part of it could not be looked
+  /// at: what the other parts found is in the ledger all the same.
   virtual Result<int> look(std::stop_token stop) = 0;
   /// When look() has something to ask next; 0: now. Seconds since 1970.
   virtual Result<std::int64_t> next_look() = 0;
@@ -54,6 +56,7 @@ struct RunReport {
   int added = 0, steps = 0, done = 0, red = 0, waiting = 0, later = 0;
   int recovered = 0;                  ///< Steps of workers that were gone.
   std::vector<std::int64_t> changes;  ///< That moved, in order of their first step.
+  std::optional<Error> look;          ///< Of a run until idle: what could not be looked at.
 };
 
 /// The loop: look, claim, do, record. Several may run over one ledger at once. Ends with env.stop, or when nothing is

@@ -43,40 +43,53 @@ Upstream upstream_of(const Row& row) {
   return out;
 }
 
-constexpr std::string_view kSelect =
-    "SELECT package, last_asked, next_due, failures, newest, note, newest_seen FROM upstreams ";
+constexpr std::string_view kColumns = "package, last_asked, next_due, failures, newest, note, newest_seen";
+
+std::string select(std::string_view rest) { return fmt::format("SELECT {} FROM upstreams {}", kColumns, rest); }
 
 }  // namespace
 
 Result<Schedule> Schedule::open(store::Database& database, os::Clock& clock) {
-  TRY(database.run("make the tables",
-                   "CREATE TABLE IF NOT EXISTS upstreams (package TEXT PRIMARY KEY, last_asked BIGINT NOT NULL,"
-                   " next_due BIGINT NOT NULL, failures BIGINT NOT NULL, newest TEXT NOT NULL, note TEXT NOT NULL,"
-                   " newest_seen BIGINT NOT NULL)"));
+  // Of two that make the same table at once, Postgres refuses one.
+  const auto make = [&]() -> Result<> {
+    if (!database.exclude_writers().empty()) TRY(database.run("make the tables", database.exclude_writers()));
+    TRY(database.run("make the tables",
+                     "CREATE TABLE IF NOT EXISTS upstreams (package TEXT PRIMARY KEY, last_asked BIGINT NOT NULL,"
+                     " next_due BIGINT NOT NULL, failures BIGINT NOT NULL, newest TEXT NOT NULL, note TEXT NOT NULL,"
+                     " newest_seen BIGINT NOT NULL)"));
+    return {};
+  };
+  TRY(database.transaction(store::Database::Durability::kNow, make));
   return Schedule(database, clock);
 }
 
 Result<std::optional<Upstream>> Schedule::find(const std::string& definition) {
   const std::vector<Row> rows =
-      TRY(database_.run("read the schedule", std::string(kSelect) + "WHERE package = $1", {definition}));
+      TRY(database_.run("read the schedule", select("WHERE package = $1"), {definition}));
   std::optional<Upstream> out;
   if (!rows.empty()) out = upstream_of(rows[0]);
   return out;
 }
 
 Result<std::vector<Upstream>> Schedule::all() {
-  const std::vector<Row> rows = TRY(database_.run("read the schedule", std::string(kSelect) + "ORDER BY package"));
+  const std::vector<Row> rows = TRY(database_.run("read the schedule", select("ORDER BY package")));
   std::vector<Upstream> out;
   for (const Row& row : rows) out.push_back(upstream_of(row));
   return out;
 }
 
+Result<> Schedule::take(Schedule& other) {
+  TRY(copy_rows(other.database_, database_, "upstreams", "package", kColumns));
+  return {};
+}
+
 Result<> Schedule::write(const Upstream& upstream) {
   TRY(database_.run("write the schedule",
-                    "INSERT INTO upstreams (package, last_asked, next_due, failures, newest, note, newest_seen)"
-                    " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (package) DO UPDATE SET"
-                    " last_asked = excluded.last_asked, next_due = excluded.next_due, failures = excluded.failures,"
-                    " newest = excluded.newest, note = excluded.note, newest_seen = excluded.newest_seen",
+                    fmt::format("INSERT INTO upstreams ({}) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+                                " ON CONFLICT (package) DO UPDATE SET last_asked = excluded.last_asked,"
+                                " next_due = excluded.next_due, failures = excluded.failures,"
+                                " newest = excluded.newest, note = excluded.note, newest_seen = excluded.newest_seen",
+                                kColumns),
                     {upstream.package, upstream.last_asked, upstream.next_due, std::int64_t{upstream.failures},
                      upstream.newest, upstream.note, upstream.newest_seen}));
   return {};
@@ -151,6 +164,16 @@ std::int64_t cooldown_until(const WatchRule& rule, std::int64_t published, std::
   const std::int64_t from = published > 0 && published <= now ? published : first_seen;
   const std::int64_t until = from + rule.cooldown_seconds;
   return until > now ? until : 0;
+}
+
+Pick pick_release(const WatchRule& rule, std::span<const std::int64_t> published, std::int64_t newest_seen,
+                  std::int64_t now) {
+  Pick newest;
+  if (!published.empty()) newest.not_before = cooldown_until(rule, published[0], newest_seen, now);
+  if (newest.not_before == 0) return newest;
+  for (std::size_t i = 1; i < published.size(); ++i)
+    if (published[i] > 0 && published[i] + rule.cooldown_seconds <= now) return {i, 0};
+  return newest;
 }
 
 }  // namespace nacre::farm

@@ -5,6 +5,7 @@
 #include "store/database.h"
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,8 @@ class Schedule {
   /// Asked at the next occasion, whatever the schedule says.
   Result<> ask_now(const std::string& definition);
   Result<std::vector<Upstream>> all();
+  /// Copies all of another schedule, inside a transaction of ours.
+  Result<> take(Schedule& other);
 
  private:
   Schedule(store::Database& database, os::Clock& clock) : database_(database), clock_(clock) {}
@@ -55,5 +58,16 @@ class Schedule {
 /// Until when a release waits: `cooldown` after it was published, or after it was first seen when nobody says when that
 /// was. 0: it need not wait.
 std::int64_t cooldown_until(const WatchRule& rule, std::int64_t published, std::int64_t first_seen, std::int64_t now);
+
+/// The release to be taken, of one or more.
+struct Pick {
+  std::size_t index = 0;
+  std::int64_t not_before = 0;
+};
+/// Of releases that are newer than what is there, by when each was published (0: nobody says), the newest first: the
+/// newest whose cooldown is over, else the newest, which waits. Releases that come faster than their cooldown are taken
+/// all the same, each in its time.
+Pick pick_release(const WatchRule& rule, std::span<const std::int64_t> published, std::int64_t newest_seen,
+                  std::int64_t now);
 
 }  // namespace nacre::farm

@@ -180,9 +180,9 @@ std::string why_void(const Waiver& waiver, const People& people, Day today, int 
 Result<std::string> with_waiver(std::string text, const std::string& file, const Waiver& waiver) {
   TRY(check(waiver));
   const std::vector<Waiver> before = TRY(parse_waivers(text, file));
-  if (before.empty()) text += text.empty() || text.ends_with('\n') ? "" : "\n";
-  if (before.empty() && text.find("waivers:") == std::string::npos) text += "waivers:\n";
-  if (!text.ends_with('\n')) text += '\n';
+  if (!text.empty() && !text.ends_with('\n')) text += '\n';
+  const YamlTree tree = TRY(codec::parse_yaml(text, file));
+  if (tree.root.kind == YamlKind::kNull) text += "waivers:\n";
   const auto line = [&](std::string_view key, const std::string& value) {
     text += fmt::format("{}{}: {}\n", key == "gate" ? "  - " : "    ", key, codec::yaml_scalar(value));
   };

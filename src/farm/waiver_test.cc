@@ -156,14 +156,38 @@ TEST(Waivers, ApplyToWhatTheyName) {
   std::vector<Verdict> verdicts = {refused(Gate::kSize, "nginx", "1-r0"),   refused(Gate::kFiles, "nginx", "1-r0"),
                                    refused(Gate::kSize, "jq", "1-r0"),      refused(Gate::kSize, "jq", "2-r0"),
                                    refused(Gate::kVulnerabilities, "", ""), refused(Gate::kVulnerabilities, "jq", "")};
-  const std::vector<VoidWaiver> left =
-      apply_waivers(verdicts, {signed_growth(), exact, whole, growth()}, {{"anna", anna().public_key()}}, kToday, 90);
+  const std::vector<VoidWaiver> left = apply_waivers(verdicts, {signed_growth(), exact, whole, growth()},
+                                                     {{"anna", anna().public_key()}}, kToday, 90, {"nginx", "jq"});
   std::vector<std::string> states;
   for (const Verdict& verdict : verdicts) states.emplace_back(name_of(verdict.state));
   EXPECT_EQ(states, (std::vector<std::string>{"waived", "refused", "refused", "waived", "waived", "refused"}));
   EXPECT_EQ(verdicts[0].waiver, "anna until 2026-12-12: the new module was asked for: see #12");
   ASSERT_EQ(left.size(), 1u);
   EXPECT_EQ(left[0].why, "it is not signed");
+}
+
+TEST(Waivers, ThatLetNothingPassAreNamed) {
+  Waiver typo = growth(), older = growth(), calm = growth();
+  typo.subject = "ngnix";
+  older.version = "1-r0";
+  calm.subject = "jq";
+  std::vector<Waiver> waivers;
+  for (Waiver* waiver : {&typo, &older, &calm}) waivers.push_back(*sign_waiver(*waiver, anna()));
+  std::vector<Verdict> verdicts = {{Gate::kSize, "nginx", "1-r1", GateState::kRefused, "words", "", ""}};
+  const std::vector<VoidWaiver> left =
+      apply_waivers(verdicts, waivers, {{"anna", anna().public_key()}}, kToday, 90, {"nginx", "jq"});
+  EXPECT_EQ(verdicts[0].state, GateState::kRefused);
+  ASSERT_EQ(left.size(), 2u) << "one that is not needed is no fault";
+  EXPECT_EQ(left[0].why, "there is no package or image 'ngnix'; did you mean 'nginx'?");
+  EXPECT_EQ(left[1].why, "it is for version 1-r0, not 1-r1");
+}
+
+TEST(Waivers, AreAddedBelowACommentThatSpeaksOfThem) {
+  const Waiver waiver = signed_growth();
+  const auto text = with_waiver("# waivers: none yet\n", "w", waiver);
+  ASSERT_TRUE(text) << text.error().render();
+  EXPECT_TRUE(text->starts_with("# waivers: none yet\nwaivers:\n  - gate: size\n")) << *text;
+  EXPECT_EQ(parse_waivers(*with_waiver(*text, "w", waiver), "w")->size(), 2u);
 }
 
 TEST(Waivers, ReadKeysOfPeople) {

@@ -65,7 +65,11 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* us
   if (colon == line.npos) return line.size();
   std::string name(line.substr(0, colon));
   for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  transfer.response.headers[name] = trim(line.substr(colon + 1));
+  std::string& value = transfer.response.headers[name];
+  // A list that may come in several headers, each with other ways to be let in.
+  if (name == "www-authenticate" && !value.empty()) value += ", ";
+  else value.clear();
+  value += trim(line.substr(colon + 1));
   return line.size();
 }
 

@@ -38,6 +38,16 @@ TEST(CurlHttp, SendsAndReadsHeaders) {
   EXPECT_NE(answer->body.find("user-agent: nacre/1\n"), std::string::npos) << answer->body;
 }
 
+TEST(CurlHttp, JoinsWhatMayComeInSeveralHeaders) {
+  RawPeer peer("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"a\"\r\nX: 1\r\n"
+               "www-authenticate: Bearer realm=\"b\"\r\nX: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  CurlHttp http("test");
+  const auto answer = http.send({.url = peer.address("/")});
+  ASSERT_TRUE(answer) << answer.error().render();
+  EXPECT_EQ(answer->header("www-authenticate"), "Basic realm=\"a\", Bearer realm=\"b\"");
+  EXPECT_EQ(answer->header("x"), "2");
+}
+
 TEST(CurlHttp, FollowsRedirectsAndKeepsCredentialsAtHome) {
   const Server here = serve(echo), there = serve(echo);
   CurlHttp http("test");

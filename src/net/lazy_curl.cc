@@ -23,6 +23,8 @@ const char* curl_easy_strerror(CURLcode code) { return FUNCTION(curl_easy_strerr
 
 // What follows the option is one long, pointer or curl_off_t, which are passed alike.
 static_assert(sizeof(long) == sizeof(void*) && sizeof(curl_off_t) == sizeof(void*));
+// The enumeration in front of `...` is passed as the int that it becomes: so is libcurl's own.
+#pragma GCC diagnostic ignored "-Wvarargs"
 CURLcode curl_easy_setopt(CURL* easy, CURLoption option, ...) {
   va_list rest;
   va_start(rest, option);

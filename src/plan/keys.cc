@@ -5,7 +5,8 @@
 namespace nacre::plan {
 
 std::string_view name_of(KeyPolicy policy) {
-  constexpr std::array<std::string_view, 6> names = {"explicit", "direct", "inputs", "content", "abi", "breaks"};
+  constexpr std::array<std::string_view, 7> names = {"explicit", "direct", "inputs", "content",
+                                                     "abi",      "used",   "breaks"};
   return names[static_cast<std::size_t>(policy)];
 }
 
@@ -17,12 +18,14 @@ bool follows(KeyPolicy policy, const Edge& edge, KeyChange change) {
     case KeyPolicy::kInputs: return true;
     case KeyPolicy::kContent: return change.content;
     case KeyPolicy::kAbi:
+    case KeyPolicy::kUsed:
     case KeyPolicy::kBreaks: break;
   }
   switch (edge.kind) {
     case EdgeKind::kEmbed:
     case EdgeKind::kData: return change.content;
-    case EdgeKind::kLink: return policy == KeyPolicy::kBreaks ? change.breaks : change.abi;
+    case EdgeKind::kLink:
+      return policy == KeyPolicy::kBreaks ? change.breaks : policy == KeyPolicy::kUsed ? change.used : change.abi;
     default: return false;
   }
 }

@@ -13,6 +13,7 @@ namespace nacre::plan {
 struct KeyChange {
   bool content = false;
   bool abi = false;     ///< Never without content.
+  bool used = false;    ///< Never without abi: the user may have taken something of what differs (package/touch.h).
   bool breaks = false;  ///< Never without abi: a symbol that was there is gone or another, or the soname.
 };
 
@@ -22,8 +23,9 @@ enum class KeyPolicy {
   kDirect,    ///< What declares a development package (-dev, -static) of what changed, one level deep.
   kInputs,    ///< Any input has changed in any way, without looking at what came out.
   kContent,   ///< Content of an input differs.
-  kAbi,       ///< What the user takes from the input differs: ours.
-  kBreaks,    ///< The same, but who links waits until what it was linked with is no longer there. For comparison alone:
+  kAbi,       ///< What an input offers to those that take from it differs.
+  kUsed,      ///< The same, and who links may have taken of it what differs: ours.
+  kBreaks,    ///< As kAbi, but who links waits until what it was linked with is no longer there. For comparison alone:
               ///< a new inline function or macro reaches users with their next change.
 };
 std::string_view name_of(KeyPolicy policy);

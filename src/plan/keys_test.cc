@@ -7,15 +7,18 @@ namespace {
 
 /// Who follows what, by our policy: who holds what changed always does.
 TEST(Keys, DecideByWhatIsTaken) {
-  constexpr KeyChange kSame{}, kCode{true, false}, kAbi{true, true};
+  constexpr KeyChange kSame{}, kCode{true}, kAbi{true, true};
   const std::tuple<EdgeKind, KeyChange, bool> rows[] = {
       {EdgeKind::kEmbed, kSame, false}, {EdgeKind::kEmbed, kCode, true},    {EdgeKind::kEmbed, kAbi, true},
       {EdgeKind::kData, kSame, false},  {EdgeKind::kData, kCode, true},     {EdgeKind::kLink, kSame, false},
       {EdgeKind::kLink, kCode, false},  {EdgeKind::kLink, kAbi, true},      {EdgeKind::kTool, kAbi, false},
       {EdgeKind::kTest, kAbi, false},   {EdgeKind::kRuntime, kAbi, false},
   };
-  EXPECT_FALSE(follows(KeyPolicy::kBreaks, {0, 1, EdgeKind::kLink, 0, true}, {true, true, false}));
-  EXPECT_TRUE(follows(KeyPolicy::kBreaks, {0, 1, EdgeKind::kLink, 0, true}, {true, true, true}));
+  EXPECT_FALSE(follows(KeyPolicy::kBreaks, {0, 1, EdgeKind::kLink, 0, true}, {true, true, true, false}));
+  EXPECT_TRUE(follows(KeyPolicy::kBreaks, {0, 1, EdgeKind::kLink, 0, true}, {true, true, true, true}));
+  EXPECT_FALSE(follows(KeyPolicy::kUsed, {0, 1, EdgeKind::kLink, 0, true}, {true, true, false, true}));
+  EXPECT_TRUE(follows(KeyPolicy::kUsed, {0, 1, EdgeKind::kLink, 0, true}, {true, true, true, false}));
+  EXPECT_TRUE(follows(KeyPolicy::kUsed, {0, 1, EdgeKind::kEmbed, 0, true}, kCode));
   EXPECT_TRUE(follows(KeyPolicy::kBreaks, {0, 1, EdgeKind::kEmbed, 0, true}, kCode));
   for (const auto& [kind, change, again] : rows) {
     const Edge edge{0, 1, kind, 0, true};

@@ -66,13 +66,23 @@ class Replay {
 
   static Cause cause_of(Kind kind) { return static_cast<Cause>(kind); }
 
-  KeyChange outcome(NodeId node, Cause cause) const {
+  const ChangeRates::Rate& rate_of(Cause cause) const {
     const ChangeRates& rates = input_.rates;
     const ChangeRates::Rate* of[] = {&rates.major, &rates.minor,    &rates.patch,
                                      &rates.epoch, &rates.relinked, &rates.embedded};
-    const ChangeRates::Rate& rate = *of[static_cast<std::size_t>(cause)];
+    return *of[static_cast<std::size_t>(cause)];
+  }
+
+  KeyChange outcome(NodeId node, Cause cause) const {
+    const ChangeRates::Rate& rate = rate_of(cause);
     const double chance = draw(input_.seed, out_.batches, node, 0);
-    return {chance < rate.content, chance < rate.abi, chance < rate.breaks};
+    return {chance < rate.content, chance < rate.abi, false, chance < rate.breaks};
+  }
+
+  /// Whether a user of a build takes what of its ABI differs.
+  bool is_used(NodeId node, NodeId user, Cause cause) const {
+    const ChangeRates::Rate& rate = rate_of(cause);
+    return draw(input_.seed, out_.batches, node, 2 + std::uint64_t{user}) * rate.abi < rate.used;
   }
 
   void batch(std::span<const RecordedChange> changes) {
@@ -100,10 +110,11 @@ class Replay {
       const Cause cause = open.begin()->second;
       open.erase(open.begin());
       build(node, arrived, built);
-      const KeyChange change = outcome(node, cause);
+      KeyChange change = outcome(node, cause);
       if (change.content && !input_.bytes.empty()) out_.bytes_moved += input_.bytes[node];
       for (const Edge& edge : graph_.users(node)) {
         if (edge.user == node) continue;
+        change.used = change.abi && is_used(node, edge.user, cause);
         const bool too_far = input_.policy == KeyPolicy::kDirect && !changed.contains(node);
         if (too_far || !follows(input_.policy, edge, change)) {
           ++out_.cut_off[edge.kind];

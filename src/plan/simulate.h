@@ -38,6 +38,7 @@ Result<History> read_history(std::string_view text, std::string_view source, con
 struct ChangeRates {
   struct Rate {
     double content = 1, abi = 1, breaks = 1;  ///< Shares of all builds: none is greater than the one before it.
+    double used = 1;  ///< Share of builds and their users: what differs may have been taken. At most `abi`.
   };
   Rate major, minor, patch, epoch, relinked, embedded;
   /// Share of epoch changes that say nothing but "build it again" or change what no build reads: with keys they are no

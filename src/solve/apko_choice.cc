@@ -35,7 +35,8 @@ bool better(const Problem& problem, PackageId a, PackageId b, NameId name, std::
   if (left != right) return left < right;
   const bool akin_a = sibling(x), akin_b = sibling(y);
   if (akin_a != akin_b) return akin_a;
-  if (!tag.empty() && problem.has_tag(a, tag) != problem.has_tag(b, tag)) return problem.has_tag(a, tag);
+  const auto preferred = [&](PackageId id) { return tag.empty() ? !problem.is_tagged(id) : problem.has_tag(id, tag); };
+  if (preferred(a) != preferred(b)) return preferred(a);
   const std::string as_a = version_as(problem, a, name), as_b = version_as(problem, b, name);
   if (!as_a.empty() && !as_b.empty()) {
     const auto order = order_of(problem, as_a, as_b);
@@ -135,7 +136,7 @@ class Chooser {
       const std::string_view pin = atom.tag.empty() ? tag : atom.tag;
       open.erase(open.begin() + static_cast<std::ptrdiff_t>(at));
       if (fewest.empty()) return false;
-      const PackageId next = best(fewest, atom.name, pin);
+      const PackageId next = best(fewest, atom.name, atom.tag);  // a tag above it allows, it does not prefer
       if (!select(next) || !visit(next, pin, depth + 1)) return false;
     }
     order_.push_back(id);

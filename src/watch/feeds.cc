@@ -5,6 +5,7 @@
 #include "codec/digest.h"
 #include "codec/json.h"
 #include "net/http.h"
+#include "os/rfc3339.h"
 #include "store/store.h"
 
 #include <algorithm>
@@ -18,6 +19,7 @@ using codec::Json;
 
 constexpr std::uint64_t kMaxAnswer = 64u << 20;
 constexpr std::size_t kMaxReleases = 20'000;
+constexpr int kMaxPages = 10;  // of a hundred: tags do not come by their age
 constexpr double kSilenceSeconds = 20, kMaxSeconds = 60;  // a server that drips holds nobody up for longer
 
 /// The last answer of each address that said by what it is known again: digest of address and form -> validator and
@@ -34,7 +36,9 @@ Result<std::optional<KeptAnswer>> kept_answer(const std::string& key, Env& env) 
   if (!text) return std::optional<KeptAnswer>();
   const Json json = TRY(codec::parse_json(*text, "what is kept of a feed"));
   const auto blob = parse_sha256(json["body"].as_string());
-  if (!blob || !env.store.has(*blob)) return std::optional<KeptAnswer>();
+  bool there = static_cast<bool>(blob);
+  if (there) there = TRY(env.store.holds(*blob));
+  if (!there) return std::optional<KeptAnswer>();
   KeptAnswer out{json["etag"].as_string(), json["modified"].as_string(), {}};
   auto body = env.store.read(*blob, kMaxAnswer);
   if (!body) return std::optional<KeptAnswer>();
@@ -67,6 +71,9 @@ Result<std::string> get(const std::string& base, const std::string& path, const 
   if (kept && !kept->etag.empty()) request.headers.emplace_back("If-None-Match", kept->etag);
   if (kept && !kept->modified.empty()) request.headers.emplace_back("If-Modified-Since", kept->modified);
   auto response = env.http.send(request, env.stop);
+  // Of an error only the kind: what it says holds the address. An answer that is too long is no silence of the server.
+  if (!response && response.error().kind() == ErrorKind::kInvalid)
+    return Error::make(ErrorKind::kInvalid, "its answer cannot be taken: it is too long, or leads nowhere");
   if (!response) return Error::make(ErrorKind::kUnavailable, "it does not answer");
   if (response->status == 304 && kept) return kept->body;
   if (response->status == 404) return Error::make(ErrorKind::kNotFound, "it does not know this package");
@@ -79,12 +86,10 @@ Result<std::string> get(const std::string& base, const std::string& path, const 
   return std::move(response->body);
 }
 
-/// "2026-11-24T05:03:00Z" -> seconds; 0 for anything else.
+/// "2026-11-24T05:03:00Z" -> seconds, also without zone, as PyPI writes it; 0 for anything else.
 std::int64_t seconds_of(std::string_view text) {
-  std::tm time{};
-  if (text.size() < 19 || ::strptime(std::string(text.substr(0, 19)).c_str(), "%Y-%m-%dT%H:%M:%S", &time) == nullptr)
-    return 0;
-  return ::timegm(&time);
+  const auto seconds = os::parse_rfc3339(text);
+  return seconds ? *seconds : os::parse_rfc3339(std::string(text) + "Z").value_or(0);
 }
 
 std::string without_slash(std::string text) {
@@ -130,10 +135,10 @@ bool is_yanked(const Json& yanked) { return yanked.as_bool() || !yanked.as_strin
 Result<std::vector<RawRelease>> ask_github(const definition::Update::GitHub& block, const Feeds& feeds, Env& env) {
   std::vector<RawRelease> out;
   const std::string what = block.use_tag ? "tags" : "releases";
-  for (int page = 1; page <= 3; ++page) {
+  for (int page = 1; page <= kMaxPages; ++page) {
     const std::string path = fmt::format("/repos/{}/{}?per_page=100&page={}", block.identifier, what, page);
     const std::string body =
-        TRY(get(without_slash(feeds.github_api), path, "application/vnd.github+json", env, feeds.github_token));
+        TRY(get(without_slash(feeds.github_api.text()), path, "application/vnd.github+json", env, feeds.github_token));
     const Json json = TRY(codec::parse_json(body, "answer of GitHub"));
     if (!json.is_array()) return Error::make(ErrorKind::kInvalid, "its answer is no list of {}", what);
     for (const Json& item : json.items()) {
@@ -148,7 +153,7 @@ Result<std::vector<RawRelease>> ask_github(const definition::Update::GitHub& blo
 }
 
 Result<std::vector<RawRelease>> ask_release_monitor(const std::string& project, const Feeds& feeds, Env& env) {
-  const std::string body = TRY(get(without_slash(feeds.release_monitor),
+  const std::string body = TRY(get(without_slash(feeds.release_monitor.text()),
                                    "/api/v2/versions/?project_id=" + percent_encode(project), nullptr, env));
   const Json json = TRY(codec::parse_json(body, "answer of release-monitoring"));
   const Json& list = json.find("stable_versions") != nullptr ? json["stable_versions"] : json["versions"];
@@ -162,7 +167,7 @@ Result<std::vector<RawRelease>> ask_pypi(const std::string& name, const Feeds& f
   std::transform(normal.begin(), normal.end(), normal.begin(), [](unsigned char c) {
     return c == '_' || c == '.' ? '-' : static_cast<char>(std::tolower(c));
   });
-  const std::string body = TRY(get(without_slash(feeds.pypi), "/" + percent_encode(normal) + "/",
+  const std::string body = TRY(get(without_slash(feeds.pypi.text()), "/" + percent_encode(normal) + "/",
                                    "application/vnd.pypi.simple.v1+json", env));
   const auto json = codec::parse_json(body, "answer of PyPI");
   if (!json) return Error::make(ErrorKind::kInvalid, "it gives no JSON index");
@@ -184,7 +189,7 @@ Result<std::vector<RawRelease>> ask_pypi(const std::string& name, const Feeds& f
 Result<std::string> ask_pypi_release(const std::string& name, const std::string& version, const Feeds& feeds,
                                      Env& env) {
   constexpr std::string_view kSimple = "/simple";
-  std::string base = without_slash(feeds.pypi);
+  std::string base = without_slash(feeds.pypi.text());
   if (base.ends_with(kSimple)) base.resize(base.size() - kSimple.size());
   const std::string name_path = "/pypi/" + percent_encode(name);
   auto body = get(base, fmt::format("{}/{}/json", name_path, percent_encode(version)), "application/json", env);
@@ -200,7 +205,7 @@ Result<std::string> ask_pypi_release(const std::string& name, const std::string&
 
 Result<std::vector<RawRelease>> ask_npm(const std::string& name, const Feeds& feeds, Env& env) {
   const std::string path = "/" + replace_all(name, "/", "%2f");
-  const std::string body = TRY(get(without_slash(feeds.npm), path, "application/json", env));
+  const std::string body = TRY(get(without_slash(feeds.npm.text()), path, "application/json", env));
   const Json json = TRY(codec::parse_json(body, "answer of the npm registry"));
   std::map<std::string_view, std::int64_t> published;
   for (const auto& [version, time] : json["time"].members()) published[version] = seconds_of(time.as_string());
@@ -213,10 +218,11 @@ Result<std::vector<RawRelease>> ask_npm(const std::string& name, const Feeds& fe
 
 Result<std::vector<RawRelease>> ask_go(const std::string& module, const Feeds& feeds, Env& env) {
   const std::string body =
-      TRY(get(without_slash(feeds.go_proxy), "/" + escaped_module(module) + "/@v/list", nullptr, env));
+      TRY(get(without_slash(feeds.go_proxy.text()), "/" + escaped_module(module) + "/@v/list", nullptr, env));
   std::vector<RawRelease> out;
   for (const std::string& line : split_words(body))
-    if (out.size() < kMaxReleases) out.push_back({line, 0, line.find('-') != std::string::npos});
+    if (line.starts_with('v') && out.size() < kMaxReleases)
+      out.push_back({line, 0, line.find('-') != std::string::npos});
   return out;
 }
 
@@ -229,7 +235,7 @@ Result<std::vector<RawRelease>> ask_crates(const std::string& name, const Feeds&
   else if (lower.size() == 2) path = "/2" + path;
   else if (lower.size() == 3) path = fmt::format("/3/{}{}", lower[0], path);
   else path = fmt::format("/{}/{}{}", lower.substr(0, 2), lower.substr(2, 2), path);
-  const std::string body = TRY(get(without_slash(feeds.crates), path, nullptr, env));
+  const std::string body = TRY(get(without_slash(feeds.crates.text()), path, nullptr, env));
   std::vector<RawRelease> out;
   for (const std::string& line : split(body, '\n')) {
     if (line.empty() || out.size() >= kMaxReleases) continue;
@@ -242,7 +248,7 @@ Result<std::vector<RawRelease>> ask_crates(const std::string& name, const Feeds&
 Result<std::vector<RawRelease>> ask_maven(const std::string& group, const std::string& artifact, const Feeds& feeds,
                                           Env& env) {
   const std::string path = fmt::format("/{}/{}/maven-metadata.xml", replace_all(group, ".", "/"), artifact);
-  const std::string body = TRY(get(without_slash(feeds.maven), path, nullptr, env));
+  const std::string body = TRY(get(without_slash(feeds.maven.text()), path, nullptr, env));
   std::vector<RawRelease> out;
   for (const std::string& version : parse_maven_versions(body)) out.push_back({version, 0, false});
   return out;

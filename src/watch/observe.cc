@@ -57,9 +57,9 @@ std::string first_match(const std::string& text, const char* pattern) {
   return out;
 }
 
-std::string chosen(const char* variable, const std::function<std::string()>& otherwise) {
-  const std::string value = from_environment(variable);
-  return value.empty() ? otherwise() : value;
+FeedAddress chosen(const char* variable, std::function<std::string()> otherwise) {
+  std::string value = from_environment(variable);
+  return value.empty() ? FeedAddress(std::move(otherwise)) : FeedAddress(std::move(value));
 }
 
 /// One feed that may answer for a definition.
@@ -114,6 +114,25 @@ void ask_ecosystems(const definition::Definition& definition, const Feeds& feeds
 
 }  // namespace
 
+struct FeedAddress::Asked {
+  std::once_flag once;
+  std::function<std::string()> ask;
+  std::string text;
+};
+
+FeedAddress::FeedAddress(std::string known) : asked_(std::make_shared<Asked>()) { asked_->text = std::move(known); }
+
+FeedAddress::FeedAddress(std::function<std::string()> ask) : asked_(std::make_shared<Asked>()) {
+  asked_->ask = std::move(ask);
+}
+
+const std::string& FeedAddress::text() const {
+  std::call_once(asked_->once, [this] {
+    if (asked_->ask) asked_->text = asked_->ask();
+  });
+  return asked_->text;
+}
+
 std::unique_ptr<FeedMemory::Place> FeedMemory::enter(const std::string& server, unsigned at_once) {
   std::unique_lock lock(mutex_);
   left_.wait(lock, [&] { return asking_[server] < at_once; });
@@ -166,12 +185,13 @@ std::string_view name_of(FeedKind kind) {
 
 Feeds feeds_of_machine(Env& env) {
   Feeds feeds;
-  feeds.github_api = chosen("NACRE_FEED_GITHUB", [] { return "https://api.github.com"; });
+  feeds.github_api = chosen("NACRE_FEED_GITHUB", [] { return std::string("https://api.github.com"); });
   feeds.github_token = from_environment("GITHUB_TOKEN");
-  feeds.release_monitor = chosen("NACRE_FEED_RELEASE_MONITOR", [] { return "https://release-monitoring.org"; });
-  feeds.pypi = chosen("NACRE_FEED_PYPI", [&] { return pip_index(env); });
-  feeds.npm = chosen("NACRE_FEED_NPM", [&] { return ask_client({"npm", "config", "get", "registry"}, env); });
-  feeds.go_proxy = chosen("NACRE_FEED_GO", [&] { return go_proxy(env); });
+  feeds.release_monitor =
+      chosen("NACRE_FEED_RELEASE_MONITOR", [] { return std::string("https://release-monitoring.org"); });
+  feeds.pypi = chosen("NACRE_FEED_PYPI", [&env] { return pip_index(env); });
+  feeds.npm = chosen("NACRE_FEED_NPM", [&env] { return ask_client({"npm", "config", "get", "registry"}, env); });
+  feeds.go_proxy = chosen("NACRE_FEED_GO", [&env] { return go_proxy(env); });
   feeds.crates =
       chosen("NACRE_FEED_CRATES", [] { return first_match(home_file(".cargo/config.toml"), "\"sparse\\+([^\"]+)\""); });
   feeds.maven = chosen("NACRE_FEED_MAVEN",

@@ -104,7 +104,7 @@ Result<> move_git_source(Proposal& proposal, const definition::Definition& defin
   source.commit.clear();
   const auto fetched = build::fetch_source(source, {}, places, env);
   if (!fetched) {
-    proposal.problem = fetched.error().render();
+    proposal.add_problem(fetched.error().render(), fetched.error().kind());
     return {};
   }
   proposal.new_text = TRY(with_commit(proposal.new_text, definition.file, old, fetched->commit));
@@ -120,7 +120,7 @@ Result<> move_source(Proposal& proposal, const definition::Definition& definitio
     return move_git_source(proposal, definition, source, places, env, moved);
   const std::string uri = with_version(source.uri, definition.version, proposal.to);
   if (source.sha256.empty()) {
-    proposal.problem = "its source is not named by a SHA-256 digest";
+    proposal.add_problem("its source is not named by a SHA-256 digest", ErrorKind::kConflict);
     return {};
   }
   if (uri == source.uri) return {};
@@ -130,7 +130,10 @@ Result<> move_source(Proposal& proposal, const definition::Definition& definitio
   if (!found) {
     auto downloaded = download(uri, env);
     if (!downloaded) {
-      proposal.problem = downloaded.error().render();
+      // What was announced may not be there yet.
+      const ErrorKind kind = downloaded.error().kind();
+      proposal.add_problem(downloaded.error().render(),
+                           kind == ErrorKind::kNotFound ? ErrorKind::kUnavailable : kind);
       return {};
     }
     found = *std::move(downloaded);
@@ -149,7 +152,7 @@ Result<> move_source(Proposal& proposal, const definition::Definition& definitio
   entry.repacked = found->repacked || (!found->pool.empty() && old != nullptr && old->repacked);
   entry.used_by = old != nullptr ? old->used_by : std::vector<std::string>{definition.name};
   moved = StoredSource{entry.sha256, ""};
-  proposal.lock_entry = std::move(entry);
+  proposal.lock_entries.push_back(std::move(entry));
   return {};
 }
 
@@ -157,12 +160,16 @@ Result<> move_source(Proposal& proposal, const definition::Definition& definitio
 Result<> bring_moved(Proposal& proposal, std::vector<std::optional<StoredSource>>& moved,
                      const build::FetchPlaces& places, Env& env) {
   for (std::optional<StoredSource>& one : moved) {
-    if (!one || env.store.has(one->blob) || !proposal.lock_entry || proposal.lock_entry->sha256 != one->blob) continue;
+    if (!one) continue;
+    const build::LockedSource* entry = lock_entry(proposal.lock_entries, one->blob.hex());
+    if (entry == nullptr) continue;
+    const bool there = TRY(env.store.holds(one->blob));
+    if (there) continue;
     definition::Source source;
-    source.uri = proposal.lock_entry->uri;
+    source.uri = entry->uri;
     source.sha256 = one->blob.hex();
     source.place = {proposal.file, 0, 0};
-    const auto fetched = build::fetch_source(source, {*proposal.lock_entry}, places, env);
+    const auto fetched = build::fetch_source(source, {*entry}, places, env);
     if (env.stop.stop_requested()) return Error::make(ErrorKind::kUnavailable, "interrupted");
     if (fetched) continue;
     proposal.notes.push_back("patches were not tried: the new source cannot be had yet");
@@ -171,16 +178,20 @@ Result<> bring_moved(Proposal& proposal, std::vector<std::optional<StoredSource>
   return {};
 }
 
-bool is_sequential_step(const std::string& from, const std::vector<Release>& releases, std::string& to) {
-  for (auto release = releases.rbegin(); release != releases.rend(); ++release) {
-    if (apk::compare_versions(release->version, from) <= 0) continue;
-    to = release->version;
-    return true;
-  }
-  return false;
+}  // namespace
+
+void Proposal::add_problem(std::string text, ErrorKind kind) {
+  if (problem.empty() || kind != ErrorKind::kUnavailable) problem_kind = kind;
+  problem += (problem.empty() ? "" : "; ") + std::move(text);
 }
 
-}  // namespace
+std::vector<Release> candidates(const definition::Definition& definition, const std::vector<Release>& releases) {
+  std::vector<Release> out;
+  for (const Release& release : releases)
+    if (apk::compare_versions(release.version, definition.version) > 0) out.push_back(release);
+  if (definition.update.require_sequential && out.size() > 1) out.erase(out.begin(), out.end() - 1);
+  return out;
+}
 
 Result<std::optional<Proposal>> propose(const definition::Definition& definition, const Observation& seen,
                                         const std::vector<build::LockedSource>& lock, const Feeds& feeds,
@@ -192,11 +203,10 @@ Result<std::optional<Proposal>> propose(const definition::Definition& definition
   if (!definition.update.present || !definition.update.enabled)
     return no(definition.update.exclude_reason.empty() ? "updates are not enabled" : definition.update.exclude_reason);
   if (seen.releases.empty()) return no("no release was seen");
-  std::string to = seen.releases.front().version;
-  if (apk::compare_versions(to, definition.version) <= 0)
-    return no(fmt::format("at the newest release ({} says {})", name_of(seen.feed), to));
-  if (definition.update.require_sequential && !is_sequential_step(definition.version, seen.releases, to))
-    return no("no next release");
+  const std::vector<Release> newer = candidates(definition, seen.releases);
+  if (newer.empty())
+    return no(fmt::format("at the newest release ({} says {})", name_of(seen.feed), seen.releases.front().version));
+  const std::string to = newer.front().version;
 
   Proposal out;
   out.package = definition.name;
@@ -205,7 +215,7 @@ Result<std::optional<Proposal>> propose(const definition::Definition& definition
   out.to = to;
   out.feed = seen.feed;
   out.new_text = TRY(definition::bump_version(*definition.yaml, to, 0));
-  if (definition.update.manual) out.problem = "the definition asks for updates by hand";
+  out.by_hand = definition.update.manual;
   std::vector<std::optional<StoredSource>> moved(definition.sources.size());
   for (std::size_t i = 0; i < moved.size(); ++i)
     TRY(move_source(out, definition, definition.sources[i], lock, feeds, places, env, moved[i]), "proposing {} {}",
@@ -213,7 +223,7 @@ Result<std::optional<Proposal>> propose(const definition::Definition& definition
   TRY(bring_moved(out, moved, places, env));
   TRY(drop_what_upstream_took(definition, moved, out, env), "trying the patches of {} on {}", definition.name, to);
   if (out.digests.empty() && out.commits.empty() && out.problem.empty())
-    out.problem = "no source's address or tag holds the version";
+    out.add_problem("no source's address or tag holds the version", ErrorKind::kConflict);
   return std::optional<Proposal>(std::move(out));
 }
 

@@ -1,11 +1,13 @@
 #include "watch/releases.h"
 
 #include "apk/version.h"
+#include "base/number.h"
 #include "base/text.h"
 
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <cctype>
 #include <memory>
 
 namespace nacre::watch {
@@ -45,22 +47,32 @@ Result<Pattern> compile(const std::string& text) {
   return Error::make(ErrorKind::kInvalid, "'{}' is no regular expression: {}", text, pattern->error());
 }
 
-/// "$1" and "${1}" -> "\1", as RE2 writes groups.
-std::string rewrite_of(std::string_view replace) {
+bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+
+/// "$1", "${1}" and "${name}" -> "\1", as RE2 writes groups; what names no group stands for nothing, as in Go.
+std::string rewrite_of(std::string_view replace, const RE2& pattern) {
   std::string out;
   for (std::size_t i = 0; i < replace.size(); ++i) {
     if (replace[i] == '\\') {
       out += "\\\\";
     } else if (replace[i] == '$' && i + 1 < replace.size()) {
       const bool braces = replace[i + 1] == '{';
-      const std::size_t digit = i + (braces ? 2 : 1);
-      if (digit < replace.size() && replace[digit] >= '0' && replace[digit] <= '9') {
-        out += '\\';
-        out += replace[digit];
-        i = digit + (braces ? 1 : 0);
-      } else {
+      const std::size_t begin = i + (braces ? 2 : 1);
+      std::size_t end = begin;
+      while (end < replace.size() && is_word(replace[end])) ++end;
+      const bool closed = !braces || (end < replace.size() && replace[end] == '}');
+      if (end == begin || !closed) {
         out += '$';
+        continue;
       }
+      const std::string_view name = replace.substr(begin, end - begin);
+      auto group = whole_number<int>(name);
+      if (const auto named = pattern.NamedCapturingGroups().find(std::string(name));
+          !group && named != pattern.NamedCapturingGroups().end())
+        group = named->second;
+      if (group && *group >= 0 && *group <= std::min(9, pattern.NumberOfCapturingGroups()))
+        out += fmt::format("\\{}", *group);
+      i = end - (braces ? 0 : 1);
     } else {
       out += replace[i];
     }
@@ -108,7 +120,7 @@ Result<std::vector<Release>> select_releases(const definition::Update& update, F
       version.erase(version.size() - rules.strip_suffix.size());
     if (!update.version_separator.empty()) version = replace_all(version, update.version_separator, ".");
     for (std::size_t i = 0; i < matches.size(); ++i)
-      RE2::GlobalReplace(&version, *matches[i], rewrite_of(update.version_transform[i].replace));
+      RE2::GlobalReplace(&version, *matches[i], rewrite_of(update.version_transform[i].replace, *matches[i]));
     const bool pre = item.prerelease || looks_like_prerelease(version);
     if (pre && !update.enable_prerelease_tags) continue;
     if (!apk::is_valid_version(version)) continue;

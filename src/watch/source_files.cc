@@ -94,7 +94,8 @@ Result<> read_file_source(const SourcePart& part, const StoredSource& stored, Ke
     return {};
   };
   visitor.on_data = [&](std::string_view bytes) { return keeper.add(bytes); };
-  return codec::read_archive(env.store.blob_path(stored.blob), visitor);
+  const os::Path archive = TRY(env.store.local(stored.blob));
+  return codec::read_archive(archive, visitor);
 }
 
 Result<> read_git_source(const SourcePart& part, const StoredSource& stored, Keeper& keeper, Env& env) {
@@ -128,7 +129,8 @@ Result<std::optional<StoredSource>> stored_source(const Source& source, Env& env
     if (source.commit.empty()) return std::optional<StoredSource>();  // its name says nothing of its content
     name = build::git_source_name(source);
   } else if (const auto digest = parse_sha256(source.sha256); digest && !source.sha256.empty()) {
-    if (!env.store.has(*digest)) return std::optional<StoredSource>();
+    const bool there = TRY(env.store.holds(*digest));
+    if (!there) return std::optional<StoredSource>();
     return std::optional(StoredSource{*digest, ""});
   } else if (!source.sha512.empty()) {
     name = "sha512:" + source.sha512;
@@ -137,7 +139,9 @@ Result<std::optional<StoredSource>> stored_source(const Source& source, Env& env
   }
   const auto known = TRY(env.store.state().get(kSourceKind, name));
   const auto digest = known ? parse_sha256(*known) : Result<Sha256>(Sha256{});
-  if (!known || !digest || !env.store.has(*digest)) return std::optional<StoredSource>();
+  bool there = known && digest;
+  if (there) there = TRY(env.store.holds(*digest));
+  if (!there) return std::optional<StoredSource>();
   const auto commit = TRY(env.store.state().get("git-commit", name));
   return std::optional(StoredSource{*digest, commit.value_or(source.commit)});
 }
@@ -167,9 +171,9 @@ os::Command git_command(const os::Path& repository, std::vector<std::string> arg
 Result<History> History::open(const Sha256& blob, Env& env) {
   TRY(os::make_dirs(env.store.work_dir()));
   os::TempDir place = TRY(os::TempDir::create(env.store.work_dir(), "history-"));
+  const os::Path archive = TRY(env.store.local(blob));
   os::Command command;
-  command.argv = {
-      "tar", "-x", "--no-same-owner", "-C", place.path().string(), "-f", env.store.blob_path(blob).string()};
+  command.argv = {"tar", "-x", "--no-same-owner", "-C", place.path().string(), "-f", archive.string()};
   command.inherit_env = true;
   TRY(os::run_or_fail(env.processes, command, env.stop), "unpacking a git history");
   return History(std::move(place), env);

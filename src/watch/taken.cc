@@ -53,8 +53,6 @@ Result<> list_patches(const std::vector<Step>& steps, const std::string& handed_
   return {};
 }
 
-void add_text(std::string& to, std::string text) { to += (to.empty() ? "" : "; ") + std::move(text); }
-
 std::string one_line(const Error& error) { return replace_all(error.render(), "\n", ";"); }
 
 /// The work on one proposal.
@@ -159,8 +157,9 @@ class Dropper {
         proposal_.notes.push_back(fmt::format("'{}' does not fit {} as it is ({}); a script runs before it",
                                               row.name.written, proposal_.to, one_line(applied.error())));
       } else {
-        add_text(proposal_.problem,
-                 fmt::format("'{}' no longer applies: {}", row.name.written, one_line(applied.error())));
+        proposal_.add_problem(
+            fmt::format("'{}' no longer applies: {}", row.name.written, one_line(applied.error())),
+            ErrorKind::kConflict);
       }
     }
     for (const Applied* row : taken) {
@@ -180,8 +179,9 @@ class Dropper {
       const codec::YamlTree tree = TRY(codec::parse_yaml(proposal_.new_text, definition_.file));
       auto text = definition::remove_patch(tree, name);
       if (!text) {
-        add_text(proposal_.problem, fmt::format("'{}' is in {}, and cannot be taken out by itself: {}", name,
-                                                proposal_.to, one_line(text.error())));
+        proposal_.add_problem(fmt::format("'{}' is in {}, and cannot be taken out by itself: {}", name, proposal_.to,
+                                          one_line(text.error())),
+                              ErrorKind::kConflict);
         return {};
       }
       proposal_.new_text = *std::move(text);
@@ -222,8 +222,9 @@ class Dropper {
       const codec::YamlTree tree = TRY(codec::parse_yaml(proposal_.new_text, definition_.file));
       auto text = definition::remove_pick(tree, pick.commit);
       if (!text) {
-        add_text(proposal_.problem, fmt::format("the pick of {} is in {}, and cannot be taken out by itself: {}",
-                                                pick.commit, proposal_.to, one_line(text.error())));
+        proposal_.add_problem(fmt::format("the pick of {} is in {}, and cannot be taken out by itself: {}", pick.commit,
+                                          proposal_.to, one_line(text.error())),
+                              ErrorKind::kConflict);
         continue;
       }
       proposal_.new_text = *std::move(text);

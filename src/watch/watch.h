@@ -6,6 +6,7 @@
 #include "definition/definition.h"
 
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -70,10 +71,25 @@ class FeedMemory {
   std::shared_ptr<const DebianIndex> debian_;
 };
 
+/// The address of a feed, asked of its client's configuration when somebody needs it first, and once. Copies share it.
+class FeedAddress {
+ public:
+  FeedAddress() : FeedAddress(std::string()) {}
+  FeedAddress(std::string known);                        // NOLINT: as a text
+  FeedAddress(const char* known) : FeedAddress(std::string(known)) {}  // NOLINT
+  explicit FeedAddress(std::function<std::string()> ask);
+  /// Empty: its client is not set up here. Thread-safe.
+  const std::string& text() const;
+
+ private:
+  struct Asked;
+  std::shared_ptr<Asked> asked_;
+};
+
 /// Addresses of the feeds, each taken from the ecosystem's own client configuration (apt, pip, npm, go, cargo, maven)
 /// or the field's public default; tests point them at a local server.
 struct Feeds {
-  std::string github_api, release_monitor, pypi, npm, go_proxy, crates, maven;
+  FeedAddress github_api, release_monitor, pypi, npm, go_proxy, crates, maven;
   std::shared_ptr<const build::AptArchives> archives;  ///< nullptr: Debian is not asked.
   std::vector<std::string> debian_suites = {"trixie", "forky", "sid"};
   std::string github_token;
@@ -81,7 +97,8 @@ struct Feeds {
   std::shared_ptr<FeedMemory> memory = std::make_shared<FeedMemory>();  ///< Of one run; copies share it.
 };
 /// NACRE_FEED_GITHUB, _RELEASE_MONITOR, _PYPI, _NPM, _GO, _CRATES, _MAVEN win over the clients' configuration ("off"
-/// silences a feed). A feed whose client is not set up here has an empty address.
+/// silences a feed). A feed whose client is not set up here has an empty address. No client is asked before its feed
+/// is; `env` outlives them.
 Feeds feeds_of_machine(Env& env);
 
 /// All releases that the definition's `update:` block can see, filtered (ignore-regex, prerelease, tag filters) and
@@ -123,12 +140,21 @@ struct Proposal {
   std::string new_text;              ///< The whole definition; version, epoch, digests and what was dropped differ.
   std::vector<std::pair<Sha256, Sha256>> digests;  ///< old -> new, of sources that were fetched to learn them.
   std::vector<std::pair<std::string, std::string>> commits;  ///< Likewise of git sources.
-  std::optional<build::LockedSource> lock_entry;
+  std::vector<build::LockedSource> lock_entries;  ///< Of the new sources.
   std::vector<Dropped> dropped;      ///< What upstream has taken over: no longer in new_text.
   std::vector<SideChange> side_files;
   std::vector<std::string> notes;    ///< What a person may want to look at.
   std::string problem;               ///< Why it cannot be applied by itself ("source not found at …"); empty: it can.
+  ErrorKind problem_kind = ErrorKind::kConflict;   ///< kUnavailable: it may pass, the source is not there yet.
+  bool by_hand = false;              ///< The definition wants a person to say so (`manual: true`).
+
+  /// One more thing in the way; what does not pass by itself decides the kind.
+  void add_problem(std::string text, ErrorKind kind);
 };
+/// The releases that an update may go to, newest first: newer than the definition's version; with `require-sequential`
+/// the next one alone.
+std::vector<Release> candidates(const definition::Definition& definition, const std::vector<Release>& releases);
+
 /// nullopt when the definition is at the newest release or not to be updated (reason in `why_not`).
 Result<std::optional<Proposal>> propose(const definition::Definition& definition,
                                         const Observation& seen,

@@ -45,7 +45,8 @@ TEST(Releases, AreSelectedByTheBlock) {
     std::vector<RawRelease> raw;
     std::string expected;
   };
-  definition::Update plain, prefixed, suffixed, contains, git, monitor, separator, transform, ignore, previews, bad;
+  definition::Update plain, prefixed, suffixed, contains, git, monitor, separator, transform, named, ignore, previews,
+      bad;
   prefixed.github = {{.identifier = "a/b", .strip_prefix = "v", .tag_filter_prefix = "v"}};
   suffixed.github = {{.identifier = "a/b", .strip_prefix = "rel-", .strip_suffix = "-final"}};
   contains.github = {{.identifier = "a/b", .strip_prefix = "lib-", .tag_filter_contains = "lib"}};
@@ -53,6 +54,7 @@ TEST(Releases, AreSelectedByTheBlock) {
   monitor.release_monitor = {{.identifier = "5", .strip_suffix = "p1", .version_filter_prefix = "10."}};
   separator.version_separator = "_";
   transform.version_transform = {{"^(\\d{4})(\\d{2})$", "$1.${2}"}, {"x$", "$"}};
+  named.version_transform = {{"^(?P<year>\\d{4})-(\\d+)$", "${year}.$2${3}$9"}, {"^r(\\d+)$", "$1_$1.${x}$"}};
   ignore.ignore_regex_patterns = {"^2\\.", "old"};
   previews.enable_prerelease_tags = true;
   bad.ignore_regex_patterns = {"("};
@@ -74,6 +76,9 @@ TEST(Releases, AreSelectedByTheBlock) {
       {"Go", plain, FeedKind::kGo, tags({"v1.2.3", "v2.0.0+incompatible"}), "1.2.3<v1.2.3> "},
       {"separator", separator, FeedKind::kPyPI, tags({"1_85_0"}), "1.85.0<1_85_0> "},
       {"transform", transform, FeedKind::kPyPI, tags({"202611", "7x"}), "2026.11<202611> "},
+      // As in Go: "$1_" names a group "1_", and what names no group is nothing.
+      {"groups by name, and none", named, FeedKind::kPyPI, tags({"2026-11", "r7", "1.0"}),
+       "2026.11<2026-11> 1.0<1.0> "},
       {"ignored", ignore, FeedKind::kPyPI, tags({"1.0", "2.0", "1.5"}), "1.5<1.5> 1.0<1.0> "},
       {"previews are left out",
        plain,
@@ -398,6 +403,96 @@ TEST_F(WatchTest, AsksManyAtOnceAndAnswersInOrder) {
   EXPECT_GE(slow.most_at("http://one"), 2u);
 }
 
+TEST_F(WatchTest, TakesOddAnswersForNothing) {
+  const std::tuple<const char*, const char*, const char*> feeds_of[] = {
+      {"https://h/x.tgz", "  github:\n    identifier: a/b\n", "http://github/repos/a/b/releases?per_page=100&page=1"},
+      {"https://h/x.tgz", "  github:\n    identifier: a/b\n    use-tag: true\n",
+       "http://github/repos/a/b/tags?per_page=100&page=1"},
+      {"https://h/x.tgz", "  release-monitor:\n    identifier: 42\n", "http://monitor/api/v2/versions/?project_id=42"},
+      {"https://h/packages/source/f/foo/foo-1.tar.gz", "", "http://pypi/simple/foo/"},
+      {"https://h/name/-/name-1.0.0.tgz", "", "http://npm/name"},
+      {"https://h/big/mod/@v/v1.0.0.zip", "", "http://go/big/mod/@v/list"},
+      {"https://h/crates/serde/serde-1.0.0.crate", "", "http://crates/se/rd/serde"},
+      {"https://h/maven2/org/a/b/1/b-1.jar", "", "http://maven/org/a/b/maven-metadata.xml"}};
+  for (const auto& [source, update, url] : feeds_of) {
+    definition::Definition definition = read(definition_text(update));
+    definition.sources.front().uri = source;
+    for (const char* answer :
+         {"", " ", "null", "3", "\"x\"", "[]", "{}", "[[]]", "[null, 3, {}, {\"name\": 3, \"tag_name\": []}]",
+          "<html>busy</html>",
+          "{\"versions\": 3, \"files\": {}, \"time\": []}", "{\"versions\": [null, 1, {}], \"stable_versions\": \"x\"}",
+          "{\"versions\": {\"x\": 1}, \"files\": [1, {\"filename\": 3, \"yanked\": []}]}",
+          "{\"vers\": 3}\n{\"vers\": \"x\"}",
+          "<version>", "<version></version><version>x</version>", "\xff\xfe", "{\"message\": \"rate limit\"}"}) {
+      feeds.memory = std::make_shared<FeedMemory>();
+      serve(url, answer);
+      const std::string said = seen(definition);
+      EXPECT_TRUE(said.starts_with("no feed knows a release of 'tool'\n")) << url << " " << answer << ": " << said;
+    }
+  }
+}
+
+TEST_F(WatchTest, AsksAClientForItsConfigurationWhenItsFeedIsAsked) {
+  int asked = 0;
+  const FeedAddress address([&] {
+    ++asked;
+    return std::string("http://x");
+  });
+  const FeedAddress copy = address;
+  EXPECT_EQ(asked, 0);
+  EXPECT_EQ(copy.text(), "http://x");
+  EXPECT_EQ(address.text(), "http://x");
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(FeedAddress().text(), "");
+  (void)feeds_of_machine(env);
+  EXPECT_TRUE(processes.asked().empty()) << "no definition here has a package of theirs";
+}
+
+TEST_F(WatchTest, KnowsWhichReleasesMayComeNext) {
+  definition::Definition definition = read(definition_text(""));
+  const std::vector<Release> releases = {{"1.6", "", 0}, {"1.5", "", 0}, {"1.3.1", "", 0}, {"1.2", "", 0}};
+  const auto versions = [&] {
+    std::string out;
+    for (const Release& release : candidates(definition, releases)) out += release.version + " ";
+    return out;
+  };
+  EXPECT_EQ(versions(), "1.6 1.5 ");
+  definition.update.require_sequential = true;
+  EXPECT_EQ(versions(), "1.5 ");
+}
+
+TEST_F(WatchTest, ProposesTheLockOfEverySource) {
+  const std::string text = definition_text("");
+  const std::size_t step = text.find("  - uses: fetch"), end = text.find("\nupdate:");
+  std::string second = text.substr(step, end - step);
+  second = replace_all(second, "tool-", "docs-");
+  second = replace_all(second, kDigest, std::string(64, 'a'));
+  const definition::Definition definition = read(text.substr(0, end) + second + text.substr(end));
+  ASSERT_EQ(definition.sources.size(), 2u);
+  serve("https://example.org/v1/tool-1.4.tar.gz", "tool");
+  serve("https://example.org/v1/docs-1.4.tar.gz", "docs");
+  const auto proposal = propose(definition, {FeedKind::kGitHub, {{"1.4", "", 0}}, {}}, lock, feeds, places, env);
+  ASSERT_TRUE(proposal && *proposal) << proposal.error().render();
+  EXPECT_EQ((*proposal)->problem, "");
+  ASSERT_EQ((*proposal)->lock_entries.size(), 2u);
+  EXPECT_EQ((*proposal)->lock_entries[0].sha256, codec::sha256("tool"));
+  EXPECT_EQ((*proposal)->lock_entries[1].sha256, codec::sha256("docs"));
+}
+
+TEST_F(WatchTest, TellsWhatPassesFromWhatDoesNot) {
+  definition::Definition definition = read(definition_text(""));
+  const auto kind = [&] {
+    const auto proposal = propose(definition, {FeedKind::kGitHub, {{"1.4", "", 0}}, {}}, lock, feeds, places, env);
+    EXPECT_NE((*proposal)->problem, "");
+    return (*proposal)->problem_kind;
+  };
+  EXPECT_EQ(kind(), ErrorKind::kUnavailable);
+  serve("https://example.org/v1/tool-1.4.tar.gz", "", 404);
+  EXPECT_EQ(kind(), ErrorKind::kUnavailable) << "what was announced may not be there yet";
+  definition.sources.front().sha256.clear();
+  EXPECT_EQ(kind(), ErrorKind::kConflict);
+}
+
 TEST_F(WatchTest, SaysWhyNothingWasSeen) {
   const std::string url = "http://github/repos/a/b/releases?per_page=100&page=1";
   const definition::Definition definition = read(definition_text("  github:\n    identifier: a/b\n"));
@@ -446,9 +541,9 @@ TEST_F(WatchTest, ProposesAnEditAndNothingElse) {
   expected.replace(expected.find(kDigest), 64, digest.hex());
   EXPECT_EQ((*proposal)->new_text, expected);
   EXPECT_EQ((*proposal)->problem, "");
-  ASSERT_TRUE((*proposal)->lock_entry);
-  EXPECT_EQ((*proposal)->lock_entry->uri, "https://example.org/v1/tool-1.4.tar.gz");
-  EXPECT_EQ((*proposal)->lock_entry->sha256, digest);
+  ASSERT_EQ((*proposal)->lock_entries.size(), 1u);
+  EXPECT_EQ((*proposal)->lock_entries[0].uri, "https://example.org/v1/tool-1.4.tar.gz");
+  EXPECT_EQ((*proposal)->lock_entries[0].sha256, digest);
   EXPECT_TRUE(store->has(digest));
 }
 
@@ -470,7 +565,7 @@ TEST_F(WatchTest, TakesTheVersionWhereItStandsAsAWhole) {
     const auto proposal = propose(definition, {FeedKind::kGitHub, {{row.to, "", 0}}, {}}, lock, feeds, places, env);
     ASSERT_TRUE(proposal && *proposal);
     EXPECT_EQ((*proposal)->problem, "") << row.uri;
-    EXPECT_EQ((*proposal)->lock_entry ? (*proposal)->lock_entry->uri : "-", row.expected);
+    EXPECT_EQ((*proposal)->lock_entries.empty() ? "-" : (*proposal)->lock_entries[0].uri, row.expected);
   }
 }
 
@@ -480,7 +575,8 @@ TEST_F(WatchTest, ProposesNothingOrSaysWhatIsInTheWay) {
     const auto proposal =
         propose(definition, {FeedKind::kGitHub, std::move(releases), {}}, lock, feeds, places, env, &why);
     if (!proposal) return proposal.error().render();
-    return *proposal ? (*proposal)->to + ": " + (*proposal)->problem : why;
+    if (!*proposal) return why;
+    return (*proposal)->to + ": " + (*proposal)->problem + ((*proposal)->by_hand ? "(by hand)" : "");
   };
   definition::Definition definition = read(definition_text(""));
   EXPECT_EQ(answer(definition, {}), "no release was seen");
@@ -491,7 +587,7 @@ TEST_F(WatchTest, ProposesNothingOrSaysWhatIsInTheWay) {
   serve("https://example.org/v1/tool-1.4.tar.gz", "next");
   EXPECT_EQ(answer(definition, {{"1.6", "", 0}, {"1.4", "", 0}}), "1.4: ");
   definition.update.manual = true;
-  EXPECT_EQ(answer(definition, {{"1.4", "", 0}}), "1.4: the definition asks for updates by hand");
+  EXPECT_EQ(answer(definition, {{"1.4", "", 0}}), "1.4: (by hand)");
   definition.update.manual = false;
   definition.sources.front().kind = definition::Source::Kind::kGit;
   definition.sources.front().branch = "main";
