@@ -2,61 +2,99 @@
 # Runs everything that `./x test` promises and ends with the line that CI reads: N passed, N failed, N skipped.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
-passed=0 failed=0 skipped=0
-failures=()
+lanes=$(nproc)
+results=$(mktemp -d)  # One file for each check: its outcome and name.
+trap 'rm -rf "$results"' EXIT
+note() { echo "$1 $2" >>"$results/$1"; }
 
 # check NAME COMMAND…: exit 0 passes, 77 is a skip, anything else fails.
 check() {
-  local name=$1 log rc=0 start=$SECONDS
+  local name=$1 log why rc=0 start=$SECONDS
   shift
   log=$(mktemp)
   "$@" >"$log" 2>&1 </dev/null || rc=$?
   case $rc in
-    0) passed=$((passed + 1)); echo "ok       $name ($((SECONDS - start)) s)" ;;
-    77) skipped=$((skipped + 1)); echo "skipped  $name: $(tail -n 1 "$log")" ;;
-    *) failed=$((failed + 1)); failures+=("$name"); echo "FAILED   $name (exit $rc)"; tail -n 60 "$log" ;;
+    0) note passed "$name"; echo "ok       $name ($((SECONDS - start)) s)" ;;
+    77) note skipped "$name"; echo "skipped  $name: $(tail -n 1 "$log")" ;;
+    *)
+      note failed "$name"
+      why=$(grep -E -A 8 '^FAIL |: Failure$|ERROR: |WARNING: ThreadSanitizer' "$log" | head -n 40)
+      printf 'failed: %s\n%s\n' "$name" "${why//$'\n'/$'\n'  }" >>"$results/said"
+      { echo "FAILED   $name (exit $rc, $((SECONDS - start)) s)"; tail -n 60 "$log"; } >"$log.said"
+      cat "$log.said"  # at once, beside what others say
+      ;;
   esac
-  rm -f "$log"
+  rm -f "$log" "$log.said"
 }
 
-# The thread sanitizer sees nothing in rooms without threads: it gets the tests of those that have some. CPU minutes to
-# build from nothing, by a sample of the units: release 7, asan 9 (16 with -g and every check of ubsan; the fuzz preset
-# keeps those that are left out here), tsan 2 (6 for all rooms).
+# beside NAME COMMAND…: a check beside others, as many at once as there are cores. together: waits for all of them.
+beside() {
+  while [ "$(jobs -rp | wc -l)" -ge "$lanes" ]; do wait -n; done
+  check "$@" &
+}
+together() { wait; }
+count() { [ ! -f "$results/$1" ] && echo 0 || wc -l <"$results/$1"; }
+
+# The thread sanitizer sees nothing in rooms without threads: it gets the tests of those that have some. Most of the
+# time goes into building: asan has neither -g nor every check of ubsan (the fuzz preset keeps those).
 threaded=(os_test codec_test net_test crypto_test store_test engine_test sandbox_test console_test)
 
-# unit_suite PRESET [TEST …]: builds and runs all test programs, or these.
-unit_suite() {
-  local preset=$1 program start=$SECONDS
+# build PRESET [TARGET …]: all of a preset, or these.
+build() {
+  local preset=$1 start=$SECONDS
   shift
   ./x deps && { [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null; } &&
-    ninja -C "build/$preset" --quiet "$@" || { failed=$((failed + 1)); failures+=("build $preset"); return; }
+    ninja -C "build/$preset" --quiet "$@" || {
+      note failed "build $preset"
+      echo "failed: build $preset" >>"$results/said"
+      return
+    }
   echo "built    $preset ($((SECONDS - start)) s)"
+}
+
+# unit_suite PRESET [TEST …]: runs all test programs, or these.
+unit_suite() {
+  local preset=$1 program
+  shift
   for program in build/"$preset"/src/*/*_test; do
     [ $# -eq 0 ] || [[ " $* " == *" $(basename "$program") "* ]] || continue
-    check "$preset/$(basename "$program")" "$program" --gtest_brief=1
+    beside "$preset/$(basename "$program")" "$program" --gtest_brief=1
   done
 }
 
-if [ -z "${NACRE_ONLY:-}" ]; then
-  unit_suite release
-  unit_suite asan
-  unit_suite tsan "${threaded[@]}"
-fi
+# Scripts to run: those that take minutes first, so that no lane is left alone with one at the end.
+scripts() {
+  local script
+  for script in tests/flow/{61_farm_crash,94_farm_real,35_pipelines,90_update,85_registry}.sh \
+    tools/check_*.sh tools/check_*.py tests/conformance/*.sh tests/flow/*.sh; do
+    [ ! -x "$script" ] || [[ $script == */10_up.sh ]] || echo "$script"
+  done | awk '!seen[$0]++'
+}
+wanted() { [ -z "${NACRE_ONLY:-}" ] || [[ $1 == *"$NACRE_ONLY"* ]]; }
 
 export NACRE_SHARED=${NACRE_SHARED:-$PWD/../shared}
-./x build release || failed=$((failed + 1))
 export NACRE=$PWD/build/release/src/cli/nacre
 # tests/flow/10_up.sh makes the distribution here, the others work on clones of it. A home that the caller names is kept.
 if [ -z "${NACRE_TEST_HOME:-}" ]; then
   export NACRE_TEST_HOME=$PWD/build/test-home
   rm -rf "$NACRE_TEST_HOME"
 fi
-for script in tools/check_*.sh tools/check_*.py tests/conformance/*.sh tests/flow/*.sh; do
-  [ -x "$script" ] || continue
-  [ -z "${NACRE_ONLY:-}" ] || [[ $script == *"$NACRE_ONLY"* ]] || continue
-  check "$script" "$script"
-done
+build release
+# It waits for single-threaded steps much of its time: compilers fill that.
+if wanted tests/flow/10_up.sh; then check tests/flow/10_up.sh tests/flow/10_up.sh & fi
+if [ -z "${NACRE_ONLY:-}" ]; then
+  build asan
+  build tsan "${threaded[@]}"
+  unit_suite tsan "${threaded[@]}"  # the longest first
+  unit_suite asan
+  unit_suite release
+fi
+together
+while read -r script; do
+  wanted "$script" && beside "$script" "$script"
+done < <(scripts)
+together
 
-[ "$failed" -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+[ ! -f "$results/said" ] || cat "$results/said"  # again, at the end: what failed, and the first words of why
+echo "$(count passed) passed, $(count failed) failed, $(count skipped) skipped"
+[ ! -f "$results/failed" ]

@@ -141,6 +141,7 @@ check "bump" "$melange" bump bumped.yaml 1.1.0
 same "changes version and epoch alone" "$(sed 's/1\.0\.0/1.1.0/; s/epoch: 2/epoch: 0/' hello.yaml)" "$(cat bumped.yaml)"
 check "bump to the same version" "$melange" bump bumped.yaml 1.1.0
 says "raises the epoch" bumped.yaml "epoch: 1"
+what="bump to what is no version" expect_error 2 "'v2' is no version that a definition can have" -- "$melange" bump bumped.yaml v2
 check "completion" "$melange" completion bash
 what="unknown flag" expect_error 2 "has no flag '--signing-kye'" "did you mean '--signing-key'?" -- \
   "$melange" build hello.yaml --signing-kye local.rsa

@@ -45,6 +45,8 @@ if command -v skopeo >/dev/null; then
 else
   absent "no skopeo"
 fi
+check "build makes the directory that a / asks for" "$apko" build web.yaml example.org/web:1 made/ --sbom=false --vcs=false
+check "  with the same layout" cmp layout/index.json made/index.json
 check "build makes an archive" "$apko" build web.yaml example.org/web:1 web.tar --sbom=false --vcs=false
 check "  with a tag" sh -c 'tar xOf web.tar manifest.json | grep -q "example.org/web:1-amd64"'
 check "an initramfs" "$apko" build-cpio web.yaml root.cpio --build-arch x86_64

@@ -55,6 +55,7 @@ nacre: expected the number of a serial, got 'six'
 TEXT
 expect_message 3 "$NACRE" rollback --quiet --edition production <<'TEXT'
 nacre: edition production has no serial yet
+  hint: `nacre promote` makes the first
 TEXT
 
 echo "-- nacre serve"

@@ -65,4 +65,16 @@ rm web.yaml web.lock.json
 gc "gc without definition and lock"
 same "  nothing is left" "" "$(find "$NACRE_HOME/blobs" -type f)"
 if [ "$bytes" -gt 0 ]; then passed "  $bytes bytes freed"; else fail "  no bytes reported"; fi
+records=$(json '["records"]' <"$out")
+if [ "$records" -gt 0 ]; then passed "  $records records of what is gone"; else fail "  no record of what is gone was forgotten"; fi
+same "  none of them is left" "" "$(python3 - "$NACRE_HOME/state.db" <<'END'
+import sqlite3, sys
+gone = """segment layer image-contents file-digests library-name image-words foreign-image foreign-apk foreign-file solver-pool
+          mapped-index foreign-index foreign-answer foreign-root""".split()
+for kind, key in sqlite3.connect(sys.argv[1]).execute('SELECT kind, key FROM records ORDER BY kind'):
+    if kind in gone: print(kind, key)
+END
+)"
+gc "gc again"
+same "  finds nothing" "0 0 0" "$freed $bytes $(json '["records"]' <"$out")"
 finish

@@ -40,6 +40,20 @@ if [ -x "${NACRE_PEER_APK:-/nonexistent}" ]; then
   says "  and finds the package" "$out" "$first"
 fi
 
+openssl genrsa -out "$scratch/own.rsa" 2048 2>/dev/null
+what="a private key to trust by" expect_error 2 "'$scratch/own.rsa' is a private key" \
+  -- "$NACRE" repo import --quiet "$scratch/other" --from "$scratch/theirs" --key "$scratch/own.rsa"
+what="a file that is no key" expect_error 2 "'/etc/passwd' is no public key" \
+  -- "$NACRE" repo import --quiet "$scratch/other" --from "$scratch/theirs" --key /etc/passwd
+what="another version" expect_error 3 "has no package '$first=0'" "hint: it has $first=" \
+  -- "$NACRE" repo remove --quiet "$ours" "$first=0"
+what="of the next root, without one" expect_error 2 "--root-threshold says what the next root is like: give --new-root, too" \
+  -- "$NACRE" repo refresh --quiet --root-threshold 2 "$ours"
+what="a root that is none" expect_error 2 "this is no JSON" "while reading the root '/etc/passwd'" \
+  -- "$NACRE" repo trust --quiet "$ours" --root /etc/passwd
+what="a package that is none" expect_error 2 "this is no package: an .apk begins with the bytes of gzip" \
+  -- "$NACRE" repo add --quiet "$ours" /etc/passwd
+
 # Freshness.
 check "nacre repo trust" "$NACRE" repo trust --quiet "$ours" --root "$ours/tuf/root.json"
 cp -a "$ours" "$scratch/old"

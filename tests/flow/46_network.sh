@@ -114,7 +114,7 @@ refuses 2 loop 'redirects'
 refuses 2 to-file 'not supported'
 refuses 2 endless-headers 'the headers are longer than'
 forget
-what=wrong-index expect_error 2 'incorrect data check' -- import_from "$base/wrong-index" p5
+what=wrong-index expect_error 2 'gzip member 1 is broken' -- import_from "$base/wrong-index" p5
 forget
 what=drip-index expect_error 5 'too slow' -- timeout 60 "$NACRE" solve --quiet -r "$base/drip-index" p5
 forget

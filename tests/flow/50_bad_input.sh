@@ -102,6 +102,69 @@ nacre: unknown architecture 'vax'
   hint: known: x86_64 (amd64), aarch64 (arm64), host
 TEXT
 
+expect_message 2 "$NACRE" gc --days 9999999999999999999 <<'TEXT'
+nacre: option '--days' needs a number of at most 9 digits, got '9999999999999999999'
+TEXT
+expect_message 2 "$NACRE" serve --port 99999 <<'TEXT'
+nacre: expected a port from 1 to 65535, got 99999
+  hint: 0 takes any free one
+TEXT
+expect_message 2 "$NACRE" --quiet serials <<'TEXT'
+nacre: expected a command, got the option '--quiet'
+  hint: options stand behind the command: nacre COMMAND --quiet
+TEXT
+expect_message 3 "$NACRE" image inspect --quiet ./nothere <<'TEXT'
+nacre: there is no OCI layout './nothere'
+TEXT
+expect_message 2 "$NACRE" run --quiet --name 'a b' nginx <<'TEXT'
+nacre: 'a b' cannot name a container
+  hint: at most 128 letters, digits, '_', '+', '-' and '.', the last not in front
+TEXT
+expect_message 3 "$NACRE" repo remove --quiet "$scratch/nothere" zlib <<TEXT
+nacre: '{scratch}/nothere/$arch' is no repository: it has no index
+TEXT
+expect_message 3 "$NACRE" lint --quiet nothere.yaml <<'TEXT'
+nacre: cannot open 'nothere.yaml': no such file or directory
+TEXT
+expect_message 3 "$NACRE" promote --quiet zlib-dev <<'TEXT'
+nacre: no definition 'zlib-dev' in '{os}'
+  hint: definition 'zlib' makes that package
+TEXT
+full=$NACRE_HOME
+export NACRE_HOME=$scratch/empty
+expect_message 3 "$NACRE" build --quiet zlip <<'TEXT'
+nacre: no definition 'zlip' in '{os}'
+  hint: did you mean 'zlib'?
+TEXT
+expect_message 3 "$NACRE" promote --quiet <<'TEXT'
+nacre: edition community has no serial to promote
+  hint: run `nacre up` first
+TEXT
+same "  no stage 0 was made for these" "" "$(find "$NACRE_HOME/blobs" -type f)"
+export NACRE_HOME=$full
+
+echo "-- answers"
+rc=0
+"$NACRE" index --quiet >/dev/full 2>"$err" || rc=$?
+same "an answer that a full disk cut off is no success" 5 "$rc"
+says "  and is said" "$err" "nacre: the answer could not be written to stdout"
+rc=0
+"$NACRE" compile --quiet "$NACRE_OS_DIR/packages/zlib.yaml" 2>"$err" | head -1 >/dev/null || rc=$?
+same "a reader that has heard enough is no trouble" "0 " "$rc $(cat "$err")"
+check "rules as JSON" "$NACRE" lint --rules --json
+same "  name each" contains-epoch "$(json '[0]["rule"]' <"$out")"
+check "what was laid out, as JSON" "$NACRE" fmt --check --json "$NACRE_OS_DIR/packages"
+same "  names what would change: nothing" "[]" "$(cat "$out")"
+check "a repository that was written, as JSON" "$NACRE" index --quiet --json --repository "$scratch/as-json"
+same "  says where" "$scratch/as-json" "$(json '["folder"]' <"$out")"
+check "images that were written, as JSON" "$NACRE" image publish --quiet --json --layout "$scratch/as-json-too"
+same "  names each" busybox "$(json '["images"][0]["name"]' <"$out")"
+check "version as JSON" "$NACRE" version --json
+same "  names it" "$("$NACRE" version)" "nacre $(json '["version"]' <"$out")"
+printf 'package:\n  name: x\n  "\\e[31mred": 1\n' >"$definition"
+what="a key with a terminal's controls" expect_error 2 "unknown field ' [31mred' in package" -- "$NACRE" plan --quiet
+rm "$definition"
+
 echo "-- sources"
 with_source() {  # URI SHA256
   define x <<<'true'

@@ -142,7 +142,7 @@ if mkdir -p "$scratch/small" && mount -t tmpfs -o "size=$(($(du -sm "$NACRE_HOME
   library_source libb 78 4 | source_release libb "1.$((minor + 2))"
   dd if=/dev/zero of="$scratch/small/filler" bs=64k 2>/dev/null
   "$NACRE" farm run --quiet --once >"$out" 2>"$err"
-  if grep -q "no space left" "$out" "$err"; then passed "a full disk is named"; else fail "a full disk is not named"; cat "$out" "$err"; fi
+  if grep -qi "no space left" "$out" "$err"; then passed "a full disk is named"; else fail "a full disk is not named"; cat "$out" "$err"; fi
   rm "$scratch/small/filler"
   farm queue --quiet --json | python3 -c '
 import json, sys

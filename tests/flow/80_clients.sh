@@ -62,6 +62,7 @@ openssl ecparam -name prime256v1 -genkey -noout | openssl ec -pubout -out "$scra
 
 # A manifest with one byte more, under a tag of its own: nobody signed it.
 curl -fs -H 'Accept: application/vnd.oci.image.index.v1+json' "http://$registry/v2/nacre/nginx/manifests/latest" -o "$scratch/index.json"
+manifest=$(json '["manifests"][0]["digest"]' <"$scratch/index.json")
 echo >>"$scratch/index.json"
 curl -fs -X PUT -H 'Content-Type: application/vnd.oci.image.index.v1+json' --data-binary "@$scratch/index.json" \
   "http://$registry/v2/nacre/nginx/manifests/changed" || fail "the registry refuses the changed manifest"
@@ -97,15 +98,27 @@ ask_cosign() {
     else
       cosign_says "$suite" "verifies the image by tag" yes verify "${with[@]}" "${remote[@]}" "$image:latest"
       cosign_says "$suite" "verifies the image by digest" yes verify "${with[@]}" "${remote[@]}" "$image@$nginx"
+      cosign_says "$suite" "verifies the manifest" yes verify "${with[@]}" "${remote[@]}" "$image@$manifest"
     fi
     for type in slsaprovenance1 spdxjson cyclonedx; do
       cosign_says "$suite" "verifies $type ($form)" yes verify-attestation "${with[@]}" "${remote[@]}" "${bundle[@]}" \
         --type $type "$image:latest"
       cosign_says "$suite" "refuses $type under another key ($form)" no verify-attestation "${wrong[@]}" "${remote[@]}" \
         "${bundle[@]}" --type $type "$image:latest"
+      cosign_says "$suite" "verifies $type of the manifest ($form)" yes verify-attestation "${with[@]}" "${remote[@]}" \
+        "${bundle[@]}" --type $type "$image@$manifest"
     done
   done
   cosign_says "$suite" "refuses another key" no verify "${wrong[@]}" "${remote[@]}" "$image:latest"
+  # Somebody else signs, too: their signature stands beside ours.
+  local -a sign=(--tlog-upload=false)
+  help=$("$tools/cosign-$suite/usr/bin/cosign" sign --help 2>&1)
+  [[ $help == *--use-signing-config* ]] && sign+=(--use-signing-config=false)
+  export COSIGN_PASSWORD=
+  (cd "$scratch" && rm -f cosign.key cosign.pub && "$tools/cosign-$suite/usr/bin/cosign" generate-key-pair) >"$out" 2>&1
+  cosign_says "$suite" "signs with a key of its own" yes sign -y "${sign[@]}" --key "$scratch/cosign.key" "${remote[@]}" "$image@$nginx"
+  cosign_says "$suite" "verifies with that" yes verify --key "$scratch/cosign.pub" --insecure-ignore-tlog=true "${remote[@]}" "$image@$nginx"
+  cosign_says "$suite" "verifies with ours as before" yes verify "${with[@]}" "${remote[@]}" "$image@$nginx"
   cosign_says "$suite" "refuses a manifest with one byte more" no verify "${with[@]}" "${remote[@]}" "$image:changed"
   for file in "$apk" "$packages/APKINDEX.tar.gz"; do
     cosign_says "$suite" "verifies the provenance of $(basename "$file")" yes verify-blob-attestation "${with[@]}" "${bundle[@]}" \

@@ -26,10 +26,25 @@ start_registry
 check "all images pushed" "$NACRE" image publish --quiet --json --registry "$registry"
 sent=$(python3 -c 'import json, sys; print(sum(r["bytesSent"] for r in json.load(sys.stdin)))' <"$out")
 if [ "$sent" -gt 1000000 ]; then passed "  $sent bytes sent"; else fail "the first push sent only $sent bytes"; fi
-if [ "$(python3 -c 'import json, sys; print(sum(r["blobsMounted"] for r in json.load(sys.stdin)))' <"$out")" -gt 0 ]; then
-  passed "  layers that images share are mounted, not sent again"
+# The images hold the same C library: only one of them brings it.
+shared=$(python3 - "$out" "$NACRE_HOME" <<'END'
+import collections, json, sys
+count = collections.Counter()
+for receipt in json.load(open(sys.argv[1])):
+    blob = lambda digest: json.load(open("{}/blobs/sha256/{}/{}".format(sys.argv[2], digest[7:9], digest[7:])))
+    seen = set()
+    for row in blob(receipt["digest"])["manifests"]:
+        manifest = blob(row["digest"])
+        seen.update(layer["digest"] for layer in manifest["layers"])
+    count.update(seen)
+print(sum(times - 1 for times in count.values()))
+END
+)
+mounted=$(python3 -c 'import json, sys; print(sum(r["blobsMounted"] for r in json.load(sys.stdin)))' <"$out")
+if [ "$shared" -gt 0 ] && [ "$mounted" -ge "$shared" ]; then
+  passed "  layers that images share are mounted, not sent again ($mounted blobs)"
 else
-  fail "  no layer was mounted from one repository in another"
+  fail "  $shared layers are in another image, too, and $mounted blobs were mounted"
 fi
 check "pushed again" "$NACRE" image publish --quiet --json --registry "$registry"
 same "  nothing is sent" "0 0" "$(python3 -c '
@@ -88,7 +103,7 @@ new_client
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 if check "it runs the image that it pulls" "$NACRE" run --quiet --detach --name pulled --publish "$port:8080" "$registry/nacre/nginx:latest"; then
   cleaners+=("NACRE_HOME=$NACRE_HOME $NACRE run --quiet --stop pulled >/dev/null 2>&1")
-  for _ in $(seq 50); do curl -fs --max-time 2 -o "$scratch/answer" "http://127.0.0.1:$port/" && break; sleep 0.1; done
+  # At once: whoever has the container's name can connect, and the connection waits for the program to listen.
   check "  and nginx answers" curl -fsS --max-time 5 "http://127.0.0.1:$port/"
   check "  and stops" "$NACRE" run --quiet --stop pulled
 fi

@@ -109,6 +109,9 @@ git -C "$scratch/clone" add -A && git -C "$scratch/clone" commit -qm "broken"
 git -C "$scratch/clone" push -q origin HEAD:change/broken 2>/dev/null
 what="a broken definition" refused 4 farm run --quiet --once
 same "  is red" red "$(change state 7)"
+touch -d '100 days ago' "$NACRE_HOME"/farm/logs/{5,7}.log
+check "  a look, long after" farm run --quiet --once
+same "  removes logs of what ended" 7.log "$(cd "$NACRE_HOME/farm/logs" && ls 5.log 7.log 2>/dev/null)"
 check "  cancel" farm cancel --quiet 7
 check "  and rest" farm run --quiet --once
 
@@ -136,13 +139,33 @@ what="what has it does not ship anew" refused 4 farm run --quiet --once
 number=$(farm queue --quiet --json | json '[0]["id"]')
 says "  the gate says so" <(change error "$number") "CVE-2026-99999"
 farm cancel --quiet "$number" >/dev/null
+printf 'gates: {vulnerabilities: off}\n' >"$scratch/clone/farm.yaml"
+git -C "$scratch/clone" add -A && git -C "$scratch/clone" commit -qm "other rules" && git -C "$scratch/clone" push -q origin HEAD:change/own-rules 2>/dev/null
+what="nor with rules that it brings along" refused 4 farm run --quiet --once
+number=$(farm queue --quiet --json | json '[0]["id"]')
+says "  the gates of main say so" <(change error "$number") "CVE-2026-99999"
+farm cancel --quiet "$number" >/dev/null
+git -C "$scratch/clone" reset -q --hard HEAD^
 library_source libtwo 4 2 | source_release libtwo 2.3
 farm upstreams --quiet --ask libtwo >/dev/null
 check "libtwo 2.3" farm run --quiet --once
 number=$(farm queue --all --quiet --json | python3 -c 'import json, sys; print(max(c["id"] for c in json.load(sys.stdin) if c["package"] == "libtwo"))')
 same "  is a matter of security, and published" "security done" "$(change cause "$number") $(change state "$number")"
 says "  closes the advisory" <(main advisories/libtwo.advisories.yaml) "fixed-version: 2.3-r0"
-unset NACRE_OSV
+
+# ---- new rules wait for a person, also where the old ones and the new ones say that nothing waits
+
+git -C "$scratch/clone" fetch -q && git -C "$scratch/clone" reset -q --hard origin/main
+printf 'merge: {default: automatic}\nlogs: {keep: 30d}\n' >"$scratch/clone/farm.yaml"
+git -C "$scratch/clone" add -A && git -C "$scratch/clone" commit -qm "other rules" && git -C "$scratch/clone" push -q origin HEAD:change/rules 2>/dev/null
+check "a branch that changes the rules" farm run --quiet --once
+number=$(farm queue --quiet --json | json '[0]["id"]')
+same "  waits for a person" "waiting gated" "$(change state "$number") $(change stage "$number")"
+check "  why" farm why --quiet "$number"
+says "  says what it changes" "$out" "it changes farm.yaml, which a person approves"
+check "  approve" farm approve --quiet "$number"
+check "  goes on" farm run --quiet --once
+same "  main has the rules" "done $(cat "$scratch/clone/farm.yaml")" "$(change state "$number") $(main farm.yaml)"
 
 # ---- two released at once: asked at once, two workers, each published once
 
@@ -214,10 +237,14 @@ before=$(pushed app latest)
 if [ -n "$before" ]; then passed "the images are in the registry"; else fail "nothing was pushed"; cat "$scratch/service"; fi
 library_source libone 5 2 | source_release libone 2.0
 released=$(date +%s.%N)
-for _ in $(seq 900); do [ "$(pushed app latest)" = "$before" ] || break; sleep 0.1; done
-after=$(pushed app latest)
+for _ in $(seq 900); do  # a registry that is asked while a tag moves may know none for a moment
+  after=$(pushed app latest)
+  [ -z "$after" ] || [ "$after" = "$before" ] || break
+  sleep 0.1
+done
 if [ "$after" != "$before" ]; then passed "from libone's release to the pushed image of app: $(python3 -c "import time; print(f'{time.time() - $released:.1f} s')")"
 else fail "the image of app was not pushed"; tail -n 20 "$scratch/service"; fi
+for _ in $(seq 100); do [ "$(pushed app "serial-$(newest_serial)")" != "$after" ] || break; sleep 0.1; done  # tags come one by one
 same "  by its tags, too" "$after" "$(pushed app "serial-$(newest_serial)")"
 number=$(farm queue --all --quiet --json | python3 -c 'import json, sys; print(max(c["id"] for c in json.load(sys.stdin) if c["package"] == "libone"))')
 same "  it is that release's" 2.0 "$(change to "$number")"

@@ -81,14 +81,21 @@ says "  keeps the refusal" "$out" "refused      2  vulnerabilities: libtiny"
 echo "-- data that is too old, a gate of one's own, waivers"
 rules 1d "size: {image: {percent: 0, bytes: 1KiB}}"
 library 1.3 4000
-unset NACRE_OSV
 push "libtiny 1.3, larger"
+NACRE_OSV='' what="without data, where there was some" refused 4 farm run --quiet --once
+number=$(farm queue --quiet --json | json '[0]["id"]')
+check "  why" farm why --quiet "$number"
+says "  says what to do" "$out" "NACRE_OSV names no data on vulnerabilities, and there was some, of 20"
+check "  status" farm status --quiet
+says "  says by what is judged" "$out" "known vulnerabilities: not asked about: NACRE_OSV names no data"
+check "  what it changes" farm why --quiet --diff "$number"
+says "  is kept" "$out" '+  version: "1.3"'
+check "  retry" farm retry --quiet "$number"
 check "serial 4" farm run --quiet --once
 same "  soaks" "4 3" "$(newest_serial) $(stable '["serial"]')"
 check "farm channel" farm channel --quiet
 says "  says until when" "$out" "not serial 4: on edge for"
 osv 9
-export NACRE_OSV=$scratch/osv
 check "follow" farm channel follow --soak 0s --quiet
 says "  data of nine days ago" "$out" "the data on vulnerabilities is of"
 osv 0

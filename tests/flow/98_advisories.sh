@@ -62,6 +62,10 @@ for row in json.load(open(sys.argv[1]))["findings"]:
 says "  the date of the data" "$scratch/before.json" '"dataDate": "2026-11-01T00:00:00Z"'
 says "  what could not be read" "$scratch/before.json" "usr/share/java/broken.jar: "
 says "  what cannot be compared" "$scratch/before.json" "'not a version' in its range is no PEP 440 version"
+echo '{' >"$scratch/osv/cut-off.json"
+check "a record that was cut off" "$NACRE" scan --osv "$scratch/osv" "$scratch/demo-1.0-r0.apk"
+says "  is no silence" "$err" "1 JSON files are no OSV records: nothing in them was looked at"
+rm "$scratch/osv/cut-off.json"
 check "what would be looked up" "$NACRE" scan --quiet --components "$scratch/demo-1.0-r0.apk"
 says "  a jar's" "$out" "Maven      org.example:thing 2.1  usr/share/java/thing.jar"
 refused 1 "$NACRE" scan --quiet --osv "$scratch/osv" --fail-on fixable --max-age 0 "$scratch/demo-1.0-r0.apk" &&
@@ -95,6 +99,8 @@ same "  is one" "demo CVE-2026-0001 detection" "$(awk '{print $1, $2, $4}' "$out
 check "the guide" "$NACRE" advisory guide --quiet
 says "  names the next commands" "$out" "nacre advisory add demo CVE-2026-0001 --type pending-upstream-fix --note WHY"
 what="a package that is not there" expect_error 3 "no definition 'dmeo'" "did you mean 'demo'?" -- "$NACRE" advisory add --quiet dmeo CVE-2026-0009
+what="a fix without its epoch" expect_error 2 "'1.2' is no version with its epoch" "hint: write it as VERSION-rN" \
+  -- "$NACRE" advisory add --quiet demo CVE-2026-0001 --type fixed --fixed-version 1.2
 what="a fix without its version" expect_error 2 "a fix needs --fixed-version" -- "$NACRE" advisory add --quiet demo CVE-2026-0001 --type fixed
 cp "$documents/demo.advisories.yaml" "$scratch/kept.yaml"
 sed -i 's/type: detection/type: detecton/' "$documents/demo.advisories.yaml"

@@ -3,7 +3,7 @@
 
 usage: hostile_registry.py HOST:PORT   (of the honest registry; prints its own port)
 127.0.0.1:OWN/LIE/nacre/nginx is nacre/nginx of the honest one with that lie; 127.0.0.1:OWN/slow/… is the honest one's
-slow/…, with 0.2 s more for each upload. LIEs that begin with "push-" are about uploads.
+slow/…, with 2 s more for each upload but the first. LIEs that begin with "push-" are about uploads.
 """
 
 import http.client
@@ -22,6 +22,7 @@ def changed(body, at):
 
 class Liar(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    slow_uploads = 0
 
     def log_message(self, *_):
         pass
@@ -103,7 +104,8 @@ class Liar(http.server.BaseHTTPRequestHandler):
         lie, kind, last = parts[2], parts[5], parts[-1].split("?")[0]
         if lie == "slow":
             if self.command == "POST":
-                time.sleep(0.2)
+                Liar.slow_uploads += 1
+                time.sleep(0 if Liar.slow_uploads == 1 else 2)
             return self.reply(*self.forward(self.path))
         if lie.startswith("push-"):
             return self.lie_about_upload(lie, self.path)

@@ -67,3 +67,15 @@ vunnel_tools() {
   { python3 -m venv "$tools/vunnel" && timeout 300 "$tools/vunnel/bin/pip" install -q vunnel==0.44.0 &&
     touch "$tools/vunnel/complete"; } >"$scratch/pip.log" 2>&1
 }
+
+# s3_server: an S3 server that verifies signatures, of others' code (tests/peers/s3); $s3server becomes the program: NACRE_S3SERVER,
+# or built in build/tools by a Go of 1.24 or newer. What went wrong is the last line of its log.
+s3_server() {
+  s3server=${NACRE_S3SERVER:-$tools/bin/s3server}
+  [ ! -x "$s3server" ] || return 0
+  local go
+  go=$(command -v go || ls /usr/local/go/bin/go 2>/dev/null) || { echo "no go" >"$scratch/go.log"; return 1; }
+  mkdir -p "$tools/bin"
+  rm -rf "$tools/s3" && cp -r "$source_root/tests/peers/s3" "$tools/s3"
+  (cd "$tools/s3" && GOFLAGS=-mod=mod timeout 300 "$go" build -o "$tools/bin/s3server" .) >"$scratch/go.log" 2>&1
+}
