@@ -43,12 +43,11 @@ threaded=(os_test codec_test net_test crypto_test store_test engine_test sandbox
 build() {
   local preset=$1 start=$SECONDS
   shift
-  ./x deps && { [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null; } &&
-    ninja -C "build/$preset" --quiet "$@" || {
-      note failed "build $preset"
-      echo "failed: build $preset" >>"$results/said"
-      return
-    }
+  ./x deps && tools/build.sh "$preset" "$@" || {
+    note failed "build $preset"
+    echo "failed: build $preset" >>"$results/said"
+    return
+  }
   echo "built    $preset ($((SECONDS - start)) s)"
 }
 

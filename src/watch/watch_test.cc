@@ -500,7 +500,7 @@ TEST_F(WatchTest, SaysWhyNothingWasSeen) {
   const std::pair<const char*, const char*> answers[] = {
       {R"({"message": "hm"})", "its answer is no list of releases"},
       {R"([{"tag_name": "latest"}])", "none of its 1 releases fits the update block"},
-      {"[{", "answer of GitHub:1:2: expected "},
+      {"[{", "answer of GitHub:1:2: this is no JSON: "},
   };
   for (const auto& [answer, why] : answers) {
     serve(url, answer);
