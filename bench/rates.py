@@ -14,6 +14,9 @@
     bench/rates.py truth WORK DIR    of users in users-built.tsv: a dozen that are cut off and a dozen that are touched, built
                                      against both releases of the library, and compared byte by byte: rates/truth.tsv.
                                      Needs root, for overlays and chroot
+    bench/rates.py users-read WORK DIR [MOST]  of rows in users.tsv, in the order of a hash: those users built (MOST of them, 24),
+                                     and asked again with all that the build left, and with what of it somebody read
+                                     (os/read_mark.h): rates/users-read.tsv. Needs what `truth` needs
     bench/rates.py used WORK         the last step of both again: the figures from their rows, and both.json
     bench/rates.py sizes DIR GRAPH   rates/sizes.tsv: bytes of each definition's packages, as Debian's of the same name
                                      (sid, by the Packages lists in DIR), the median for the others
@@ -21,7 +24,7 @@
 Every library is built by one definition, made here from its line of libraries.tsv, in all its releases, with the same
 compiler (stage 0 alone, in NACRE_HOME below WORK; NACRE_BIN: another nacre). Build first: ninja -C build/release nacre abi_probe use_probe
 """
-import datetime, glob, hashlib, json, os, pathlib, re, shutil, subprocess, sys, tempfile, time
+import contextlib, datetime, glob, hashlib, json, os, pathlib, re, shutil, subprocess, sys, tempfile, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP, TABLES = HERE.parent, HERE / "rates"
@@ -675,16 +678,19 @@ def merged(work, trees, to):
     return whole
 
 
-def built_bytes(work, layers, sources, log):
-    """Digests of all programs, objects and archives of a user built in these layers, by path; None when it does not build."""
+@contextlib.contextmanager
+def build_of_user(work, layers, sources, log, before=None):
+    """A user built in these layers: the directory with all that it wrote, its sources in build/; None when it does not
+    build. `before` gets that directory before the build begins."""
     with tempfile.TemporaryDirectory(dir=work / "truth") as folder:
         folder = pathlib.Path(folder)
-        for part in ("upper/build/user", "work", "root"):
+        for part in ("upper/build/user", "upper/tmp", "work", "root"):
             (folder / part).mkdir(parents=True)
         for at in sources:
             subprocess.run(["tar", "-xf", at, "-C", folder / "upper/build", "--no-same-owner"], stderr=subprocess.DEVNULL)
         (folder / "upper/build/user").rmdir()
-        (folder / "upper/tmp").mkdir()
+        if before:
+            before(folder / "upper/build")
         (folder / "upper/tmp/build.sh").write_text(TRUTH_BUILD)
         mount = "lowerdir=%s,upperdir=%s,workdir=%s" % (":".join(map(str, layers)), folder / "upper", folder / "work")
         script = ("mount -t overlay overlay -o '%s' %s && cd %s && mount --rbind /dev dev && mount -t proc proc proc && "
@@ -695,15 +701,36 @@ def built_bytes(work, layers, sources, log):
                                       stdout=out, stderr=out, timeout=SECONDS_PER_TRUTH).returncode
             except subprocess.TimeoutExpired:
                 code = -1
-        if code != 0:
+        yield folder / "upper" if code == 0 else None
+
+
+def built_bytes(work, layers, sources, log):
+    """Digests of all programs, objects and archives of a user built in these layers, by path; None when it does not build."""
+    with build_of_user(work, layers, sources, log) as left:
+        if left is None:
             return None
         out = {}
-        for path in (folder / "upper/build").rglob("*"):
+        for path in (left / "build").rglob("*"):
             if path.is_file() and not path.is_symlink():
                 content = path.read_bytes()
                 if content[:4] == b"\x7fELF" or content[:8] == b"!<arch>\n":
-                    out[str(path.relative_to(folder / "upper/build"))] = hashlib.sha256(content).hexdigest()
+                    out[str(path.relative_to(left / "build"))] = hashlib.sha256(content).hexdigest()
         return out
+
+
+def roots_of_user(work, lists, debs, base, needs, label, leave_out):
+    """Layers of a user's root, the one of its own first, to be removed after use; None when its needs cannot be had."""
+    always = work / "truth/root.json"
+    if not always.exists():
+        always.write_text(json.dumps(closure_of(work, lists, TRUTH_ROOT)))
+    names = closure_of(work, lists, set(TRUTH_ROOT) | {need for need in needs if need in debs})
+    if names is None:
+        return None
+    names = [name for name in names if name in debs and not leave_out(name)]
+    always = json.loads(always.read_text())
+    trees_of = lambda some: [tree for tree in (unpacked(work, base, debs, name) for name in some) if tree]
+    root = merged(work, trees_of(always), work / "truth/root")
+    return merged(work, trees_of(name for name in names if name not in always), work / "truth/roots" / label), root
 
 
 def truth_of(work, lists, debs, base, needs, row):
@@ -713,18 +740,12 @@ def truth_of(work, lists, debs, base, needs, row):
     if None in trees:
         return "not built here"
     source = next(of for name, of, *_ in rows("libraries.tsv") if name == library)
-    always = work / "truth/root.json"
-    if not always.exists():
-        always.write_text(json.dumps(closure_of(work, lists, TRUTH_ROOT)))
-    names = closure_of(work, lists, set(TRUTH_ROOT) | {need for need in needs if need in debs})
-    if names is None:
-        return "Build-Depends cannot be had"
     # The library itself comes from here, without what its own package has for those who build.
-    names = [name for name in names if name in debs and not (debs[name][2] == source and name.endswith("-dev"))]
-    always = json.loads(always.read_text())
-    trees_of = lambda some: [tree for tree in (unpacked(work, base, debs, name) for name in some) if tree]
-    root = merged(work, trees_of(always), work / "truth/root")
-    more = merged(work, trees_of(name for name in names if name not in always), work / "truth/roots" / (library + "-" + user))
+    roots = roots_of_user(work, lists, debs, base, needs, library + "-" + user,
+                          lambda name: debs[name][2] == source and name.endswith("-dev"))
+    if roots is None:
+        return "Build-Depends cannot be had"
+    more, root = roots
     (work / "truth/logs").mkdir(exist_ok=True)
     sources = [work / "users/sources" / user / file for file in sorted(os.listdir(work / "users/sources" / user))]
     built = [built_bytes(work, [tree, more, root], sources, work / "truth/logs" / f"{library}-{user}-{i}.log")
@@ -738,16 +759,21 @@ def truth_of(work, lists, debs, base, needs, row):
     return f"differs ({len(other)} of {len(built[0])} files, {other[0]} among them)"
 
 
-def truth(work, lists, most=12):
-    base, debs = archive_base(), trixie_debs(work, lists)
+def needs_of(lists, wanted):
+    """Source of trixie -> the packages that it builds with."""
     file, = glob.glob(lists + "/*_dists_trixie_main_source_Sources*")
-    wanted = {row[4] for row in rows("users-built.tsv")}
-    needs = {}
+    out = {}
     for stanza in stanzas_of(file):
         name = re.search(r"^Package: (\S+)", stanza, re.M).group(1)
         if name in wanted:
             text = " ".join(re.findall(r"^Build-Depends(?:-Arch)?: (.*(?:\n .*)*)", stanza, re.M))
-            needs[name] = re.findall(r"(?:^|,)\s*([a-z0-9][a-z0-9.+-]*)", text)
+            out[name] = re.findall(r"(?:^|,)\s*([a-z0-9][a-z0-9.+-]*)", text)
+    return out
+
+
+def truth(work, lists, most=12):
+    base, debs = archive_base(), trixie_debs(work, lists)
+    needs = needs_of(lists, {row[4] for row in rows("users-built.tsv")})
     (work / "truth/debs").mkdir(parents=True, exist_ok=True)
     (work / "truth/roots").mkdir(parents=True, exist_ok=True)
     by_hash = lambda row: hashlib.sha256("\t".join(row[:5]).encode()).digest()
@@ -766,6 +792,65 @@ def truth(work, lists, most=12):
                       "objects and archives are equal.\n# library\tbefore\tafter\tkind\tuser\tdecided\tbytes\n" % datetime.date.today())
             for line in lines:
                 out.write("\t".join(line) + "\n")
+
+
+def lists_of_built(work, lists, debs, base, needs, user, sources):
+    """Uses of a user that was built: by all that is left, and by what of it was read; or why there are none."""
+    outs = [work / "users" / f"{user}.{what}.use" for what in ("built", "read")]
+    if all(out.exists() for out in outs):
+        return outs
+    roots = roots_of_user(work, lists, debs, base, needs, user, lambda name: False)
+    if roots is None:
+        return "Build-Depends cannot be had"
+    (work / "truth/logs").mkdir(exist_ok=True)
+    probe, mark = BUILD / "src/package/use_probe", []
+    set_mark = lambda tree: mark.append(subprocess.run([probe, "mark", tree], stdout=subprocess.PIPE, check=True).stdout.decode().strip())
+    with build_of_user(work, roots, sources, work / "truth/logs" / f"{user}.log", set_mark) as left:
+        if left is not None:
+            listing = lambda out, *how: subprocess.run([probe, "use", out, "--root", roots[1], *how, left], check=True)
+            listing(outs[1], "--mark", mark[0])
+            listing(outs[0])
+    shutil.rmtree(roots[0], ignore_errors=True)
+    return outs if left is not None else "does not build"
+
+
+def users_read(work, lists, most=24):
+    base, debs, kept = archive_base(), trixie_debs(work, lists), work / "users"
+    for folder in ("users", "truth/debs", "truth/roots"):
+        (work / folder).mkdir(parents=True, exist_ok=True)
+    users, archives = users_of(lists)
+    root = root_of_users(kept, base, lists)
+    pairs = {row: (releases, trees) for row, _, _, releases, trees in debian_pairs(work, packages_of(lists), users)}
+    by_hash = lambda row: hashlib.sha256("\t".join(row[:5]).encode()).digest()
+    chosen = sorted((row for row in rows("users.tsv") if row[3] in ("minor", "patch")), key=by_hash)
+    needs = needs_of(lists, {row[4] for row in chosen})
+    lines, seen = [], set()
+    for row in chosen:
+        row, user = tuple(row[:4]), row[4]
+        if user in seen or row not in pairs or user not in archives:
+            continue
+        if len(lines) == most:
+            break
+        seen.add(user)
+        sources, trees = sources_of(kept, base, user, archives[user]), pairs[row][1]()
+        if sources is None or None in trees:
+            continue
+        made = lists_of_built(work, lists, debs, base, needs.get(user, []), user, sources)
+        if isinstance(made, str):
+            print(user, made, flush=True)
+            continue
+        uses, releases = [use_of(kept, base, user, archives[user], root)] + made, pairs[row][0]
+        found = subprocess.run([BUILD / "src/package/use_probe", "compare", releases[0], trees[0], releases[1], trees[1],
+                                "--other", root] + uses, stdout=subprocess.PIPE, check=True).stdout
+        touched = json.loads(found)["touched"]
+        lines.append(row + (user,) + tuple(touched[str(use)] for use in uses))
+        print(*lines[-1], sep=" | ", flush=True)
+        with open(TABLES / "users-read.tsv", "w") as out:
+            out.write("# Users that were built, %s: what touches them by their sources, by all that the build left, and by what of it was "
+                      "read.\n# library\tbefore\tafter\tkind\tuser\tsources\tbuilt\tread\n" % datetime.date.today())
+            for line in lines:
+                out.write("\t".join(line) + "\n")
+    print("touched by sources, build, what was read:", *(sum(line[i] != "" for line in lines) for i in (5, 6, 7)), "of", len(lines))
 
 
 def shares_touched(table):
@@ -810,7 +895,7 @@ def write_sizes(lists, graph):
 
 
 def main():
-    if len(sys.argv) < 3 or sys.argv[1] not in ("releases", "fetch", "build", "collect", "debian", "users", "users-built", "truth", "used",
+    if len(sys.argv) < 3 or sys.argv[1] not in ("releases", "fetch", "build", "collect", "debian", "users", "users-built", "truth", "users-read", "used",
                                                   "sizes"):
         sys.exit(__doc__)
     if sys.argv[1] == "releases":
@@ -827,6 +912,8 @@ def main():
         users(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3], debian_pairs, "users.tsv")
     elif sys.argv[1] == "users-built":
         users(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3], built_pairs, "users-built.tsv")
+    elif sys.argv[1] == "users-read":
+        users_read(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3], int(sys.argv[4]) if len(sys.argv) > 4 else 24)
     elif sys.argv[1] == "truth":
         truth(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3])
     elif sys.argv[1] == "used":

@@ -1,10 +1,15 @@
 // What trees use, and whether that touches them when a library changes: package/use.h, package/touch.h.
-// usage: use_probe use OUT [--root ROOT]... TREE...
+// usage: use_probe mark TREE
+//   prints the mark that files which nobody reads from now on can be told by
+//        use_probe use OUT [--root ROOT]... [--mark MARK] TREE...
 //        use_probe compare BEFORE-VERSION BEFORE-TREE AFTER-VERSION AFTER-TREE [--other TREE]... USE...
 //   a line of JSON: how many names changed, some of them, and for each USE why it is touched ("" when it is not)
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <optional>
 
 #include "codec/json.h"
 #include "package/touch.h"
@@ -26,12 +31,27 @@ package::Offer offer_of(const char* tree, const char* version) {
   return *std::move(offer);
 }
 
+int mark(const char* tree) {
+  const auto made = os::mark_unread(tree);
+  if (!made) fail(made.error());
+  if (*made) std::printf("%lld-%lld\n", static_cast<long long>((*made)->begin_ns), static_cast<long long>((*made)->end_ns));
+  return *made ? 0 : 3;
+}
+
 int use(int argc, char** argv) {
   std::vector<os::Path> trees, roots;
+  std::optional<os::ReadMark> mark;
   for (int i = 3; i < argc; ++i)
-    if (std::strcmp(argv[i], "--root") == 0 && i + 1 < argc) roots.emplace_back(argv[++i]);
-    else trees.emplace_back(argv[i]);
-  const auto read = package::read_use(trees, roots);
+    if (std::strcmp(argv[i], "--root") == 0 && i + 1 < argc) {
+      roots.emplace_back(argv[++i]);
+    } else if (std::strcmp(argv[i], "--mark") == 0 && i + 1 < argc) {
+      char* end = nullptr;
+      const std::int64_t begin = std::strtoll(argv[++i], &end, 10);
+      mark = os::ReadMark{begin, std::strtoll(end + (*end == '-'), nullptr, 10)};
+    } else {
+      trees.emplace_back(argv[i]);
+    }
+  const auto read = package::read_use(trees, roots, mark);
   if (!read) fail(read.error());
   const auto written = os::write_file(argv[2], package::use_to_bytes(*read));
   if (!written) fail(written.error());
@@ -69,10 +89,11 @@ int compare(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 3 && std::strcmp(argv[1], "mark") == 0) return mark(argv[2]);
   if (argc >= 4 && std::strcmp(argv[1], "use") == 0) return use(argc, argv);
   if (argc >= 6 && std::strcmp(argv[1], "compare") == 0) return compare(argc, argv);
   std::fprintf(
       stderr,
-      "usage: use_probe use OUT TREE...; use_probe compare VERSION TREE VERSION TREE [--other TREE]... USE...\n");
+      "usage: use_probe mark TREE; use_probe use OUT TREE...; use_probe compare VERSION TREE VERSION TREE [--other TREE]... USE...\n");
   return 2;
 }

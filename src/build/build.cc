@@ -6,6 +6,7 @@
 #include "build/step_cache.h"
 #include "build/steps.h"
 #include "os/clock.h"
+#include "os/read_mark.h"
 #include "store/store.h"
 
 #include <fcntl.h>
@@ -128,7 +129,9 @@ class Build {
   Result<> run_until(std::size_t end) {
     const double begin = env_.clock.monotonic_seconds(), total = guest_.base.limits.timeout_seconds;
     if (done_ == 0) TRY(runner_->make_loader_cache());
+    const std::size_t sources = sources_end();
     for (std::size_t i = done_; i < end; ++i) {
+      if (i == sources) read_mark_ = TRY(os::mark_unread(guest_.workspace));
       TRY(make_outputs(i));
       // The limit is for the whole build; each step gets what is left.
       if (total > 0)
@@ -154,6 +157,8 @@ class Build {
   std::size_t done() const { return done_; }
   std::optional<Sha256> kept_state() const { return done_ > 0 ? std::optional(cache_->key(done_)) : std::nullopt; }
   double keeping_seconds() const { return cache_->spent_seconds(); }
+  /// Nothing when the state of a later step was kept.
+  const std::optional<os::ReadMark>& read_mark() const { return read_mark_; }
   const StepList& list() const { return list_; }
   const Guest& guest() const { return guest_; }
   const StepRunner& runner() const { return *runner_; }
@@ -164,6 +169,13 @@ class Build {
     spec.compiler_files = TRY(compiler_files_of(request_));
     guest_ = TRY(make_guest(spec), "preparing the build of '{}'", request_.definition->name);
     return bind_sources(guest_, request_.sources, env_);
+  }
+
+  /// The first step that does more than bring sources.
+  std::size_t sources_end() const {
+    const auto other =
+        std::find_if(list_.runs.begin(), list_.runs.end(), [](const StepRun& run) { return !run.brings_sources; });
+    return static_cast<std::size_t>(other - list_.runs.begin());
   }
 
   Result<> start_log() {
@@ -198,6 +210,7 @@ class Build {
   std::optional<StepCache> cache_;
   std::optional<StepRunner> runner_;
   std::size_t done_ = 0;
+  std::optional<os::ReadMark> read_mark_;
 };
 
 }  // namespace
@@ -224,6 +237,7 @@ Result<BuiltTree> run_build(const BuildRequest& request, sandbox::Sandbox& sandb
   TRY(forget_failure(guest.name, env));
   built.steps = build.runner().records();
   built.secrets = build.runner().secrets_seen();
+  built.read_mark = build.read_mark();
   built.kept_steps = build.done();
   built.kept_state = build.kept_state();
   built.finished = env.clock.now_seconds();

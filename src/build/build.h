@@ -8,6 +8,7 @@
 #include "build/network.h"
 #include "build/secrets.h"
 #include "definition/definition.h"
+#include "os/read_mark.h"
 #include "sandbox/sandbox.h"
 
 #include <cstdint>
@@ -81,6 +82,8 @@ struct BuiltTree {
     unsigned uid = 0, gid = 0;
   };
   std::optional<Owner> sole_owner;
+  /// Set before the first step that does more than bring sources; not where states of earlier steps were used.
+  std::optional<os::ReadMark> read_mark;
 };
 
 /// Digest of what can change a build's output (design, decision 5): compiled steps, source digests,

@@ -116,6 +116,35 @@ TEST_F(SandboxedBuild, MakesTheSameTreeTwice) {
   EXPECT_EQ(*compare_trees(first->output, second->output), std::vector<std::string>());
 }
 
+TEST_F(SandboxedBuild, TellsWhichSourcesItRead) {
+  ASSERT_TRUE(os::make_dirs(dir.path() / "beside"));
+  request.source_dir = dir.path() / "beside";
+  for (const char* name : {"used.c", "unused.c", "run.sh"})
+    ASSERT_TRUE(os::write_file(request.source_dir / name, "true\n"));
+  const Sha256 source = *store->put_bytes("a source\n");
+  request.sources = {{"https://example.org/a", source, 9, "store", false, "sha256:" + source.hex()}};
+  Step fetch;  // What the pipeline does: it reads nothing of what it brings.
+  fetch.uses = "fetch";
+  add_step(fetch.pipeline, "cp /var/cache/melange/sha256:" + source.hex() + " brought.c\ncp brought.c brought-too.c");
+  definition.pipeline.push_back(fetch);
+  add_step(definition.pipeline, "sh run.sh\ncat used.c brought-too.c > made.c\nls -l unused.c");
+  const auto built = run_build(request, sandbox, env);
+  ASSERT_TRUE(built) << built.error().render();
+  if (!built->read_mark) GTEST_SKIP() << "access times are not kept here";
+  const auto was_read = [&](const char* name) { return os::was_read(built->workspace / name, *built->read_mark); };
+  for (const char* name : {"used.c", "run.sh", "brought-too.c", "made.c"}) EXPECT_TRUE(was_read(name)) << name;
+  for (const char* name : {"unused.c", "brought.c"}) EXPECT_FALSE(was_read(name)) << name;
+
+  BuildRequest later = request;
+  later.work = dir.path() / "again";
+  definition.pipeline.insert(definition.pipeline.begin(), Step());
+  definition.pipeline.front().runs = "cat unused.c";
+  const auto after = run_build(later, sandbox, env);
+  ASSERT_TRUE(after) << after.error().render();
+  ASSERT_TRUE(after->read_mark);
+  EXPECT_TRUE(os::was_read(after->workspace / "unused.c", *after->read_mark)) << "a step before the source read it";
+}
+
 TEST_F(SandboxedBuild, FindsABuildThatIsNotReproducible) {
   add_step(definition.pipeline, "cat /proc/sys/kernel/random/uuid > melange-out/hello/id");
   const auto first = run_build(request, sandbox, env);

@@ -1,6 +1,7 @@
 #include "build/steps.h"
 
 #include "base/text.h"
+#include "build/prepared.h"
 #include "os/clock.h"
 
 #include <fcntl.h>
@@ -134,6 +135,7 @@ struct Context {
   std::string directory;
   definition::Pairs environment;
   std::vector<std::string> used_by;
+  bool brings_sources = false;
 };
 
 Result<> list_all(const std::vector<Step>& steps, const std::string& part, const Context& context, StepList& out) {
@@ -141,7 +143,8 @@ Result<> list_all(const std::vector<Step>& steps, const std::string& part, const
     const std::string use = definition::use_of(step, number++);
     if (!step.enabled) continue;
     const std::string label = label_of(step, context.label);
-    Context inner{label, step.working_directory, context.environment, context.used_by};
+    Context inner{label, step.working_directory, context.environment, context.used_by, context.brings_sources};
+    if (!step.uses.empty() && role_of(step) == StepRole::kSource) inner.brings_sources = true;
     if (!use.empty()) inner.used_by.insert(inner.used_by.begin(), use);
     if (inner.directory.empty()) inner.directory = context.directory;
     inner.environment.insert(inner.environment.end(), step.environment.begin(), step.environment.end());
@@ -151,10 +154,11 @@ Result<> list_all(const std::vector<Step>& steps, const std::string& part, const
       own.pipeline.clear();
       own.working_directory = inner.directory;
       StepRun run{part, label, definition::step_script(own, kWorkspace), inner.environment,
-                  step.place, context.used_by, {}};
+                  step.place, context.used_by, {}, false};
       std::string texts = run.script;
       for (const auto& [name, value] : run.environment) texts += "\n" + value;
       run.secrets = secrets_named_in(texts);
+      run.brings_sources = inner.brings_sources;
       out.runs.push_back(std::move(run));
     }
     const auto ran = std::count_if(step.pipeline.begin(), step.pipeline.end(),

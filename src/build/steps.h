@@ -38,6 +38,7 @@ struct StepRun {
   Place place;
   std::vector<std::string> used_by;  ///< "step 3 (zlib.yaml:41:5) uses autoconf/make"; the innermost first.
   std::vector<std::string> secrets;  ///< Names that its script or environment mentions below /run/secrets/.
+  bool brings_sources = false;       ///< Does nothing else (StepRole::kSource).
 };
 
 /// What a definition runs, in order.

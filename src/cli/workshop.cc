@@ -198,7 +198,7 @@ Result<std::optional<Sha256>> keep_use(const build::BuildRequest& request, const
   if (!ran.evidence.is_null() || request.network) return none;
   std::vector<Path> trees = {ran.tree.workspace, request.work / "upper", request.work / "tmp"}, roots;
   for (const build::RootPackage& package : request.root) roots.push_back(package.tree);
-  const Result<package::Use> use = package::read_use(trees, roots);
+  const Result<package::Use> use = package::read_use(trees, roots, ran.tree.read_mark);
   if (!use) {
     Task(env.events, fmt::format("list what {} uses", request.definition->name)).finish(use.error().render());
     return none;

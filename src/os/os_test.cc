@@ -1,6 +1,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "os/read_mark.h"
 #include "os/threads.h"
 
 #include <gtest/gtest.h>
@@ -8,7 +9,9 @@
 #include <array>
 #include <atomic>
 
+#include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -103,6 +106,45 @@ TEST(OpenBeneath, RefusesLinksThatLeadOut) {
   const TempDir dir = scratch();
   std::filesystem::create_symlink("/etc", dir.path() / "etc");
   EXPECT_FALSE(read_beneath(dir.path(), TreePath::literal("etc/passwd")));
+}
+
+TEST(ReadMark, TellsWhichFilesWereRead) {
+  const TempDir dir = scratch();
+  const auto file = [&](const char* name) { return dir.path() / name; };
+  std::filesystem::create_directory(file("sub"));
+  const std::array names = {"sub/left", "left2", "read", "mapped", "written", "touched", "moved", "linked", "mode", "run"};
+  for (const char* name : names) ASSERT_TRUE(write_file(file(name), "#!/bin/sh\n"));
+  const auto mark = mark_unread(dir.path());
+  ASSERT_TRUE(mark) << mark.error().render();
+  if (!*mark) GTEST_SKIP() << "access times are not kept here";
+  for (const char* name : names) EXPECT_FALSE(was_read(file(name), **mark)) << name;
+
+  EXPECT_EQ(std::system(fmt::format("cd '{}' && cat read >copy && cp -p sub/left kept && touch -r left2 touched && "
+                                    "mv moved moved2 && ln linked linked2 && chmod 755 mode run && ./run && "
+                                    "echo more >>written && test -f sub/left && ls -l sub/left",
+                                    dir.path().string())
+                            .c_str()),
+            0);
+  const Fd mapped(::open(file("mapped").c_str(), O_RDONLY));
+  void* at = ::mmap(nullptr, 1, PROT_READ, MAP_PRIVATE, mapped.get(), 0);
+  ASSERT_NE(at, MAP_FAILED);
+  EXPECT_EQ(*static_cast<const char*>(at), '#');
+  ::munmap(at, 1);
+  for (const char* name :
+       {"read", "copy", "kept", "mapped", "written", "touched", "moved2", "linked", "linked2", "mode", "run", "absent"})
+    EXPECT_TRUE(was_read(file(name), **mark)) << name;
+  EXPECT_TRUE(was_read(file("sub/left"), **mark)) << "`cp -p` read it";
+}
+
+TEST(ReadMark, LeavesFilesThatNobodyOpened) {
+  const TempDir dir = scratch();
+  ASSERT_TRUE(write_file(dir.path() / "a", "1"));
+  const auto mark = mark_unread(dir.path());
+  ASSERT_TRUE(mark);
+  if (!*mark) GTEST_SKIP() << "access times are not kept here";
+  const std::string look = fmt::format("cd '{}' && ls -l a && test -f a && ln -s a b && mkdir c", dir.path().string());
+  ASSERT_EQ(std::system(look.c_str()), 0);
+  EXPECT_FALSE(was_read(dir.path() / "a", **mark));
 }
 
 TEST(FileLock, IsExclusive) {

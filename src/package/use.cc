@@ -565,7 +565,8 @@ void UseReader::put_versions(Use& out) {
   out.by_variable = numbers_of(version_texts_.by_variable);
 }
 
-Result<Use> read_use(std::span<const os::Path> trees, std::span<const os::Path> roots) {
+Result<Use> read_use(std::span<const os::Path> trees, std::span<const os::Path> roots,
+                     const std::optional<os::ReadMark>& mark) {
   UseReader reader;
   std::uint64_t left = kMostBytes;
   for (std::size_t i = 0; i < trees.size(); ++i) {
@@ -583,6 +584,7 @@ Result<Use> read_use(std::span<const os::Path> trees, std::span<const os::Path> 
         reader.add_link(path, entry.link_target, folder);
       }
       if (entry.type != os::FileType::kRegular) continue;
+      if (mark && !os::was_read(tree / entry.path.str(), *mark)) continue;
       if (entry.size_bytes > left)
         return Error::make(ErrorKind::kInvalid, "'{}' holds more than {} bytes", tree.string(), kMostBytes);
       left -= entry.size_bytes;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -11,11 +12,12 @@
 
 #include "base/result.h"
 #include "os/file.h"
+#include "os/read_mark.h"
 #include "package/use_source.h"
 #include "package/use_versions.h"
 
-// What a build may have taken from the libraries of its root: every word that its tree holds once it is built, and
-// which headers the file that holds it can see.
+// What a build may have taken from the libraries of its root: every word that its tree holds once it is built, in files
+// that somebody read, and which headers the file that holds it can see.
 namespace nacre::package {
 
 /// One #include of a source.
@@ -139,9 +141,10 @@ class UseReader {
   std::vector<RawInclude> forced_;  ///< What a flag (-include) puts before every source.
 };
 
-/// Of the trees that a build left, and of the roots that it found modules of CMake in. kInvalid when it is more than
-/// 8 GiB or 16 million words.
-Result<Use> read_use(std::span<const os::Path> trees, std::span<const os::Path> roots);
+/// Of the trees that a build left, and of the roots that it found modules of CMake in; of files that nobody read since
+/// `mark` nothing. kInvalid when it is more than 8 GiB or 16 million words.
+Result<Use> read_use(std::span<const os::Path> trees, std::span<const os::Path> roots,
+                     const std::optional<os::ReadMark>& mark);
 
 /// The path without "." and "..": "../a/./b.h" -> "a/b.h".
 std::string plain_include(std::string_view path);

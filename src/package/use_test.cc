@@ -66,12 +66,29 @@ TEST(Use, ReadsTheFindersThatItRuns) {
       << "check_library_exists(lzma lzma_auto_decoder) LZMA_VERSION_MAJOR swig";
   std::ofstream(dir.path() / "root/usr/share/cmake-3.25/Modules/FindZLIB.cmake") << "inflateInit";
   const os::Path work[] = {dir.path() / "work"}, roots[] = {dir.path() / "root"};
-  const Result<Use> use = read_use(work, roots);
+  const Result<Use> use = read_use(work, roots, std::nullopt);
   ASSERT_TRUE(use) << use.error().render();
   EXPECT_TRUE(use->has(std::string_view("lzma_auto_decoder")));
   EXPECT_FALSE(use->has(std::string_view("LZMA_VERSION_MAJOR")));
   EXPECT_FALSE(use->has(std::string_view("inflateInit")));
   EXPECT_EQ(use->whole, "");
+}
+
+TEST(Use, LeavesOutWhatNobodyRead) {
+  const os::TempDir dir = *os::TempDir::create(testing::TempDir());
+  std::ofstream(dir.path() / "read.c") << "#include <zlib.h>\nint a = deflate_one;";
+  std::ofstream(dir.path() / "left.c") << "#include <zlib.h>\nint b = deflate_two;";
+  const auto mark = os::mark_unread(dir.path());
+  ASSERT_TRUE(mark) << mark.error().render();
+  if (!*mark) GTEST_SKIP() << "access times are not kept here";
+  ASSERT_TRUE(os::read_file(dir.path() / "read.c"));
+  std::ofstream(dir.path() / "made.c") << "int c = deflate_three;";
+  const os::Path work[] = {dir.path()};
+  const Result<Use> use = read_use(work, {}, *mark);
+  ASSERT_TRUE(use) << use.error().render();
+  EXPECT_TRUE(use->has(std::string_view("deflate_one")));
+  EXPECT_FALSE(use->has(std::string_view("deflate_two")));
+  EXPECT_TRUE(use->has(std::string_view("deflate_three")));
 }
 
 TEST(Use, KnowsWhoseVersionItTakes) {
