@@ -33,18 +33,8 @@ std::string list_rules(bool json) {
 constexpr std::string_view kCompiles = "compiles";
 
 RuleFinding finding_of(const Error& error, const Path& file) {
-  constexpr std::string_view kHint = "\n  hint: ";
-  RuleFinding out{std::string(kCompiles), Severity::kError, error.render(), {}, error.place()};
-  const Place& place = out.place;
-  std::size_t prefix = place.file.size();
-  for (const int number : {place.line, place.column})
-    if (number > 0) prefix += 1 + std::to_string(number).size();
-  if (place.file.empty()) out.place.file = file.string();
-  else out.text.erase(0, prefix + 2);  // ": " behind it
-  if (const std::size_t at = out.text.find(kHint); at != out.text.npos) {
-    out.hint = out.text.substr(at + kHint.size());
-    out.text.erase(at);
-  }
+  RuleFinding out{std::string(kCompiles), Severity::kError, error.text(), error.hint(), error.place()};
+  if (out.place.file.empty()) out.place.file = file.string();
   return out;
 }
 

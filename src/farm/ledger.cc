@@ -12,7 +12,7 @@ using store::Database;
 using Row = Database::Row;
 using Durability = Database::Durability;
 
-constexpr const char* kSchema[] = {
+constexpr std::string_view kTables[] = {
     "CREATE TABLE IF NOT EXISTS changes ("
     " id BIGINT PRIMARY KEY, package TEXT NOT NULL, from_version TEXT NOT NULL, to_version TEXT NOT NULL,"
     " cause TEXT NOT NULL, stage TEXT NOT NULL, state TEXT NOT NULL, priority BIGINT NOT NULL, branch TEXT NOT NULL,"
@@ -128,15 +128,7 @@ std::int64_t wait_after(const RetryPolicy& policy, int attempt, std::int64_t id)
 
 Result<std::unique_ptr<Ledger>> Ledger::open(const std::string& url, os::Clock& clock, RetryPolicy policy) {
   std::unique_ptr<Database> database = TRY(Database::open(url), "opening the ledger of the farm");
-  // Two that begin at once: Postgres may refuse the second's CREATE although it says IF NOT EXISTS.
-  for (int attempt = 0;; ++attempt) {
-    const Result<> made = database->transaction(Database::Durability::kNow, [&]() -> Result<> {
-      for (const char* statement : kSchema) TRY(database->run("make the tables", statement));
-      return {};
-    });
-    if (made) break;
-    if (attempt == 3) return Error::make(ErrorKind::kUnavailable, "{}", made.error().render());
-  }
+  TRY(store::make_tables(*database, kTables));
   return std::unique_ptr<Ledger>(new Ledger(std::move(database), clock, policy));
 }
 

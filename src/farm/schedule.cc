@@ -43,6 +43,11 @@ Upstream upstream_of(const Row& row) {
   return out;
 }
 
+constexpr std::string_view kTables[] = {
+    "CREATE TABLE IF NOT EXISTS upstreams (package TEXT PRIMARY KEY, last_asked BIGINT NOT NULL,"
+    " next_due BIGINT NOT NULL, failures BIGINT NOT NULL, newest TEXT NOT NULL, note TEXT NOT NULL,"
+    " newest_seen BIGINT NOT NULL)"};
+
 constexpr std::string_view kColumns = "package, last_asked, next_due, failures, newest, note, newest_seen";
 
 std::string select(std::string_view rest) { return fmt::format("SELECT {} FROM upstreams {}", kColumns, rest); }
@@ -50,16 +55,7 @@ std::string select(std::string_view rest) { return fmt::format("SELECT {} FROM u
 }  // namespace
 
 Result<Schedule> Schedule::open(store::Database& database, os::Clock& clock) {
-  // Of two that make the same table at once, Postgres refuses one.
-  const auto make = [&]() -> Result<> {
-    if (!database.exclude_writers().empty()) TRY(database.run("make the tables", database.exclude_writers()));
-    TRY(database.run("make the tables",
-                     "CREATE TABLE IF NOT EXISTS upstreams (package TEXT PRIMARY KEY, last_asked BIGINT NOT NULL,"
-                     " next_due BIGINT NOT NULL, failures BIGINT NOT NULL, newest TEXT NOT NULL, note TEXT NOT NULL,"
-                     " newest_seen BIGINT NOT NULL)"));
-    return {};
-  };
-  TRY(database.transaction(store::Database::Durability::kNow, make));
+  TRY(store::make_tables(database, kTables));
   return Schedule(database, clock);
 }
 

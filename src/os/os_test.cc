@@ -112,7 +112,8 @@ TEST(ReadMark, TellsWhichFilesWereRead) {
   const TempDir dir = scratch();
   const auto file = [&](const char* name) { return dir.path() / name; };
   std::filesystem::create_directory(file("sub"));
-  const std::array names = {"sub/left", "left2", "read", "mapped", "written", "touched", "moved", "linked", "mode", "run"};
+  const std::array names = {"sub/left", "left2", "read", "mapped", "written", "touched", "moved", "linked", "mode",
+                            "run"};
   for (const char* name : names) ASSERT_TRUE(write_file(file(name), "#!/bin/sh\n"));
   const auto mark = mark_unread(dir.path());
   ASSERT_TRUE(mark) << mark.error().render();

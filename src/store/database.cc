@@ -33,6 +33,14 @@ std::string without_password(std::string said, std::string_view url) {
   return said;
 }
 
+Result<> make_tables(Database& database, std::span<const std::string_view> statements, std::string_view what) {
+  return database.transaction(Database::Durability::kNow, [&]() -> Result<> {
+    if (!database.exclude_writers().empty()) TRY(database.run(what, database.exclude_writers()));
+    for (const std::string_view statement : statements) TRY(database.run(what, statement));
+    return {};
+  });
+}
+
 Result<std::size_t> copy_rows(Database& from, Database& to, std::string_view table, std::string_view key,
                               std::string_view columns) {
   const std::string what = fmt::format("copy {}", table);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -50,6 +51,11 @@ class Database {
  protected:
   Database() = default;
 };
+
+/// Makes tables that are not there yet, by statements that say IF NOT EXISTS, as one transaction. Of several programs
+/// that make the same table at once Postgres refuses all but one: they take turns here. `what` as of Database::run().
+Result<> make_tables(Database& database, std::span<const std::string_view> statements,
+                     std::string_view what = "make the tables");
 
 /// Copies the rows of a table, of which `key` is the primary key, inside a transaction of `to`; how many. Rows that all
 /// are there already are left as they are (0). kConflict when some are, which belong to something else.

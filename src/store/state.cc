@@ -115,14 +115,8 @@ Result<std::unique_ptr<State>> State::open(const os::Path& file, const std::stri
         .hint("set NACRE_STATE to a Postgres URL, or leave it unset: the state is then a file in NACRE_HOME");
   state->shared_ = TRY(open_postgres(shared), "opening the shared state");
   state->shared_at_ = address_of(shared);
-  Database& there = *state->shared_;
-  // Of several that make the same table at once, Postgres refuses all but one.
-  const auto make = [&]() -> Result<> {
-    TRY(there.run("open the state", there.exclude_writers()));
-    TRY(there.run("open the state", kPostgres.schema));
-    return {};
-  };
-  TRY(there.transaction(Durability::kNow, make));
+  const std::string_view tables[] = {kPostgres.schema};
+  TRY(make_tables(*state->shared_, tables, "open the state"));
   return state;
 }
 
