@@ -719,7 +719,8 @@ def built_bytes(work, layers, sources, log):
 
 
 def roots_of_user(work, lists, debs, base, needs, label, leave_out):
-    """Layers of a user's root, the one of its own first, to be removed after use; None when its needs cannot be had."""
+    """Layers of a user's root, the one of its own first, to be removed after use, and the packages in them; None when its
+    needs cannot be had."""
     always = work / "truth/root.json"
     if not always.exists():
         always.write_text(json.dumps(closure_of(work, lists, TRUTH_ROOT)))
@@ -730,7 +731,7 @@ def roots_of_user(work, lists, debs, base, needs, label, leave_out):
     always = json.loads(always.read_text())
     trees_of = lambda some: [tree for tree in (unpacked(work, base, debs, name) for name in some) if tree]
     root = merged(work, trees_of(always), work / "truth/root")
-    return merged(work, trees_of(name for name in names if name not in always), work / "truth/roots" / label), root
+    return merged(work, trees_of(name for name in names if name not in always), work / "truth/roots" / label), root, names
 
 
 def truth_of(work, lists, debs, base, needs, row):
@@ -745,7 +746,7 @@ def truth_of(work, lists, debs, base, needs, row):
                           lambda name: debs[name][2] == source and name.endswith("-dev"))
     if roots is None:
         return "Build-Depends cannot be had"
-    more, root = roots
+    more, root, _ = roots
     (work / "truth/logs").mkdir(exist_ok=True)
     sources = [work / "users/sources" / user / file for file in sorted(os.listdir(work / "users/sources" / user))]
     built = [built_bytes(work, [tree, more, root], sources, work / "truth/logs" / f"{library}-{user}-{i}.log")
@@ -795,23 +796,28 @@ def truth(work, lists, most=12):
 
 
 def lists_of_built(work, lists, debs, base, needs, user, sources):
-    """Uses of a user that was built: by all that is left, and by what of it was read; or why there are none."""
-    outs = [work / "users" / f"{user}.{what}.use" for what in ("built", "read")]
+    """Of a user that was built: its uses, by all that is left and by what of it was read, and the packages of its root that
+    have headers; or why there are none."""
+    outs = [work / "users" / f"{user}.{what}" for what in ("built.use", "read.use", "root.json")]
     if all(out.exists() for out in outs):
-        return outs
+        return outs[:2], json.loads(outs[2].read_text())
     roots = roots_of_user(work, lists, debs, base, needs, user, lambda name: False)
     if roots is None:
         return "Build-Depends cannot be had"
     (work / "truth/logs").mkdir(exist_ok=True)
     probe, mark = BUILD / "src/package/use_probe", []
     set_mark = lambda tree: mark.append(subprocess.run([probe, "mark", tree], stdout=subprocess.PIPE, check=True).stdout.decode().strip())
-    with build_of_user(work, roots, sources, work / "truth/logs" / f"{user}.log", set_mark) as left:
+    with build_of_user(work, roots[:2], sources, work / "truth/logs" / f"{user}.log", set_mark) as left:
         if left is not None:
             listing = lambda out, *how: subprocess.run([probe, "use", out, "--root", roots[1], *how, left], check=True)
             listing(outs[1], "--mark", mark[0])
             listing(outs[0])
     shutil.rmtree(roots[0], ignore_errors=True)
-    return outs if left is not None else "does not build"
+    if left is None:
+        return "does not build"
+    with_headers = [name for name in roots[2] if (work / "truth/debs" / name / "usr/include").is_dir()]
+    outs[2].write_text(json.dumps(with_headers))
+    return outs[:2], with_headers
 
 
 def users_read(work, lists, most=24):
@@ -820,7 +826,7 @@ def users_read(work, lists, most=24):
         (work / folder).mkdir(parents=True, exist_ok=True)
     users, archives = users_of(lists)
     root = root_of_users(kept, base, lists)
-    pairs = {row: (releases, trees) for row, _, _, releases, trees in debian_pairs(work, packages_of(lists), users)}
+    pairs = {row: (source, releases, trees) for row, source, _, releases, trees in debian_pairs(work, packages_of(lists), users)}
     by_hash = lambda row: hashlib.sha256("\t".join(row[:5]).encode()).digest()
     chosen = sorted((row for row in rows("users.tsv") if row[3] in ("minor", "patch")), key=by_hash)
     needs = needs_of(lists, {row[4] for row in chosen})
@@ -832,17 +838,22 @@ def users_read(work, lists, most=24):
         if len(lines) == most:
             break
         seen.add(user)
-        sources, trees = sources_of(kept, base, user, archives[user]), pairs[row][1]()
+        source, releases, trees_of = pairs[row]
+        sources, trees = sources_of(kept, base, user, archives[user]), trees_of()
         if sources is None or None in trees:
             continue
         made = lists_of_built(work, lists, debs, base, needs.get(user, []), user, sources)
         if isinstance(made, str):
             print(user, made, flush=True)
             continue
-        uses, releases = [use_of(kept, base, user, archives[user], root)] + made, pairs[row][0]
-        found = subprocess.run([BUILD / "src/package/use_probe", "compare", releases[0], trees[0], releases[1], trees[1],
-                                "--other", root] + uses, stdout=subprocess.PIPE, check=True).stdout
-        touched = json.loads(found)["touched"]
+        uses = [use_of(kept, base, user, archives[user], root)] + made[0]
+        touched = {}
+        # By its sources alone, and by its build beside all of its root.
+        beside = [work / "truth/debs" / name for name in made[1] if debs[name][2] != source]
+        for others, some in ([root], uses[:1]), (beside, uses[1:]):
+            found = subprocess.run([BUILD / "src/package/use_probe", "compare", releases[0], trees[0], releases[1], trees[1]] +
+                                   [word for other in others for word in ("--other", other)] + some, stdout=subprocess.PIPE, check=True).stdout
+            touched.update(json.loads(found)["touched"])
         lines.append(row + (user,) + tuple(touched[str(use)] for use in uses))
         print(*lines[-1], sep=" | ", flush=True)
         with open(TABLES / "users-read.tsv", "w") as out:
@@ -922,4 +933,5 @@ def main():
         write_sizes(sys.argv[2], sys.argv[3])
 
 
-main()
+if __name__ == "__main__":
+    main()
