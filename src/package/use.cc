@@ -21,6 +21,8 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{8} << 30;
 constexpr std::uint32_t kAutoconfPool = 1, kDataPool = 2;
 /// Stands for what a configure gives to its programs by variables.
 constexpr const char* kValues = "values of configure";
+/// And for the lines of a program that a variable of it holds.
+std::string held_by(std::string_view variable) { return fmt::format("lines of ${}", variable); }
 constexpr std::size_t kMostWords = 16u << 20, kMostTexts = 20'000, kMostPairs = 24u << 20, kMostPatterns = 2'000;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -281,27 +283,35 @@ void UseReader::add_configure(std::string_view path, std::string_view bytes) {
   add_script(path, bytes, kDataPool);
   const ConfigurePrograms made = programs_of(bytes);
   const std::string name = std::string(path) + "/";  // no file of the tree: nobody includes it
-  for (const std::string_view program : made.programs) {
-    // Most of them name no header at all, or those of the language: these are held together.
+  const auto add_text = [&](const ConfigurePrograms::Text& text, std::string_view called) {
     nodes_.emplace_back();
     Node& node = nodes_.back();
-    node.path = name;
-    node.file.unit = true;
-    Source source = read_source("conftest", program);
+    node.path = name + std::string(called);
+    // Most programs name no header at all, or those of the language: these are held together.
+    node.file.unit = called.empty();
+    Source source = read_source("conftest", text.text);
     for (SourceInclude& include : source.includes)
       if (!include.path.empty()) node.includes.push_back({std::move(include.path), include.quoted, include.always});
     node.file.pastes = !source.pastes.empty();
     pastes_.insert(source.pastes.begin(), source.pastes.end());
     scan_source(source, false, node);
-    // What a variable brings may include anything that the values name.
-    if (program.find('$') != std::string_view::npos) node.includes.push_back({kValues, false, false});
+    for (const std::string_view held : text.brings) node.includes.push_back({held_by(held), false, false});
+    // What another variable brings may include anything that the values name.
+    if (text.takes_values) node.includes.push_back({kValues, false, false});
     close(node);
-  }
+  };
+  for (const ConfigurePrograms::Text& program : made.programs) add_text(program, "");
+  for (const auto& [variable, texts] : made.held)
+    for (const ConfigurePrograms::Text& text : texts) {
+      add_text(text, held_by(variable));
+      see(nodes_.back().path, static_cast<std::uint32_t>(nodes_.size() - 1));
+    }
   nodes_.emplace_back();
   Node& node = nodes_.back();
   node.path = name + std::string(kValues);
   node.file.script = true;
   scan(made.values, false, Words::kAll, node.words);
+  for (const std::string_view held : made.values_bring) node.includes.push_back({held_by(held), false, false});
   close(node);
   see(node.path, static_cast<std::uint32_t>(nodes_.size() - 1));
 }

@@ -1,6 +1,7 @@
 #include "package/use_configure.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -42,18 +43,46 @@ std::string_view assigned(std::string_view line) {
   return to > 0 && to < line.size() && line[to] == '=' ? line.substr(0, to) : std::string_view();
 }
 
-/// Whether a quote that begins in the text ends there, too.
-bool is_closed(std::string_view text) {
-  char open = '\0';
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && open != '\'') ++i;
-    else if (open == '\0' && (text[i] == '"' || text[i] == '\'')) open = text[i];
-    else if (text[i] == open) open = '\0';
+/// Follows the quotes of a shell from line to line.
+class Quotes {
+ public:
+  void add(std::string_view line) {
+    goes_on_ = false;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      if (line[i] == '\\' && open_ != '\'') {
+        goes_on_ = ++i == line.size();
+      } else if (open_ == '\0' && (line[i] == '"' || line[i] == '\'')) {
+        open_ = line[i];
+      } else if (line[i] == open_) {
+        open_ = '\0';
+      }
+    }
   }
-  return open == '\0' && !text.ends_with('\\');
-}
+  /// Whether the lines so far end a command's word.
+  bool closed() const { return open_ == '\0' && !goes_on_; }
+
+ private:
+  char open_ = '\0';
+  bool goes_on_ = false;
+};
 
 constexpr std::size_t kMostLines = 2000;  ///< Of one value.
+
+/// "# include <x.h>", no comment of a shell.
+bool is_directive(std::string_view line) {
+  if (!line.starts_with('#')) return false;
+  line.remove_prefix(std::min(line.size(), line.find_first_not_of("# \t")));
+  static constexpr std::array<std::string_view, 9> kNames = {"include", "define", "if",     "undef", "el",
+                                                             "endif",   "error",  "pragma", "line"};
+  return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view name) { return line.starts_with(name); });
+}
+
+/// What stands in a configure itself, not in a program of it: a quote was taken for another.
+bool is_of_shell(std::string_view line) {
+  static constexpr std::array<std::string_view, 6> kSigns = {"ac_fn_", "as_fn_", "conftest", "LINENO", "esac", "then"};
+  return std::any_of(kSigns.begin(), kSigns.end(),
+                     [&](std::string_view sign) { return line.find(sign) != std::string_view::npos; });
+}
 
 class Reader {
  public:
@@ -67,9 +96,23 @@ class Reader {
 
   ConfigurePrograms run() {
     for (std::size_t i = 0; i < lines_.size(); ++i) {
+      if (const std::size_t last = end_of_held(i); last > i) {
+        out_.held[assigned(lines_[i])].push_back({between(i, last), {}, false});
+        i = last;
+        continue;
+      }
       const std::string_view end = heredoc(lines_[i]);
       if (!end.empty() && program(i, end)) continue;
       line(i);
+      variables_in(lines_[i], outside_);
+    }
+    for (auto& [name, texts] : out_.held)
+      for (ConfigurePrograms::Text& text : texts) tell_variables(text);
+    for (ConfigurePrograms::Text& text : out_.programs) tell_variables(text);
+    for (auto& [name, texts] : out_.held) {
+      if (outside_.contains(name)) out_.values_bring.push_back(name);
+      else if (!variables_.contains(name))  // by a way that cannot be seen
+        for (const ConfigurePrograms::Text& text : texts) add_value(text.text);
     }
     for (bool more = true; more;) {
       more = false;
@@ -96,7 +139,7 @@ class Reader {
     if (last > at + 1) {
       const char* const from = lines_[at + 1].data();
       const std::string_view body(from, static_cast<std::size_t>(lines_[last].data() - from));
-      out_.programs.push_back(body);
+      out_.programs.push_back({body, {}, false});
       variables_in(body, variables_);
     }
     at = last;
@@ -117,22 +160,56 @@ class Reader {
   bool value(std::size_t at) {
     if (!taken_.insert(at).second) return false;
     std::size_t last = at;
-    const char* const from = lines_[at].data();
-    const auto text = [&] {
-      return std::string_view(from, static_cast<std::size_t>(lines_[last].data() + lines_[last].size() - from));
-    };
-    const bool comment = lines_[at].starts_with('#');
-    if (heredoc(lines_[at]).empty() && !comment)
-      while (last + 1 < lines_.size() && last - at < kMostLines && !is_closed(text())) ++last;
-    out_.values += text();
-    out_.values += '\n';
-    variables_in(text(), variables_);
+    Quotes quotes;
+    if (heredoc(lines_[at]).empty() && !lines_[at].starts_with('#'))
+      for (quotes.add(lines_[at]); !quotes.closed() && last + 1 < lines_.size() && last - at < kMostLines;)
+        quotes.add(lines_[++last]);
+    add_value(between(at, last));
     return true;
+  }
+
+  std::string_view between(std::size_t first, std::size_t last) const {
+    const char* const from = lines_[first].data();
+    return {from, static_cast<std::size_t>(lines_[last].data() + lines_[last].size() - from)};
+  }
+
+  /// The last line of an assignment of several lines of a program ("x='…", with a directive or a statement among them);
+  /// `at`: it is none.
+  std::size_t end_of_held(std::size_t at) const {
+    if (assigned(lines_[at]).empty()) return at;
+    Quotes quotes;
+    bool program = false;
+    for (std::size_t last = at; last < lines_.size() && last - at < kMostLines; ++last) {
+      const std::string_view line = lines_[last];
+      if (!heredoc(line).empty() || is_of_shell(line)) return at;
+      if (last > at) program = program || is_directive(line) || line.ends_with(';');
+      quotes.add(line);
+      if (quotes.closed()) return program ? last : at;
+    }
+    return at;
+  }
+
+  void tell_variables(ConfigurePrograms::Text& text) {
+    std::set<std::string_view> names;
+    variables_in(text.text, names);
+    variables_.insert(names.begin(), names.end());
+    for (const std::string_view name : names) {
+      const bool held = out_.held.contains(name);
+      if (held) text.brings.push_back(name);
+      // It may be given something else, too.
+      if (!held || assignments_.contains(name)) text.takes_values = true;
+    }
+  }
+
+  void add_value(std::string_view text) {
+    out_.values += text;
+    out_.values += '\n';
+    variables_in(text, variables_);
   }
 
   std::vector<std::string_view> lines_;
   std::map<std::string_view, std::vector<std::size_t>> assignments_;
-  std::set<std::string_view> variables_;
+  std::set<std::string_view> variables_, outside_;  ///< Outside of programs and of lines that a variable holds.
   std::set<std::size_t> taken_;
   ConfigurePrograms out_;
 };

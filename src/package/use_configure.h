@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,8 +9,17 @@ namespace nacre::package {
 
 /// What a configure that autoconf made lets a compiler read.
 struct ConfigurePrograms {
-  std::vector<std::string_view> programs;  ///< Its here-documents: each a source, but for what variables bring.
-  std::string values;                      ///< What the variables and functions of its programs are given.
+  /// A here-document, which is a source, or some lines that a variable holds and sources begin with or consist of.
+  struct Text {
+    std::string_view text;
+    std::vector<std::string_view> brings;  ///< Variables in it that hold such lines.
+    bool takes_values = false;             ///< Has other variables.
+  };
+  std::vector<Text> programs;
+  std::map<std::string_view, std::vector<Text>> held;  ///< By the variable: what it is given here and there.
+  /// What else the variables and functions of its programs are given, and which lines of `held` that brings.
+  std::string values;
+  std::vector<std::string_view> values_bring;
 };
 
 /// Whether autoconf made it.

@@ -87,6 +87,13 @@ bool is_of_others(std::string_view path) {
          path.starts_with(".github/") || path.find("/.circleci/") != std::string_view::npos;
 }
 
+/// What a build system writes for people and reads no more.
+bool is_log(std::string_view path) {
+  static constexpr std::array<std::string_view, 5> kNames = {"meson-log.txt", "CMakeConfigureLog.yaml",
+                                                             "CMakeOutput.log", "CMakeError.log", ".ninja_log"};
+  return one_of(base_of(path), kNames) || path.find("/meson-logs/") != std::string_view::npos;
+}
+
 bool is_prose(std::string_view path) {
   static constexpr std::array<std::string_view, 22> kEnds = {
       ".md",  ".markdown", ".html", ".htm",  ".xhtml", ".po", ".pot", ".gmo", ".rst", ".tex", ".texi",
@@ -434,7 +441,7 @@ class Lines {
 
 TextKind text_kind(std::string_view path, std::string_view bytes) {
   const std::string_view name = base_of(path);
-  if (is_of_others(path)) return TextKind::kProse;
+  if (is_of_others(path) || is_log(path)) return TextKind::kProse;
   if (is_code(name)) return TextKind::kCode;
   if (name.ends_with(".go") && bytes.find("import \"C\"") != std::string_view::npos) return TextKind::kCode;
   if (name == "configure") return TextKind::kConfigure;
