@@ -87,11 +87,15 @@ bool is_of_others(std::string_view path) {
          path.starts_with(".github/") || path.find("/.circleci/") != std::string_view::npos;
 }
 
-/// What a build system writes for people and reads no more.
+/// What a build system writes for people, or for itself: all of it comes from files that are read by themselves.
 bool is_log(std::string_view path) {
-  static constexpr std::array<std::string_view, 5> kNames = {"meson-log.txt", "CMakeConfigureLog.yaml",
-                                                             "CMakeOutput.log", "CMakeError.log", ".ninja_log"};
-  return one_of(base_of(path), kNames) || path.find("/meson-logs/") != std::string_view::npos;
+  static constexpr std::array<std::string_view, 4> kNames = {"CMakeConfigureLog.yaml", "CMakeOutput.log",
+                                                             "CMakeError.log", ".ninja_log"};
+  static constexpr std::array<std::string_view, 4> kFolders = {"/meson-logs/", "/meson-private/", "/meson-info/",
+                                                               "/autom4te.cache/"};
+  return one_of(base_of(path), kNames) || std::any_of(kFolders.begin(), kFolders.end(), [&](std::string_view folder) {
+           return path.find(folder) != std::string_view::npos;
+         });
 }
 
 bool is_prose(std::string_view path) {
