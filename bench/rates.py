@@ -797,7 +797,7 @@ def truth(work, lists, most=12):
 
 def lists_of_built(work, lists, debs, base, needs, user, sources):
     """Of a user that was built: its uses, by all that is left and by what of it was read, and the packages of its root that
-    have headers; or why there are none."""
+    have headers or libraries; or why there are none."""
     outs = [work / "users" / f"{user}.{what}" for what in ("built.use", "read.use", "root.json")]
     if all(out.exists() for out in outs):
         return outs[:2], json.loads(outs[2].read_text())
@@ -815,9 +815,10 @@ def lists_of_built(work, lists, debs, base, needs, user, sources):
     shutil.rmtree(roots[0], ignore_errors=True)
     if left is None:
         return "does not build"
-    with_headers = [name for name in roots[2] if (work / "truth/debs" / name / "usr/include").is_dir()]
-    outs[2].write_text(json.dumps(with_headers))
-    return outs[:2], with_headers
+    offering = [name for name in roots[2] if any(any((work / "truth/debs" / name).glob(pattern)) for pattern in
+                                                 ("usr/include", "usr/lib/gcc/*/*/include", "usr/lib/*/*.so*"))]
+    outs[2].write_text(json.dumps(offering))
+    return outs[:2], offering
 
 
 def users_read(work, lists, most=24):

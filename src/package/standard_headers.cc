@@ -55,6 +55,21 @@ constexpr std::array<std::string_view, 189> kBrought = {
 constexpr std::array<std::string_view, 6> kOfCompiler = {"float.h",  "limits.h",     "stdarg.h", "stdbool.h",
                                                          "stddef.h", "stdint.h"};
 
+/// What `gcc -dM -E` and `clang -dM -E` print of nothing: whole, how they begin, how they end.
+constexpr std::array<std::string_view, 46> kPredefined = {
+    "_LP64", "__BYTE_ORDER__", "__CHAR_BIT__", "__CHAR_UNSIGNED__", "__DEPRECATED", "__ELF__", "__EXCEPTIONS",
+    "__FLOAT_WORD_ORDER__", "__GNUC__", "__GNUC_MINOR__", "__GNUC_PATCHLEVEL__", "__GNUC_STDC_INLINE__", "__GNUG__",
+    "__ILP32__", "__LP64__", "__NO_INLINE__", "__OPTIMIZE__", "__OPTIMIZE_SIZE__", "__PIC__", "__PIE__",
+    "__REGISTER_PREFIX__", "__STDC__", "__STDC_HOSTED__", "__STDC_VERSION__", "__USER_LABEL_PREFIX__", "__VERSION__",
+    "__aarch64__", "__amd64", "__amd64__", "__arm__", "__gnu_linux__", "__has_attribute", "__has_builtin",
+    "__has_c_attribute", "__has_cpp_attribute", "__has_include", "__has_include_next", "__i386", "__i386__", "__linux",
+    "__linux__", "__pic__", "__pie__", "__unix", "__unix__", "__x86_64__"};
+constexpr std::array<std::string_view, 19> kPredefinedBegin = {
+    "__ATOMIC_", "__DBL_", "__DEC128_", "__DEC32_", "__DEC64_", "__FLT", "__GCC_", "__GXX_", "__INT", "__LDBL_",
+    "__LONG_", "__ORDER_", "__SIZEOF_", "__UINT", "__WCHAR_", "__WINT_", "__cpp_", "__SCHAR_", "__SHRT_"};
+constexpr std::array<std::string_view, 4> kPredefinedSizes = {"__SIZE_", "__PTRDIFF_", "__SIG_ATOMIC_", "__CHAR"};
+constexpr std::array<std::string_view, 4> kPredefinedEnd = {"_TYPE__", "_MAX__", "_MIN__", "_WIDTH__"};
+
 template <std::size_t kCount>
 bool one_of(std::string_view text, const std::array<std::string_view, kCount>& words) {
   return std::find(words.begin(), words.end(), text) != words.end();
@@ -112,6 +127,17 @@ bool is_inner_folder(std::string_view folder) {
     return !folder.empty();
   }
   return std::any_of(kInner.begin(), kInner.end(), [&](auto inner) { return folder.starts_with(inner); });
+}
+
+bool is_predefined(std::string_view macro) {
+  const auto begins = [&](std::string_view part) { return macro.starts_with(part); };
+  const auto ends = [&](std::string_view part) { return macro.ends_with(part); };
+  if (one_of(macro, kPredefined)) return true;
+  const bool closed = macro.ends_with("__") || macro.ends_with("_C") || macro.starts_with("__cpp_") ||
+                      macro.starts_with("__GCC_") || macro.starts_with("__ATOMIC_") || macro.starts_with("__GXX_");
+  if (closed && std::any_of(kPredefinedBegin.begin(), kPredefinedBegin.end(), begins)) return true;
+  return std::any_of(kPredefinedSizes.begin(), kPredefinedSizes.end(), begins) &&
+         std::any_of(kPredefinedEnd.begin(), kPredefinedEnd.end(), ends);
 }
 
 std::vector<std::string_view> headers_that_define(std::string_view name) {

@@ -22,6 +22,10 @@ bool is_of_cxx(std::string_view path);
 /// Whether nobody names headers of the folder ("usr/include/linux/") without it where another has that name.
 bool is_inner_folder(std::string_view folder);
 
+/// A macro that gcc and clang define before they read anything ("__GNUC__", "__SIZE_TYPE__"): a header that defines it
+/// does so for other compilers.
+bool is_predefined(std::string_view macro);
+
 /// Other headers that define the name, which <stddef.h> defines: "stdio.h" for NULL.
 std::vector<std::string_view> headers_that_define(std::string_view name);
 
