@@ -558,6 +558,41 @@ TEST(Touch, KnowsStandardHeadersThatStandInEachOther) {
   EXPECT_NE(why(mine, its, use("a.c", "#include <z.h>\n#include <stdlib.h>\nabs(1);")), "");
 }
 
+TEST(Touch, GoesByHeadersThatAreRead) {
+  const Offer rest = offer_of({{"usr/include/middle.h", "#ifdef ZM\n#define MIDDLE 1\n#endif\n"},
+                               {"usr/include/brings.h", "#ifdef ZM\n#include <end.h>\n#endif\n"},
+                               {"usr/include/end.h", "#ifdef MIDDLE\nint e(long);\n#else\nint e(int);\n#endif\n"},
+                               {"usr/include/odd.h", "int decc$f(int ZM);\n"}});
+  const auto z = [](const char* text) { return offer_of({{"usr/include/z.h", text}}); };
+  const Offer one = z("#define ZM 1\n"), other = z("#define ZM 2\n"), none = z("#define Z 1\n");
+  const auto use = [](const char* text) { return use_of({{"a.c", text}}); };
+  EXPECT_NE(why(one, other, use("#include <z.h>\n#include <middle.h>\n#include <end.h>\ne(1);"), rest), "");
+  EXPECT_EQ(why(one, other, use("#include <z.h>\n#include <end.h>\ne(1);"), rest), "") << "who defines MIDDLE?";
+  EXPECT_EQ(why(one, other, use_of({{"a.c", "#include <z.h>\n#include <end.h>\ne(1);"},
+                        {"b.c", "#include <middle.h>"}}),
+                rest),
+            "")
+      << "not where e is named";
+  EXPECT_NE(why(one, none, use("#include <z.h>\n#include <brings.h>\ne(1);"), rest), "");
+  EXPECT_EQ(why(one, none, use("#include <z.h>\n#include <end.h>\ne(1);"), rest), "");
+  // Names that are none reach who reads them, not everybody.
+  EXPECT_EQ(why(one, other, use("#include <z.h>\nf(1);"), rest), "");
+  EXPECT_NE(why(one, other, use("#include <z.h>\n#include <odd.h>\nf(1);"), rest), "");
+}
+
+TEST(Touch, KnowsWhatCompilersDefineThemselves) {
+  const Offer rest = offer_of({{"usr/lib/gcc/x86_64-linux-gnu/14/include/stddef.h",
+                                "#ifndef _STDDEF_H\n#define _STDDEF_H\n#ifndef __SIZE_TYPE__\n#define __SIZE_TYPE__ "
+                                "long unsigned\n#endif\ntypedef __SIZE_TYPE__ size_t;\n#endif\n"},
+                               {"usr/include/o.h", "#ifdef __SIZE_TYPE__\nint o(void);\n#endif\n"},
+                               {"usr/include/q.h", "#ifdef Z_SIZE\nint o(void);\n#endif\n"}});
+  const auto z = [](const char* text) { return offer_of({{"usr/include/z.h", text}}); };
+  const Offer none = z("int f(void);"), some = z("#include <stddef.h>\nint f(void);");
+  EXPECT_EQ(why(none, some, use_of({{"a.c", "#include <z.h>\n#include <o.h>\no();"}}), rest), "");
+  const Offer sized = z("#include <stddef.h>\n#define Z_SIZE 1\nint f(void);");
+  EXPECT_NE(why(none, sized, use_of({{"a.c", "#include <z.h>\n#include <q.h>\no();"}}), rest), "");
+}
+
 TEST(Touch, FindsHeadersByTheirWholePath) {
   const auto z = [](const char* include) { return offer_of({{"usr/include/z.h", include}}); };
   const Offer rest = offer_of({{"usr/include/q.h", "#pragma once\n#include <bits/types.h>\n#include <stat.h>\n"},
