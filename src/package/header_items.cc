@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "codec/digest.h"
+#include "package/dead_branches.h"
 #include "package/header_declaration.h"
 #include "package/header_lexer.h"
 #include "package/use_source.h"
@@ -588,7 +589,33 @@ HeaderItems whole_header(std::string_view text, const std::vector<Token>& tokens
   return out;
 }
 
-HeaderItems cut(std::string_view text) {
+/// Without what stands in branches that no compiler for this system reads.
+std::vector<Token> read_here(const std::vector<Token>& tokens) {
+  std::vector<Token> out;
+  DeadBranches branches;
+  for (std::size_t at = 0; at < tokens.size();) {
+    std::size_t end = at + 1;
+    while (end < tokens.size() && !tokens[end].first) ++end;
+    bool keep = !branches.dead();
+    if (tokens[at].is("#") && end > at + 1) {
+      const std::string& what = tokens[at + 1].text;
+      std::string rest;
+      for (std::size_t i = at + 2; i < end; ++i) {
+        // Marks are one character each here.
+        const bool joined = tokens[i].kind == Token::Kind::kMark && !tokens[i].spaced;
+        rest += (joined ? "" : " ") + tokens[i].text;
+      }
+      // The directives themselves tell where what is left stands.
+      if (what == "endif" || what.starts_with("el")) keep = !branches.dead_above();
+      branches.directive(what, rest);
+    }
+    for (; at < end; ++at)
+      if (keep) out.push_back(tokens[at]);
+  }
+  return out;
+}
+
+HeaderItems cut(std::string_view text, Branches branches) {
   if (text.size() > kMostBytes) {
     HeaderItem item;
     item.loose = true;
@@ -602,7 +629,8 @@ HeaderItems cut(std::string_view text) {
     out.items.push_back(std::move(item));
     return out;
   }
-  const HeaderTokens lexed = lex_header(text);
+  HeaderTokens lexed = lex_header(text);
+  if (lexed.whole && branches == Branches::kOfThisSystem) lexed.tokens = read_here(lexed.tokens);
   if (lexed.whole)
     if (auto items = Cutter(lexed.tokens).run()) {
       HeaderItems out;
@@ -764,8 +792,8 @@ bool is_language_word(std::uint64_t hash) {
   return kHashes.contains(hash);
 }
 
-HeaderItems cut_header(std::string_view text) {
-  HeaderItems out = cut(text);
+HeaderItems cut_header(std::string_view text, Branches branches) {
+  HeaderItems out = cut(text, branches);
   const Guard guard = guard_of(text);
   out.guarded = guard.guarded;
   if (!guard.name.empty()) out.guard = word_hash(guard.name);

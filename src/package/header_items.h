@@ -6,6 +6,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "package/use_source.h"
+
 // A header of C or C++ cut into the pieces that a user takes or leaves: macros, declarations, types, inline functions.
 namespace nacre::package {
 
@@ -64,7 +66,7 @@ struct HeaderItems {
 };
 
 /// Never fails: what cannot be cut (brackets that do not match across conditions, a comment without end) is one piece.
-HeaderItems cut_header(std::string_view text);
+HeaderItems cut_header(std::string_view text, Branches branches = Branches::kOfThisSystem);
 
 /// What names mean elsewhere: what tells, in `FOO_API foo_t *foo_make OF((int n));`, the declared name from the others.
 struct KnownNames {

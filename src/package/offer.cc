@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "package/abi.h"
 #include "package/abi_text.h"
+#include "package/dead_branches.h"
 #include "package/elf.h"
 
 namespace nacre::package {
@@ -171,7 +172,9 @@ class Collector {
     if (!kind && !header && !module && !library) return {};
     const MappedFile mapped = TRY(MappedFile::open(tree_.root, path));
     const std::string_view bytes = mapped.bytes();
-    if (header) out_.headers[path.str()] = cut_header(bytes);
+    if (header)
+      out_.headers[path.str()] =
+          cut_header(bytes, serves_other_systems(path.str()) ? Branches::kAll : Branches::kOfThisSystem);
     else if (module) out_.modules[path.str()] = read_module(bytes);
     else if (kind) whole(path, *kind, bytes);
     else shared(path, bytes);
@@ -239,7 +242,7 @@ class Collector {
     return fmt::format("{}", fmt::join(parts, "/"));
   }
 
-  /// A link to a header of the tree is that header under another name.
+  /// A link to a header of the tree, or to a folder of them, is that under another name.
   void follow_links() {
     constexpr int kMostLinks = 40;
     for (const auto& [path, target] : links_) {
@@ -247,15 +250,35 @@ class Collector {
       for (int i = 0; i < kMostLinks; ++i)
         if (const auto next = links_.find(at); next != links_.end()) at = next->second;
       const auto found = out_.headers.find(std::string(at));
-      if (found == out_.headers.end() || links_.contains(at)) continue;
-      HeaderItems items = found->second;
-      out_.headers.emplace(path, std::move(items));
-      out_.files.erase(path);
+      if (links_.contains(at)) continue;
+      const bool known = found == out_.headers.end() ? link_folder(path, at) : link_header(path, found->second);
+      if (known) out_.files.erase(path);
     }
+  }
+
+  bool link_header(const std::string& path, HeaderItems items) {
+    out_.headers.emplace(path, std::move(items));
+    return true;
+  }
+
+  /// The headers in a folder by the name of a link to it; false when there are none, or too many.
+  bool link_folder(const std::string& path, std::string_view folder) {
+    constexpr std::size_t kMostHeaders = 20'000;  // in all
+    const std::string inside = std::string(folder) + "/";
+    if (folder.empty() || path.starts_with(inside)) return false;
+    std::vector<std::pair<std::string, HeaderItems>> found;
+    for (auto at = out_.headers.lower_bound(inside); at != out_.headers.end() && at->first.starts_with(inside); ++at) {
+      if (linked_ + found.size() >= kMostHeaders) return false;
+      found.emplace_back(path + "/" + at->first.substr(inside.size()), at->second);
+    }
+    linked_ += found.size();
+    for (auto& [name, items] : found) out_.headers.emplace(std::move(name), std::move(items));
+    return !found.empty();
   }
 
   const PackageTree& tree_;
   bool has_headers_ = false;
+  std::size_t linked_ = 0;  ///< Headers by the names of links to their folders.
   Offer out_;
   std::map<std::string, std::string, std::less<>> links_;  ///< Of headers -> what they lead to.
 };

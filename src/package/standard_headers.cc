@@ -20,36 +20,38 @@ constexpr std::array<std::string_view, 87> kNamed = {
     "wchar", "wctype", "wordexp"};
 
 /// Of glibc, whose manual says the same of all its headers, and of Linux, with .h.
-constexpr std::array<std::string_view, 189> kBrought = {
+constexpr std::array<std::string_view, 199> kBrought = {
     "a.out.h", "aliases.h", "alloca.h", "ar.h", "argp.h", "argz.h", "assert.h", "arpa/ftp.h", "arpa/nameser.h",
     "arpa/nameser_compat.h", "arpa/telnet.h", "arpa/tftp.h", "asm-generic/bitsperlong.h", "asm-generic/errno-base.h",
     "asm-generic/errno.h", "asm-generic/int-ll64.h", "asm-generic/ioctl.h", "asm-generic/ioctls.h",
     "asm-generic/posix_types.h", "asm-generic/socket.h", "asm-generic/sockios.h", "asm-generic/types.h",
-    "asm/bitsperlong.h", "asm/errno.h", "asm/ioctl.h", "asm/ioctls.h", "asm/posix_types.h", "asm/posix_types_64.h",
-    "asm/socket.h", "asm/sockios.h", "asm/types.h", "byteswap.h", "elf.h", "envz.h", "err.h", "error.h", "execinfo.h",
-    "features-time64.h", "features.h", "finclude/x86_64-linux-gnu/math-vector-fortran.h", "fpu_control.h", "fstab.h",
-    "fts.h", "gconv.h", "getopt.h", "gnu-versions.h", "gshadow.h", "ieee754.h", "ifaddrs.h", "lastlog.h", "link.h",
-    "linux/errno.h", "linux/ioctl.h", "linux/limits.h", "linux/posix_types.h", "linux/stddef.h", "linux/types.h",
-    "malloc.h", "mcheck.h", "memory.h", "mntent.h", "net/ethernet.h", "net/if_arp.h", "net/if_packet.h",
-    "net/if_ppp.h", "net/if_shaper.h", "net/if_slip.h", "net/ppp-comp.h", "net/ppp_defs.h", "net/route.h",
-    "netash/ash.h", "netatalk/at.h", "netax25/ax25.h", "neteconet/ec.h", "netinet/ether.h", "netinet/icmp6.h",
-    "netinet/if_ether.h", "netinet/if_fddi.h", "netinet/if_tr.h", "netinet/igmp.h", "netinet/in_systm.h",
-    "netinet/ip.h", "netinet/ip6.h", "netinet/ip_icmp.h", "netinet/udp.h", "netipx/ipx.h", "netiucv/iucv.h",
-    "netpacket/packet.h", "netrom/netrom.h", "netrose/rose.h", "nfs/nfs.h", "nss.h", "obstack.h", "paths.h",
-    "printf.h", "proc_service.h", "protocols/routed.h", "protocols/rwhod.h", "protocols/talkd.h", "protocols/timed.h",
-    "pty.h", "re_comp.h", "regexp.h", "resolv.h", "rpc/netdb.h", "scsi/scsi.h", "scsi/scsi_ioctl.h", "scsi/sg.h",
-    "sgtty.h", "shadow.h", "stab.h", "stdc-predef.h", "stdio_ext.h", "sys/acct.h", "sys/auxv.h", "sys/bitypes.h",
-    "sys/cdefs.h", "sys/debugreg.h", "sys/dir.h", "sys/elf.h", "sys/epoll.h", "sys/errno.h", "sys/eventfd.h",
-    "sys/fanotify.h", "sys/fcntl.h", "sys/file.h", "sys/fsuid.h", "sys/gmon.h", "sys/gmon_out.h", "sys/inotify.h",
-    "sys/io.h", "sys/ioctl.h", "sys/kd.h", "sys/klog.h", "sys/mount.h", "sys/mtio.h", "sys/param.h", "sys/pci.h",
-    "sys/perm.h", "sys/personality.h", "sys/pidfd.h", "sys/platform/x86.h", "sys/poll.h", "sys/prctl.h",
-    "sys/procfs.h", "sys/profil.h", "sys/ptrace.h", "sys/queue.h", "sys/quota.h", "sys/random.h", "sys/raw.h",
-    "sys/reboot.h", "sys/reg.h", "sys/rseq.h", "sys/sendfile.h", "sys/signal.h", "sys/signalfd.h",
-    "sys/single_threaded.h", "sys/socketvar.h", "sys/soundcard.h", "sys/statfs.h", "sys/swap.h", "sys/syscall.h",
-    "sys/sysinfo.h", "sys/syslog.h", "sys/sysmacros.h", "sys/termios.h", "sys/timeb.h", "sys/timerfd.h", "sys/timex.h",
-    "sys/ttychars.h", "sys/ttydefaults.h", "sys/ucontext.h", "sys/unistd.h", "sys/user.h", "sys/vfs.h", "sys/vlimit.h",
-    "sys/vm86.h", "sys/vt.h", "sys/xattr.h", "syscall.h", "sysexits.h", "termio.h", "thread_db.h", "ttyent.h",
-    "ucontext.h", "utmp.h", "values.h", "wait.h"};
+    "asm-generic/unistd.h", "asm/bitsperlong.h", "asm/errno.h", "asm/ioctl.h", "asm/ioctls.h", "asm/posix_types.h",
+    "asm/posix_types_32.h", "asm/posix_types_64.h", "asm/posix_types_x32.h", "asm/socket.h", "asm/sockios.h",
+    "asm/types.h", "asm/unistd.h", "asm/unistd_32.h", "asm/unistd_64.h", "asm/unistd_x32.h", "byteswap.h", "elf.h",
+    "envz.h", "err.h", "error.h", "execinfo.h", "features-time64.h", "features.h",
+    "finclude/x86_64-linux-gnu/math-vector-fortran.h", "fpu_control.h", "fstab.h", "fts.h", "gconv.h", "getopt.h",
+    "gnu-versions.h", "gshadow.h", "ieee754.h", "ifaddrs.h", "lastlog.h", "link.h", "linux/close_range.h",
+    "linux/errno.h", "linux/ioctl.h", "linux/limits.h", "linux/posix_types.h", "linux/sched.h", "linux/sched/types.h",
+    "linux/stddef.h", "linux/types.h", "malloc.h", "mcheck.h", "memory.h", "mntent.h", "net/ethernet.h",
+    "net/if_arp.h", "net/if_packet.h", "net/if_ppp.h", "net/if_shaper.h", "net/if_slip.h", "net/ppp-comp.h",
+    "net/ppp_defs.h", "net/route.h", "netash/ash.h", "netatalk/at.h", "netax25/ax25.h", "neteconet/ec.h",
+    "netinet/ether.h", "netinet/icmp6.h", "netinet/if_ether.h", "netinet/if_fddi.h", "netinet/if_tr.h",
+    "netinet/igmp.h", "netinet/in_systm.h", "netinet/ip.h", "netinet/ip6.h", "netinet/ip_icmp.h", "netinet/udp.h",
+    "netipx/ipx.h", "netiucv/iucv.h", "netpacket/packet.h", "netrom/netrom.h", "netrose/rose.h", "nfs/nfs.h", "nss.h",
+    "obstack.h", "paths.h", "printf.h", "proc_service.h", "protocols/routed.h", "protocols/rwhod.h",
+    "protocols/talkd.h", "protocols/timed.h", "pty.h", "re_comp.h", "regexp.h", "resolv.h", "rpc/netdb.h",
+    "scsi/scsi.h", "scsi/scsi_ioctl.h", "scsi/sg.h", "sgtty.h", "shadow.h", "stab.h", "stdc-predef.h", "stdio_ext.h",
+    "sys/acct.h", "sys/auxv.h", "sys/bitypes.h", "sys/cdefs.h", "sys/debugreg.h", "sys/dir.h", "sys/elf.h",
+    "sys/epoll.h", "sys/errno.h", "sys/eventfd.h", "sys/fanotify.h", "sys/fcntl.h", "sys/file.h", "sys/fsuid.h",
+    "sys/gmon.h", "sys/gmon_out.h", "sys/inotify.h", "sys/io.h", "sys/ioctl.h", "sys/kd.h", "sys/klog.h",
+    "sys/mount.h", "sys/mtio.h", "sys/param.h", "sys/pci.h", "sys/perm.h", "sys/personality.h", "sys/pidfd.h",
+    "sys/platform/x86.h", "sys/poll.h", "sys/prctl.h", "sys/procfs.h", "sys/profil.h", "sys/ptrace.h", "sys/queue.h",
+    "sys/quota.h", "sys/random.h", "sys/raw.h", "sys/reboot.h", "sys/reg.h", "sys/rseq.h", "sys/sendfile.h",
+    "sys/signal.h", "sys/signalfd.h", "sys/single_threaded.h", "sys/socketvar.h", "sys/soundcard.h", "sys/statfs.h",
+    "sys/swap.h", "sys/syscall.h", "sys/sysinfo.h", "sys/syslog.h", "sys/sysmacros.h", "sys/termios.h", "sys/timeb.h",
+    "sys/timerfd.h", "sys/timex.h", "sys/ttychars.h", "sys/ttydefaults.h", "sys/ucontext.h", "sys/unistd.h",
+    "sys/user.h", "sys/vfs.h", "sys/vlimit.h", "sys/vm86.h", "sys/vt.h", "sys/xattr.h", "syscall.h", "sysexits.h",
+    "termio.h", "thread_db.h", "ttyent.h", "ucontext.h", "utmp.h", "values.h", "wait.h"};
 
 /// Of gcc, with .h.
 constexpr std::array<std::string_view, 6> kOfCompiler = {"float.h",  "limits.h",     "stdarg.h", "stdbool.h",
@@ -97,7 +99,8 @@ StandardHeader standard_header(std::string_view path) {
     path.remove_prefix(folder + std::string_view("/include/").size());
     return one_of(path, kOfCompiler) ? StandardHeader::kNamed : StandardHeader::kBrought;
   }
-  if (!take(path, "usr/include/")) return StandardHeader::kNone;
+  if (take(path, "usr/lib/linux/uapi/")) path.remove_prefix(std::min(path.size(), path.find('/') + 1));  // Debian
+  else if (!take(path, "usr/include/")) return StandardHeader::kNone;
   take_triple(path);
   if (take(path, "c++/")) {
     path.remove_prefix(std::min(path.size(), path.find('/') + 1));

@@ -172,8 +172,6 @@ struct OfferChanges::State {
     Gates gates;
     Moves moves = Moves::kNo;
     Gates anyway;
-    /// It comes by way of one of these headers, which must have been read, too. Empty: that is not known.
-    std::vector<HeaderGraph::Id> via;
     auto operator<=>(const Origin&) const = default;
   };
   struct Changed {
@@ -183,7 +181,7 @@ struct OfferChanges::State {
     bool macro = true;        ///< Every one of its changes is one of a macro.
     bool waits = false;       ///< For its effect on others to be seen.
   };
-  static constexpr std::size_t kMostOrigins = 64, kMostWheres = 12, kMostGates = 24, kMostVia = 24;
+  static constexpr std::size_t kMostOrigins = 64, kMostWheres = 3, kMostGates = 24;
   struct VersionStep {
     std::string what, from, to;
     std::vector<std::string> stems;
@@ -358,7 +356,7 @@ struct OfferChanges::State {
     if (changed.everywhere) return;
     if (origin.moves == Moves::kNo && kind != Kind::kMacro) origin.moves = Moves::kName;
     // What meddles with it is asked of the changed header alone.
-    if (origin.moves == Moves::kOrder) origin = {origin.changed, HeaderGraph::kNone, {}, Moves::kOrder, {}, {}};
+    if (origin.moves == Moves::kOrder) origin = {origin.changed, HeaderGraph::kNone, {}, Moves::kOrder, {}};
     const auto is_alike = [&](const Origin& one) {
       return one.changed == origin.changed && (one.moves == Moves::kOrder) == (origin.moves == Moves::kOrder);
     };
@@ -419,21 +417,7 @@ struct OfferChanges::State {
       more = true;
     }
     if (to.moves == Moves::kRead && to.anyway.empty()) to.moves = Moves::kNo;
-    return meet_via(to.via, from.via) || more;
-  }
-
-  /// By either of two ways: one of the headers of either must have been read.
-  static bool meet_via(std::vector<HeaderGraph::Id>& to, const std::vector<HeaderGraph::Id>& from) {
-    if (to.empty() || std::includes(to.begin(), to.end(), from.begin(), from.end())) {
-      const bool known = !to.empty();
-      if (from.empty()) to.clear();
-      return known && to.empty();
-    }
-    std::vector<HeaderGraph::Id> both;
-    std::set_union(to.begin(), to.end(), from.begin(), from.end(), std::back_inserter(both));
-    if (both.size() > kMostVia) both.clear();
-    to = std::move(both);
-    return true;
+    return more;
   }
 
   void wait(std::uint64_t hash, Changed& changed) {
@@ -442,24 +426,13 @@ struct OfferChanges::State {
 
   Origin at(std::string_view path) const {
     const HeaderGraph::Id id = graph.id_of(path);
-    return {id, id, {}, Moves::kNo, {}, {}};
+    return {id, id, {}, Moves::kNo, {}};
   }
-  /// Of all headers that a change comes by, one that fewest read is kept: none of C, which nearly all do; one of C++
-  /// until there is another.
-  void go_by(HeaderGraph::Id header, Origin& origin) const {
-    if (header == HeaderGraph::kNone || header == origin.changed) return;
-    const auto is_cxx = [&](HeaderGraph::Id id) { return is_of_cxx(graph.path_of(id)); };
-    if (graph.order_free(header) && !is_cxx(header)) return;
-    if (origin.via.empty() || (!is_cxx(header) && std::all_of(origin.via.begin(), origin.via.end(), is_cxx)))
-      origin.via = {header};
-  }
-
   /// The same change, by way of what stands in another header. A macro that changed means something there when it is
   /// read, but for macros, which mean something where they are used.
   Origin by_way(const Origin& origin, std::string_view path, const HeaderItem& item, bool macro) const {
     const HeaderGraph::Id where = graph.id_of(path);
-    Origin out{origin.changed, where, origin.gates, origin.moves, {}, origin.via};
-    go_by(origin.where, out);
+    Origin out{origin.changed, where, origin.gates, origin.moves, {}};
     // A standard header depends on no name of others that is no macro.
     if (origin.moves == Moves::kRead || origin.moves == Moves::kName)
       out.moves = graph.order_free(where) ? Moves::kOrder : Moves::kNo;
@@ -573,11 +546,9 @@ struct OfferChanges::State {
       loose.emplace(origin, how.str());
       return;
     }
-    const HeaderGraph::Id first = first_meant(item.included_path), includer = graph.id_of(path);
-    Origin reason = origin;
-    go_by(includer, reason);
+    const HeaderGraph::Id first = first_meant(item.included_path);
     for (const std::size_t header : brought_by_it.headers) {
-      const Origin its_origin = brought_origin(header, first, reason, {});
+      const Origin its_origin = brought_origin(header, first, origin, {});
       const auto [place, made] = brought_in.emplace(std::pair(header, origin.changed), its_origin);
       if (!made && !join(place->second, its_origin)) continue;
       const bool standard = graph.order_free(its_origin.where);
@@ -591,7 +562,7 @@ struct OfferChanges::State {
           // Defined for other compilers alone.
           if (name.name.starts_with("__") && is_language_word(name.name) && standard) continue;
           const std::vector<HeaderGraph::Id> also = also_defined_by(name.name, its_origin.where);
-          change(name, how, also.empty() ? its_origin : brought_origin(header, first, reason, also), its.kind);
+          change(name, how, also.empty() ? its_origin : brought_origin(header, first, origin, also), its.kind);
         }
         // One of C does nothing to who takes nothing of it; one of C++ may hold an object that begins before main.
         if (its.loose && !(standard && !is_of_cxx(headers[header].path))) loose.emplace(its_origin, how.str());
@@ -1007,7 +978,6 @@ struct OfferChanges::State {
     const auto put = [&](const Origin& origin) {
       if (origin.changed != HeaderGraph::kNone) out.insert(origin.changed);
       if (origin.where != HeaderGraph::kNone) out.insert(origin.where);
-      out.insert(origin.via.begin(), origin.via.end());
     };
     for (const auto& [hash, changed] : names)
       for (const Origin& origin : changed.origins) put(origin);
@@ -1023,9 +993,6 @@ struct OfferChanges::State {
     if (origin.changed != HeaderGraph::kNone && !sight.sees(file, origin.changed)) return false;
     if (origin.where != HeaderGraph::kNone && !sight.sees(file, origin.where)) return false;
     if (origin.changed == HeaderGraph::kNone) return true;
-    if (!origin.via.empty() &&
-        std::none_of(origin.via.begin(), origin.via.end(), [&](HeaderGraph::Id id) { return sight.sees(file, id); }))
-      return false;
     const auto let_stand = [](const Gates& sets, auto&& by) {
       return !sets.empty() && std::all_of(sets.begin(), sets.end(), by);
     };

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <utility>
 
+#include "package/dead_branches.h"
 #include "package/header_items.h"
 #include "package/tree.h"
 #include "package/use_configure.h"
@@ -215,7 +216,7 @@ void UseReader::add_code(std::string_view path, std::string_view bytes) {
   Node& node = nodes_.emplace_back();
   node.path = path;
   node.file.unit = is_unit(name);
-  Source source = read_source(name, bytes);
+  Source source = read_source(name, bytes, branches_);
   for (SourceInclude& include : source.includes)
     if (include.path.empty()) node.file.computed = true;
     else node.includes.push_back({std::move(include.path), include.quoted, include.always});
@@ -575,9 +576,24 @@ void UseReader::put_versions(Use& out) {
   out.by_variable = numbers_of(version_texts_.by_variable);
 }
 
+namespace {
+
+/// Whether a root has a compiler that makes programs for other systems.
+bool compiles_for_others(const os::Path& root) {
+  for (const char* folder : {"usr/bin", "bin", "usr/local/bin"}) {
+    std::error_code error;
+    for (const auto& program : std::filesystem::directory_iterator(root / folder, error))
+      if (serves_other_systems(program.path().filename().string())) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 Result<Use> read_use(std::span<const os::Path> trees, std::span<const os::Path> roots,
                      const std::optional<os::ReadMark>& mark) {
   UseReader reader;
+  if (std::any_of(roots.begin(), roots.end(), compiles_for_others)) reader.read_all_branches();
   std::uint64_t left = kMostBytes;
   for (std::size_t i = 0; i < trees.size(); ++i) {
     const os::Path& tree = trees[i];

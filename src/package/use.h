@@ -85,6 +85,8 @@ struct Use {
 /// Collects a Use file by file.
 class UseReader {
  public:
+  /// What is added later may be compiled for another system: all branches of #if count.
+  void read_all_branches() { branches_ = Branches::kAll; }
   /// `path`: below the trees of the build. Programs, archives and pictures are passed over, but for debug information.
   void add(std::string_view path, std::string_view bytes);
   /// A symlink of the trees.
@@ -128,6 +130,7 @@ class UseReader {
                                    std::set<std::string>* texts) const;
 
   Use out_;
+  Branches branches_ = Branches::kOfThisSystem;
   bool full_ = false, links_ = false, unknown_ = false;
   std::size_t pairs_ = 0;
   static constexpr std::size_t kPools = 3;  ///< Nodes of many files: scripts, what becomes configure, and data.

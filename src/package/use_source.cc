@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "package/dead_branches.h"
+
 namespace nacre::package {
 namespace {
 
@@ -188,7 +190,7 @@ class Lines {
   static constexpr int kUnclear = -1;  ///< Of an #include that stands elsewhere than in a line of its own.
 
  public:
-  explicit Lines(Source& out) : out_(out) {}
+  Lines(Source& out, Branches branches) : out_(out), all_(branches == Branches::kAll) {}
 
   /// Whether all of it stands in one guard, or it says that it is to be read once.
   bool guarded() const { return once_ || is_whole_guard(); }
@@ -218,6 +220,7 @@ class Lines {
     while (at < text.size() && is_blank(text[at])) ++at;
     const bool directive = at < text.size() && (text[at] == '#' || text.substr(at, 2) == "%:");
     if (!directive) {
+      if (branches_.dead()) return;
       keep(text);
       inside(text);
       if (text.find_first_not_of(" \t\r\f\v") == std::string_view::npos) return;
@@ -232,6 +235,13 @@ class Lines {
     const std::string_view what = text.substr(at, end - at);
     const std::string_view rest = text.substr(end);
     const bool includes = what == "include" || what == "include_next" || what == "import";
+    const bool here = what == "endif" || what.starts_with("el") ? !branches_.dead_above() : !branches_.dead();
+    if (!all_) branches_.directive(what, rest);
+    if (!here) {
+      if (what.starts_with("if")) ++depth_;
+      else if (what == "endif") --depth_;
+      return;
+    }
     if (!includes) keep(text);
     if (includes) {
       if (include(rest, depth_)) behind_include();
@@ -431,6 +441,8 @@ class Lines {
   }
 
   Source& out_;
+  bool all_;
+  DeadBranches branches_;
   int depth_ = 0;
   std::vector<int> depths_;  ///< Of each #include: how many conditions it stands in.
   /// Begun: something stands before what is read. Guard: the file begins with #ifndef.
@@ -460,11 +472,11 @@ TextKind text_kind(std::string_view path, std::string_view bytes) {
   return is_data(name) && name != "CMakeLists.txt" && !name.starts_with("meson") ? TextKind::kData : TextKind::kScript;
 }
 
-Source read_source(std::string_view name, std::string_view bytes) {
+Source read_source(std::string_view name, std::string_view bytes, Branches branches) {
   Source out;
   const bool plain = one_of(ending(name), kPlainCode) && without_comments(bytes, out.text);
   if (!plain) out.text = bytes;
-  Lines(out).run();
+  Lines(out, plain ? branches : Branches::kAll).run();
   // An #include may stand in a comment.
   if (!plain)
     for (SourceInclude& include : out.includes) include.always = false;
@@ -478,7 +490,7 @@ Source read_source(std::string_view name, std::string_view bytes) {
 Guard guard_of(std::string_view text) {
   Source source;
   if (!without_comments(text, source.text)) return {};
-  Lines lines(source);
+  Lines lines(source, Branches::kAll);
   lines.run();
   return {lines.guarded(), std::string(lines.guard())};
 }

@@ -7,6 +7,9 @@
 // What one text of a build's tree is, and what a source of C or C++ says of headers and of names that it puts together.
 namespace nacre::package {
 
+/// Whether branches of #if that compilers of other systems read (package/dead_branches.h) are looked at.
+enum class Branches { kOfThisSystem, kAll };
+
 enum class TextKind {
   kCode,       ///< What a compiler of C or C++ reads, or what becomes that.
   kScript,     ///< What says how to build, or a program: these may work together.
@@ -39,8 +42,9 @@ struct Source {
   std::vector<std::string> pastes;
 };
 
-/// `name`: of the file alone. Never fails: what is not understood counts as more, never as less.
-Source read_source(std::string_view name, std::string_view bytes);
+/// `name`: of the file alone. Never fails: what is not understood counts as more, never as less. Branches of #if are
+/// left out only where comments can be told.
+Source read_source(std::string_view name, std::string_view bytes, Branches branches = Branches::kAll);
 
 struct Guard {
   bool guarded = false;  ///< The file does nothing when it is included again.

@@ -1,0 +1,212 @@
+#include "package/dead_branches.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+
+namespace nacre::package {
+namespace {
+
+/// Reserved to compilers: of Windows, Apple, BSDs, other Unixes, smaller systems, and of what compiles for them alone.
+constexpr std::array<std::string_view, 58> kOfOthers = {
+    "_AIX", "_MSC_BUILD", "_MSC_FULL_VER", "_MSC_VER", "_WIN32", "_WIN32_WCE", "_WIN64", "__ANDROID__",
+    "__APPLE_CC__", "__APPLE__", "__BEOS__", "__BORLANDC__", "__CODEGEARC__", "__CYGWIN32__", "__CYGWIN__", "__DECC",
+    "__DECCXX", "__DJGPP__", "__DMC__", "__DOS__", "__DragonFly__", "__EMSCRIPTEN__", "__EMX__", "__FreeBSD__",
+    "__FreeBSD_kernel__", "__HAIKU__", "__HP_aCC", "__HP_cc", "__IAR_SYSTEMS_ICC__", "__INTERIX", "__MINGW32__",
+    "__MINGW64__", "__MSDOS__", "__MSYS__", "__MVS__", "__NetBSD__", "__OS2__", "__OS400__", "__OpenBSD__",
+    "__QNXNTO__", "__QNX__", "__SUNPRO_C", "__SUNPRO_CC", "__SYMBIAN32__", "__TANDEM", "__TOS_WIN__", "__VMS",
+    "__WATCOMC__", "__WIN32__", "__WINDOWS__", "__bsdi__", "__hpux", "__minix", "__osf__", "__sgi", "__sun",
+    "__vxworks", "__xlC__"};
+
+static_assert(std::is_sorted(kOfOthers.begin(), kOfOthers.end()));
+
+bool is_word(char c) {
+  return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Words, numbers, && and the like as one, other marks one by one.
+std::vector<std::string_view> tokens_of(std::string_view text) {
+  static constexpr std::array<std::string_view, 8> kPairs = {"&&", "||", "==", "!=", "<=", ">=", "<<", ">>"};
+  std::vector<std::string_view> out;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v' || c == '\\') {
+      ++at;
+      continue;
+    }
+    std::size_t end = at + 1;
+    if (is_word(c)) {
+      while (end < text.size() && is_word(text[end])) ++end;
+    } else if (std::find(kPairs.begin(), kPairs.end(), text.substr(at, 2)) != kPairs.end()) {
+      end = at + 2;
+    }
+    out.push_back(text.substr(at, end - at));
+    at = end;
+  }
+  return out;
+}
+
+}  // namespace
+
+bool is_of_other_systems(std::string_view macro) {
+  return std::binary_search(kOfOthers.begin(), kOfOthers.end(), macro);
+}
+
+bool serves_other_systems(std::string_view path) {
+  static constexpr std::array<std::string_view, 16> kParts = {
+      "mingw",    "winegcc", "wineg++", "winecpp", "/wine/", "emcc",     "em++",    "emscripten",
+      "-android", "darwin",  "cygwin",  "djgpp",   "haiku",  "-freebsd", "-netbsd", "-openbsd"};
+  static constexpr std::array<std::string_view, 3> kNames = {"zig", "tcc-win32", "osxcross"};
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  if (std::find(kNames.begin(), kNames.end(), name) != kNames.end()) return true;
+  return std::any_of(kParts.begin(), kParts.end(),
+                     [&](std::string_view part) { return path.find(part) != std::string_view::npos; });
+}
+
+/// Reads an expression of #if as far as it is made of !, &&, ||, defined, numbers and macros of other systems.
+class DeadBranches::Expression {
+ public:
+  explicit Expression(std::string_view text) : tokens_(tokens_of(text)) {}
+
+  Truth value() {
+    const Truth out = either();
+    return at_ == tokens_.size() && good_ ? out : Truth::kMaybe;
+  }
+
+ private:
+  static constexpr int kDeepest = 200;
+
+  bool take(std::string_view what) {
+    if (at_ >= tokens_.size() || tokens_[at_] != what) return false;
+    ++at_;
+    return true;
+  }
+  bool ends_operand() const {
+    return at_ >= tokens_.size() || tokens_[at_] == "&&" || tokens_[at_] == "||" || tokens_[at_] == ")";
+  }
+
+  Truth either() {
+    Truth out = both();
+    while (take("||")) out = std::max(out, both());
+    return out;
+  }
+  Truth both() {
+    Truth out = operand();
+    while (take("&&")) out = std::min(out, operand());
+    return out;
+  }
+
+  /// Between && and ||. What is not understood is passed over up to its end.
+  Truth operand() {
+    const std::size_t from = at_;
+    const std::optional<Truth> known = simple();
+    if (known && ends_operand()) return *known;
+    at_ = from;
+    for (int open = 0; at_ < tokens_.size(); ++at_) {
+      if (open == 0 && ends_operand()) break;
+      if (tokens_[at_] == "?") good_ = false;
+      if (tokens_[at_] == "(") ++open;
+      if (tokens_[at_] == ")") --open;
+    }
+    return Truth::kMaybe;
+  }
+
+  std::optional<Truth> simple() {
+    if (++depth_ > kDeepest) good_ = false;
+    std::optional<Truth> out;
+    if (good_ && at_ < tokens_.size()) {
+      if (take("!")) {
+        if (const std::optional<Truth> inner = simple()) out = opposite(*inner);
+      } else if (take("(")) {
+        const Truth inner = either();
+        if (take(")")) out = inner;
+      } else if (take("defined")) {
+        const bool group = take("(");
+        if (at_ < tokens_.size()) {
+          const bool other = is_of_other_systems(tokens_[at_++]);
+          if (!group || take(")")) out = other ? Truth::kNo : Truth::kMaybe;
+        }
+      } else {
+        out = number();
+      }
+    }
+    --depth_;
+    return out;
+  }
+
+  static Truth opposite(Truth truth) {
+    if (truth == Truth::kMaybe) return truth;
+    return truth == Truth::kYes ? Truth::kNo : Truth::kYes;
+  }
+
+  /// A number, or a macro that is none here and counts as 0; or two of these compared.
+  std::optional<Truth> number() {
+    const std::optional<std::int64_t> left = value_of();
+    if (!left) return std::nullopt;
+    if (ends_operand()) return *left != 0 ? Truth::kYes : Truth::kNo;
+    const std::string_view sign = tokens_[at_++];
+    const std::optional<std::int64_t> right = at_ < tokens_.size() ? value_of() : std::nullopt;
+    if (!right) return std::nullopt;
+    const auto truth = [](bool holds) { return holds ? Truth::kYes : Truth::kNo; };
+    if (sign == "==") return truth(*left == *right);
+    if (sign == "!=") return truth(*left != *right);
+    if (sign == "<") return truth(*left < *right);
+    if (sign == "<=") return truth(*left <= *right);
+    if (sign == ">") return truth(*left > *right);
+    if (sign == ">=") return truth(*left >= *right);
+    return std::nullopt;
+  }
+  std::optional<std::int64_t> value_of() {
+    const std::string_view token = tokens_[at_];
+    if (is_of_other_systems(token)) {
+      ++at_;
+      return at_ < tokens_.size() && tokens_[at_] == "(" ? std::nullopt : std::optional<std::int64_t>(0);
+    }
+    if (!is_digit(token[0]) || (token.size() > 1 && token[0] == '0')) return std::nullopt;
+    std::int64_t out = 0;
+    const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), out);
+    const std::string_view rest(end, static_cast<std::size_t>(token.data() + token.size() - end));
+    if (error != std::errc() || rest.find_first_not_of("uUlL") != std::string_view::npos) return std::nullopt;
+    ++at_;
+    return out;
+  }
+
+  std::vector<std::string_view> tokens_;
+  std::size_t at_ = 0;
+  int depth_ = 0;
+  bool good_ = true;
+};
+
+DeadBranches::Truth DeadBranches::truth_of(std::string_view what, std::string_view rest) {
+  if (!what.ends_with("def")) return Expression(rest).value();
+  const std::vector<std::string_view> tokens = tokens_of(rest);
+  if (tokens.empty() || !is_of_other_systems(tokens[0])) return Truth::kMaybe;
+  return what.ends_with("ndef") ? Truth::kYes : Truth::kNo;
+}
+
+void DeadBranches::directive(std::string_view what, std::string_view rest) {
+  if (what == "if" || what == "ifdef" || what == "ifndef") {
+    const Truth truth = truth_of(what, rest);
+    const bool above = dead();
+    frames_.push_back({truth, truth == Truth::kNo, above});
+    dead_above_ = above;
+    return;
+  }
+  if (frames_.empty()) return;
+  Frame& frame = frames_.back();
+  if (what == "else") {
+    frame.dead = frame.before == Truth::kYes;
+  } else if (what == "elif" || what == "elifdef" || what == "elifndef") {
+    const Truth truth = truth_of(what, rest);
+    frame.dead = frame.before == Truth::kYes || truth == Truth::kNo;
+    frame.before = std::max(frame.before, truth);
+  } else if (what == "endif") {
+    frames_.pop_back();
+    dead_above_ = !frames_.empty() && frames_.back().above;
+  }
+}
+
+}  // namespace nacre::package
