@@ -12,12 +12,12 @@ clone_home home
 forget_distribution
 start_upstream
 empty_os "$scratch/os"
-for name in liba libb libc; do
+for name in liba libb libd; do
   library_source $name 1 1 | source_release $name 1.0
   library $name 1.0
 done
 user_of app liba libb
-user_of other libc
+user_of other libd
 printf 'watch: {every: 0s}\ngates: {reproducibility: off}\n' >"$NACRE_OS_DIR/farm.yaml"
 farm() { "$NACRE" farm "$@"; }
 check "the distribution as it is" farm run --quiet --once || finish
@@ -88,7 +88,7 @@ kill_at() {
 }
 
 # How long one update takes here: kills fall anywhere in it, on a fast machine as on a slow one.
-library_source libc 1 9 | source_release libc 1.0.1
+library_source libd 1 9 | source_release libd 1.0.1
 begun=${EPOCHREALTIME/[.,]/}
 check "one update, not disturbed" farm run --quiet --once
 update_ms=$(((${EPOCHREALTIME/[.,]/} - begun) / 1000))
@@ -98,7 +98,7 @@ killed=0 minor=0 idle=yes
 for ((i = 0; killed < kills && i < 4 * kills; i++)); do
   if ((i % 12 == 0)) || [ -n "$idle" ]; then   # there is always something to do
     minor=$((minor + 1))
-    names=(liba libb libc)
+    names=(liba libb libd)
     name=${names[RANDOM % 3]}
     library_source "$name" "$((minor % 100))" "$((minor / 7 + 1))" | source_release "$name" "1.$minor"
   fi
