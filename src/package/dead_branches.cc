@@ -5,6 +5,10 @@
 #include <charconv>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
+
+#include "package/header_lexer.h"
 
 namespace nacre::package {
 namespace {
@@ -22,29 +26,19 @@ constexpr std::array<std::string_view, 58> kOfOthers = {
 
 static_assert(std::is_sorted(kOfOthers.begin(), kOfOthers.end()));
 
-bool is_word(char c) {
-  return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/// Words, numbers, && and the like as one, other marks one by one.
-std::vector<std::string_view> tokens_of(std::string_view text) {
+/// Words, numbers, && and the like as one, other marks one by one; nothing of what cannot be cut.
+std::vector<std::string> tokens_of(std::string_view text) {
   static constexpr std::array<std::string_view, 8> kPairs = {"&&", "||", "==", "!=", "<=", ">=", "<<", ">>"};
-  std::vector<std::string_view> out;
-  for (std::size_t at = 0; at < text.size();) {
-    const char c = text[at];
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v' || c == '\\') {
-      ++at;
-      continue;
-    }
-    std::size_t end = at + 1;
-    if (is_word(c)) {
-      while (end < text.size() && is_word(text[end])) ++end;
-    } else if (std::find(kPairs.begin(), kPairs.end(), text.substr(at, 2)) != kPairs.end()) {
-      end = at + 2;
-    }
-    out.push_back(text.substr(at, end - at));
-    at = end;
+  std::vector<std::string> out;
+  HeaderTokens lexed = lex_header(text);
+  if (!lexed.whole) return out;
+  bool mark = false;  // the one before may begin a pair
+  for (HeaderToken& token : lexed.tokens) {
+    const bool joins = mark && !token.spaced && token.kind == HeaderToken::Kind::kMark &&
+                       std::find(kPairs.begin(), kPairs.end(), out.back() + token.text) != kPairs.end();
+    mark = token.kind == HeaderToken::Kind::kMark && !joins;
+    if (joins) out.back() += token.text;
+    else out.push_back(std::move(token.text));
   }
   return out;
 }
@@ -147,7 +141,7 @@ class DeadBranches::Expression {
     const std::optional<std::int64_t> left = value_of();
     if (!left) return std::nullopt;
     if (ends_operand()) return *left != 0 ? Truth::kYes : Truth::kNo;
-    const std::string_view sign = tokens_[at_++];
+    const std::string& sign = tokens_[at_++];
     const std::optional<std::int64_t> right = at_ < tokens_.size() ? value_of() : std::nullopt;
     if (!right) return std::nullopt;
     const auto truth = [](bool holds) { return holds ? Truth::kYes : Truth::kNo; };
@@ -160,12 +154,12 @@ class DeadBranches::Expression {
     return std::nullopt;
   }
   std::optional<std::int64_t> value_of() {
-    const std::string_view token = tokens_[at_];
+    const std::string& token = tokens_[at_];
     if (is_of_other_systems(token)) {
       ++at_;
       return at_ < tokens_.size() && tokens_[at_] == "(" ? std::nullopt : std::optional<std::int64_t>(0);
     }
-    if (!is_digit(token[0]) || (token.size() > 1 && token[0] == '0')) return std::nullopt;
+    if (token.size() > 1 && token[0] == '0') return std::nullopt;  // octal
     std::int64_t out = 0;
     const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), out);
     const std::string_view rest(end, static_cast<std::size_t>(token.data() + token.size() - end));
@@ -174,7 +168,7 @@ class DeadBranches::Expression {
     return out;
   }
 
-  std::vector<std::string_view> tokens_;
+  std::vector<std::string> tokens_;
   std::size_t at_ = 0;
   int depth_ = 0;
   bool good_ = true;
@@ -182,7 +176,7 @@ class DeadBranches::Expression {
 
 DeadBranches::Truth DeadBranches::truth_of(std::string_view what, std::string_view rest) {
   if (!what.ends_with("def")) return Expression(rest).value();
-  const std::vector<std::string_view> tokens = tokens_of(rest);
+  const std::vector<std::string> tokens = tokens_of(rest);
   if (tokens.empty() || !is_of_other_systems(tokens[0])) return Truth::kMaybe;
   return what.ends_with("ndef") ? Truth::kYes : Truth::kNo;
 }
