@@ -14,7 +14,7 @@
 #include <string>
 #include <thread>
 
-/// Peers for the tests of this room.
+/// Peers for the tests of this room and of others.
 namespace nacre::net {
 
 inline os::TempDir scratch() {
@@ -34,26 +34,33 @@ inline std::string address(const Server& server, const std::string& path) {
   return fmt::format("http://127.0.0.1:{}{}", server.port(), path);
 }
 
-/// Accepts one connection, reads until the request has `wanted_bytes` after its blank line, says
-/// `answer` byte for byte and closes. With an empty answer it stays silent until it goes.
-class RawPeer {
- public:
-  explicit RawPeer(std::string answer, std::size_t wanted_bytes = 0)
-      : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+/// A socket that listens on a free port of this machine; no proxy stands before it.
+struct Listener {
+  explicit Listener(int waiting) : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     ::setenv("no_proxy", "*", 1);
     sockaddr_in name{};
     name.sin_family = AF_INET;
     name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof name;
-    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&name), size), 0);
-    EXPECT_EQ(::listen(listener_.get(), 4), 0);
-    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&name), &size);
-    port_ = ntohs(name.sin_port);
+    EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&name), size), 0);
+    EXPECT_EQ(::listen(fd.get(), waiting), 0);
+    ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&name), &size);
+    port = ntohs(name.sin_port);
+  }
+  os::Fd fd;
+  int port = 0;
+};
+
+/// Accepts one connection, reads until the request has `wanted_bytes` after its blank line, says
+/// `answer` byte for byte and closes. With an empty answer it stays silent until it goes.
+class RawPeer {
+ public:
+  explicit RawPeer(std::string answer, std::size_t wanted_bytes = 0) {
     if (!answer.empty())
       thread_ = std::jthread([this, answer, wanted_bytes] { talk(answer, wanted_bytes); });
   }
   std::string address(const std::string& path) const {
-    return fmt::format("http://127.0.0.1:{}{}", port_, path);
+    return fmt::format("http://127.0.0.1:{}{}", listener_.port, path);
   }
   /// All that the client sent; waits for the end of the conversation.
   const std::string& heard() {
@@ -63,7 +70,7 @@ class RawPeer {
 
  private:
   void talk(const std::string& answer, std::size_t wanted_bytes) {
-    const os::Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const os::Fd fd(::accept4(listener_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
     char buffer[4096];
     while (true) {
       const std::size_t blank = heard_.find("\r\n\r\n");
@@ -75,8 +82,7 @@ class RawPeer {
     (void)::send(fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
   }
 
-  os::Fd listener_;
-  int port_ = 0;
+  Listener listener_{4};
   std::string heard_;
   std::jthread thread_;
 };

@@ -1,13 +1,11 @@
 #pragma once
 
 #include "codec/digest.h"
-#include "os/fd.h"
+#include "net/test_peers.h"
 #include "store/bucket.h"
 
 #include <gtest/gtest.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -32,27 +30,16 @@ class TestBucket {
   /// An answer in the place of the true one, byte for byte; "" leaves it.
   using Lie = std::function<std::string(const std::string& method, const std::string& path)>;
 
-  TestBucket() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    ::setenv("no_proxy", "*", 1);
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof name;
-    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&name), size), 0);
-    EXPECT_EQ(::listen(listener_.get(), 64), 0);
-    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&name), &size);
-    port_ = ntohs(name.sin_port);
-    accepting_ = std::jthread([this] { accept_all(); });
-  }
+  TestBucket() { accepting_ = std::jthread([this] { accept_all(); }); }
   ~TestBucket() {
-    ::shutdown(listener_.get(), SHUT_RDWR);
+    ::shutdown(listener_.fd.get(), SHUT_RDWR);
     accepting_.join();
     const std::lock_guard lock(mutex_);
     for (const int fd : open_) ::shutdown(fd, SHUT_RDWR);
   }
   TestBucket(const TestBucket&) = delete;
 
-  std::string endpoint() const { return fmt::format("http://127.0.0.1:{}", port_); }
+  std::string endpoint() const { return fmt::format("http://127.0.0.1:{}", listener_.port); }
   Bucket::Access access(std::string prefix = "p") const {
     return {endpoint(), "blobs", std::move(prefix), {"key", "secret", "", "us-east-1"}};
   }
@@ -97,7 +84,7 @@ class TestBucket {
   void accept_all() {
     std::vector<std::jthread> threads;
     while (true) {
-      const int fd = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
+      const int fd = ::accept4(listener_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
       if (fd < 0) break;
       {
         const std::lock_guard lock(mutex_);
@@ -217,8 +204,7 @@ class TestBucket {
     return answer(200, out + "</ListBucketResult>");
   }
 
-  os::Fd listener_;
-  int port_ = 0;
+  net::Listener listener_{64};
   std::mutex mutex_;
   std::map<std::string, Object> objects_;
   std::map<std::string, int> counts_;

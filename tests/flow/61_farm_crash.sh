@@ -144,10 +144,7 @@ if mkdir -p "$scratch/small" && mount -t tmpfs -o "size=$(($(du -sm "$NACRE_HOME
   "$NACRE" farm run --quiet --once >"$out" 2>"$err"
   if grep -qi "no space left" "$out" "$err"; then passed "a full disk is named"; else fail "a full disk is not named"; cat "$out" "$err"; fi
   rm "$scratch/small/filler"
-  farm queue --quiet --json | python3 -c '
-import json, sys
-for change in json.load(sys.stdin):
-    if change["state"] != "ready" or change["attempts"]: print(change["id"])' | while read -r id; do farm retry --quiet "$id" >/dev/null; done
+  retry_changes 'change["state"] != "ready" or change["attempts"]'
   to_the_end "with space again"
   audit "  and all is done" final
 else

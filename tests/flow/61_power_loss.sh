@@ -71,17 +71,11 @@ END
   fi
 done 2>/dev/null
 if [ "$lost" -gt "$losses" ]; then passed "$losses losses took $lost files"; else fail "only $lost files were lost in $losses losses"; fi
-# What failed three times waits for two minutes and more: it is not waited for, but asked for.
-hurry() {
-  farm queue --quiet --json | python3 -c '
-import json, sys
-for change in json.load(sys.stdin):
-    if change["state"] == "ready" and change["attempts"]: print(change["id"])' | while read -r id; do farm retry --quiet "$id" >/dev/null; done
-}
 for attempt in $(seq 60); do
   farm queue --quiet --json | grep -q '"state": *"ready"' || break
   sleep 2
-  [ $((attempt % 15)) -ne 0 ] || hurry
+  # What failed three times waits for two minutes and more: it is not waited for, but asked for.
+  [ $((attempt % 15)) -ne 0 ] || retry_changes 'change["state"] == "ready" and change["attempts"]'
   farm run --quiet --once >/dev/null 2>&1
 done
 check "a run to the end" farm run --quiet --once

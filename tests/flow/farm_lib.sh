@@ -133,6 +133,14 @@ with sqlite3.connect(sys.argv[1]) as db:
 END
 }
 
+# retry_changes CONDITION: asks again for the changes of the queue of which that holds (Python, `change` is one).
+retry_changes() {
+  "$NACRE" farm queue --quiet --json | python3 -c "
+import json, sys
+for change in json.load(sys.stdin):
+    if $1: print(change['id'])" | while read -r id; do "$NACRE" farm retry --quiet "$id" >/dev/null; done
+}
+
 # pushed IMAGE TAG: its digest in the registry.
 pushed() {
   curl -fsSI -H 'Accept: application/vnd.oci.image.index.v1+json' "http://$registry/v2/nacre/$1/manifests/$2" 2>/dev/null |
