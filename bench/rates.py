@@ -11,7 +11,7 @@
     bench/rates.py users WORK DIR    of the pairs in debian.tsv: who among real users is touched (package/touch.h). By the
                                      Packages and Sources lists in DIR: rates/users.tsv, and `used` in debian.json
     bench/rates.py users-built WORK DIR  the same of the pairs in pairs.tsv: rates/users-built.tsv, and `used` in built.json
-    bench/rates.py truth WORK DIR    of users in users-built.tsv: a dozen that are cut off and a dozen that are touched, built
+    bench/rates.py truth WORK DIR [MOST]  of users in users.tsv: MOST (24) that are cut off and as many that are touched, built
                                      against both releases of the library, and compared byte by byte: rates/truth.tsv.
                                      Needs root, for overlays and chroot
     bench/rates.py users-read WORK DIR [MOST]  of rows in users.tsv, in the order of a hash: those users built (MOST of them, 24),
@@ -24,7 +24,7 @@
 Every library is built by one definition, made here from its line of libraries.tsv, in all its releases, with the same
 compiler (stage 0 alone, in NACRE_HOME below WORK; NACRE_BIN: another nacre). Build first: ninja -C build/release nacre abi_probe use_probe
 """
-import contextlib, datetime, glob, hashlib, json, os, pathlib, re, shutil, subprocess, sys, tempfile, time
+import concurrent.futures, contextlib, datetime, glob, hashlib, json, os, pathlib, re, shutil, subprocess, sys, tempfile, threading, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP, TABLES = HERE.parent, HERE / "rates"
@@ -612,6 +612,7 @@ else make -j1
 fi
 """
 SECONDS_PER_TRUTH = 600
+BUILDERS = len(os.sched_getaffinity(0))
 
 
 def trixie_debs(work, lists):
@@ -734,28 +735,35 @@ def roots_of_user(work, lists, debs, base, needs, label, leave_out):
     return merged(work, trees_of(name for name in names if name not in always), work / "truth/roots" / label), root, names
 
 
-def truth_of(work, lists, debs, base, needs, row):
+ROOTS = threading.Lock()  # one root is put together at a time: roots share their packages
+
+
+def truth_of(work, lists, debs, base, needs, row, source, trees, archives):
     """What became of one user: "equal", "differs", or why nobody knows."""
-    library, before, after, _, user, _ = row
-    trees = [built_tree(work, library, release) for release in (before, after)]
-    if None in trees:
-        return "not built here"
-    source = next(of for name, of, *_ in rows("libraries.tsv") if name == library)
-    # The library itself comes from here, without what its own package has for those who build.
-    roots = roots_of_user(work, lists, debs, base, needs, library + "-" + user,
-                          lambda name: debs[name][2] == source and name.endswith("-dev"))
+    library, user = row[0], row[4]
+    with ROOTS:
+        sources, trees = sources_of(work / "users", base, user, archives), trees()
+        if sources is None or None in trees:
+            return "cannot be had"
+        # The library itself is that of the pair, without what trixie's own has for those who build.
+        roots = roots_of_user(work, lists, debs, base, needs, library + "-" + user,
+                              lambda name: debs[name][2] == source and name.endswith("-dev"))
     if roots is None:
         return "Build-Depends cannot be had"
     more, root, _ = roots
     (work / "truth/logs").mkdir(exist_ok=True)
-    sources = [work / "users/sources" / user / file for file in sorted(os.listdir(work / "users/sources" / user))]
-    built = [built_bytes(work, [tree, more, root], sources, work / "truth/logs" / f"{library}-{user}-{i}.log")
-             for i, tree in enumerate(trees)]
+    built = []
+    for i, tree in enumerate((trees[0], trees[1], trees[0])):
+        # The first once more, where the other differs: what differs of itself says nothing of the library.
+        if i < 2 and None not in built or i == 2 and built[0] != built[1]:
+            built.append(built_bytes(work, [tree, more, root], sources, work / "truth/logs" / f"{library}-{user}-{i}.log"))
     shutil.rmtree(more, ignore_errors=True)
     if not built[0] or not built[1]:
         return "does not build" if not built[0] else "builds with the older alone"
     if built[0] == built[1]:
         return f"equal ({len(built[0])} files)"
+    if built[2] != built[0]:
+        return "differs of itself"
     other = [path for path in sorted(set(built[0]) | set(built[1])) if built[0].get(path) != built[1].get(path)]
     return f"differs ({len(other)} of {len(built[0])} files, {other[0]} among them)"
 
@@ -772,27 +780,41 @@ def needs_of(lists, wanted):
     return out
 
 
-def truth(work, lists, most=12):
+def truth(work, lists, most=24):
     base, debs = archive_base(), trixie_debs(work, lists)
-    needs = needs_of(lists, {row[4] for row in rows("users-built.tsv")})
-    (work / "truth/debs").mkdir(parents=True, exist_ok=True)
-    (work / "truth/roots").mkdir(parents=True, exist_ok=True)
+    for folder in ("users", "truth/debs", "truth/roots"):
+        (work / folder).mkdir(parents=True, exist_ok=True)
+    users, archives = users_of(lists)
+    pairs = {row: (source, trees) for row, source, _, _, trees in debian_pairs(work, packages_of(lists), users)}
     by_hash = lambda row: hashlib.sha256("\t".join(row[:5]).encode()).digest()
-    lines, known = [], {False: 0, True: 0}
-    for row in sorted(rows("users-built.tsv"), key=by_hash):
-        row = tuple(row) + ("",) * (6 - len(row))
-        touched = row[5] != ""
-        if known[touched] >= most:
-            continue
-        result = truth_of(work, lists, debs, base, needs.get(row[4], []), row)
-        known[touched] += result.startswith(("equal", "differs"))
-        lines.append(row[:5] + ("touched" if touched else "cut off", result))
-        print(*lines[-1], flush=True)
-        with open(TABLES / "truth.tsv", "w") as out:
-            out.write("# Users built against two releases of a library, %s: what was decided without building, and whether all programs, "
-                      "objects and archives are equal.\n# library\tbefore\tafter\tkind\tuser\tdecided\tbytes\n" % datetime.date.today())
-            for line in lines:
-                out.write("\t".join(line) + "\n")
+    chosen = sorted((tuple(row) + ("",) * (6 - len(row)) for row in rows("users.tsv")
+                     if row[3] in ("minor", "patch") and tuple(row[:4]) in pairs and row[4] in archives), key=by_hash)
+    needs = needs_of(lists, {row[4] for row in chosen})
+    waiting, known, lines = list(chosen), {False: 0, True: 0}, []
+
+    def work_off():
+        while True:
+            with ROOTS:
+                row = next((row for row in waiting if known[row[5] != ""] < most), None)
+                if row is None:
+                    return
+                waiting.remove(row)
+            source, trees = pairs[row[:4]]
+            result = truth_of(work, lists, debs, base, needs.get(row[4], []), row, source, trees, archives[row[4]])
+            with ROOTS:
+                known[row[5] != ""] += result.startswith(("equal", "differs ("))
+                lines.append(row[:5] + (row[5] or "cut off", result))
+                print(*lines[-1], sep=" | ", flush=True)
+                with open(TABLES / "truth.tsv", "w") as out:
+                    out.write("# Users built against two releases of a library, %s: what was decided without building, and whether all "
+                              "programs, objects and archives are equal.\n# library\tbefore\tafter\tkind\tuser\tdecided\tbytes\n" %
+                              datetime.date.today())
+                    for line in sorted(lines):
+                        out.write("\t".join(line) + "\n")
+
+    with concurrent.futures.ThreadPoolExecutor(BUILDERS) as pool:
+        for worker in [pool.submit(work_off) for _ in range(BUILDERS)]:
+            worker.result()
 
 
 def lists_of_built(work, lists, debs, base, needs, user, sources):
@@ -927,7 +949,7 @@ def main():
     elif sys.argv[1] == "users-read":
         users_read(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3], int(sys.argv[4]) if len(sys.argv) > 4 else 24)
     elif sys.argv[1] == "truth":
-        truth(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3])
+        truth(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3], int(sys.argv[4]) if len(sys.argv) > 4 else 24)
     elif sys.argv[1] == "used":
         write_used()
     elif sys.argv[1] == "sizes":
