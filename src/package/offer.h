@@ -5,6 +5,7 @@
 
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,12 @@ struct Offer {
   std::map<std::string, OfferedLibrary> libraries;    ///< By soname; by path where there is none.
   std::map<std::string, OfferedModule> modules;       ///< By path.
   std::map<std::string, OfferedFile> files;           ///< By path.
+};
+
+/// Two states of a build's root.
+struct RootStates {
+  std::span<const Offer* const> before, after;  ///< Of the packages that changed, by what each was and is.
+  std::span<const Offer* const> others;         ///< What stood beside them both times.
 };
 
 /// Of a package's tree. kInvalid when a file cannot be read.

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "package/brought_headers.h"
+#include "package/changed_names.h"
+#include "package/root_headers.h"
+#include "package/sight.h"
+
+// What a piece of a header that changed means for others: for who names what it declares, for what mentions that in
+// other headers, and for all who read the header.
+namespace nacre::package {
+
+struct HeaderEffects {
+  ChangedNames::ByHash names;
+  std::map<Origin, std::string> loose;  ///< What reaches all who read the header -> how.
+  Meddling meddling;                    ///< With standard headers that came or went with an #include.
+};
+
+/// Takes one changed piece after the other, then says what all of them mean.
+class EffectFinder {
+ public:
+  using Id = HeaderGraph::Id;
+
+  /// `root` must outlive it.
+  explicit EffectFinder(const RootHeaders& root) : root_(root), brought_(root) {}
+
+  /// The piece of that header came, went or changed; `how`: "of z.h, which changed".
+  void add(Id header, const HeaderItem& item, std::string_view how);
+  /// Who reads the header has something else, whatever it names.
+  void add_loose(Id header, std::string_view how);
+  /// After all have been added. What names a changed name is changed, too, in all headers of the root.
+  HeaderEffects finish();
+
+ private:
+  struct Declared {
+    std::uint64_t hash = 0;
+    std::string_view name;
+    bool all = false;  ///< Stands for any name, or for what is none.
+  };
+  const std::vector<Declared>& declared_by(const HeaderItem& item);
+  bool is_for_others(Id where, HeaderItem::Kind kind) const;
+  void change(const Declared& what, const How& how, const Origin& origin, HeaderItem::Kind kind);
+  void changed_item(Id header, const HeaderItem& item, const How& how, const Origin& origin);
+  void changed_include(Id header, const HeaderItem& item, const How& how, const Origin& origin);
+  void brought_header(const RootHeaders::Header& header, Id first, const How& how, const Origin& origin,
+                      const Origin& its_origin);
+  Origin by_way(const Origin& origin, Id where, const HeaderItem& item, bool macro) const;
+  Id first_meant(std::string_view include) const;
+  std::vector<Id> also_defined_by(std::string_view name, Id where) const;
+  Origin brought_origin(Id header, Id first, const Origin& reason, const std::vector<Id>& also) const;
+  void note_mentions(const HeaderItems& of);
+  void close();
+  void find_meddling();
+
+  const RootHeaders& root_;
+  BroughtHeaders brought_;
+  ChangedNames names_;
+  HeaderEffects out_;
+  std::unordered_map<const HeaderItem*, std::vector<Declared>> declared_;
+  std::map<std::pair<const HeaderItem*, Id>, Origin> done_;  ///< Pieces, by headers that changed.
+  std::map<std::pair<std::size_t, Id>, Origin> brought_in_;  ///< Of RootHeaders::all(), likewise.
+};
+
+}  // namespace nacre::package

@@ -1,0 +1,108 @@
+#include "package/root_headers.h"
+
+#include <algorithm>
+
+namespace nacre::package {
+namespace {
+
+using Kind = HeaderItem::Kind;
+
+bool meets(const std::vector<std::uint64_t>& words, const std::unordered_set<std::uint64_t>& set) {
+  return std::any_of(words.begin(), words.end(), [&](std::uint64_t word) { return set.contains(word); });
+}
+
+}  // namespace
+
+RootHeaders::RootHeaders(const RootStates& states) {
+  add(states.before, false);
+  add(states.after, false);
+  add(states.others, true);
+  graph_.finish();
+  states_.resize(graph_.size());
+  for (std::size_t i = 0; i < headers_.size(); ++i) {
+    states_[headers_[i].id].push_back(i);
+    for (const HeaderItem& item : headers_[i].items->items) known_.add(item);
+  }
+  for (std::size_t i = 0; i < headers_.size(); ++i)
+    for (const HeaderItem& item : headers_[i].items->items)
+      for (const std::uint64_t word : item.mentions) mentions_[word].push_back({i, &item});
+  find_lines();
+  find_pasting();
+}
+
+/// `stands`: of packages that did not change.
+void RootHeaders::add(std::span<const Offer* const> offers, bool stands) {
+  for (const Offer* offer : offers) {
+    for (const auto& [path, items] : offer->headers)
+      headers_.push_back({path, &items, graph_.add(path, items, stands)});
+    for (const auto& [path, file] : offer->files)
+      if (path.find("/include/") != std::string::npos || path.starts_with("include/")) graph_.mind_links();
+  }
+}
+
+bool RootHeaders::is_understood(Id id) const {
+  return std::all_of(states_[id].begin(), states_[id].end(),
+                     [&](std::size_t state) { return headers_[state].items->understood; });
+}
+
+std::span<const RootHeaders::Mention> RootHeaders::mentions_of(std::uint64_t word) const {
+  const auto found = mentions_.find(word);
+  if (found == mentions_.end()) return {};
+  return found->second;
+}
+
+std::uint64_t RootHeaders::digest_of(const HeaderItem& item) const {
+  const bool placed = item.kind == Kind::kOther && meets(item.mentions, lines_);
+  return placed ? item.digest * 31 + item.lines : item.digest;
+}
+
+bool RootHeaders::calls_pasting(const HeaderItem& item) const {
+  return item.kind == Kind::kOther && meets(item.mentions, pasting_);
+}
+
+/// Puts in the macros that lead to the names in `todo`, by mention.
+void RootHeaders::through_macros(std::unordered_set<std::uint64_t>& set, std::deque<std::uint64_t> todo) const {
+  while (!todo.empty()) {
+    const std::span<const Mention> mentions = mentions_of(todo.front());
+    todo.pop_front();
+    for (const Mention& mention : mentions) {
+      if (mention.item->kind != Kind::kMacro) continue;
+      const std::uint64_t name = word_hash(mention.item->names[0].text);
+      if (set.insert(name).second) todo.push_back(name);
+    }
+  }
+}
+
+void RootHeaders::find_lines() {
+  std::deque<std::uint64_t> todo;
+  for (const std::string_view word : {"__LINE__", "__COUNTER__", "__builtin_LINE", "source_location", "assert"}) {
+    lines_.insert(word_hash(word));
+    todo.push_back(word_hash(word));
+  }
+  through_macros(lines_, std::move(todo));
+}
+
+void RootHeaders::find_pasting() {
+  std::deque<std::uint64_t> todo;
+  for (const Header& header : headers_)
+    for (const HeaderItem& item : header.items->items)
+      if (item.pastes && pasting_.insert(word_hash(item.names[0].text)).second)
+        todo.push_back(word_hash(item.names[0].text));
+  for (const Header& header : headers_)
+    for (const HeaderItem& item : header.items->items) {
+      if (!item.pastes || item.paste_patterns.empty()) continue;
+      const std::uint64_t name = word_hash(item.names[0].text);
+      PastingMacro& macro = pasting_macros_.emplace_back();
+      macro.patterns = item.paste_patterns;
+      macro.standard = graph_.order_free(header.id);
+      macro.by.insert(name);
+      through_macros(macro.by, {name});
+    }
+  through_macros(pasting_, std::move(todo));
+  for (const Header& header : headers_)
+    for (const HeaderItem& item : header.items->items)
+      if (item.kind == Kind::kMacro && pasting_.contains(word_hash(item.names[0].text)))
+        pasted_words_.insert(item.mentions.begin(), item.mentions.end());
+}
+
+}  // namespace nacre::package
