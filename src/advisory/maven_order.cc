@@ -1,5 +1,7 @@
 #include "advisory/version_order.h"
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <cctype>
 #include <memory>
@@ -20,8 +22,6 @@ struct Item {
   std::string text;
   std::vector<Item> list;
 };
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::string number(std::string_view digits) {
   digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size()));

@@ -2,6 +2,7 @@
 
 #include "advisory/osv.h"
 #include "advisory/version_order.h"
+#include "base/ascii.h"
 #include "base/text.h"
 #include "codec/archive.h"
 #include "codec/zlib_stream.h"
@@ -21,8 +22,6 @@ constexpr std::size_t kMaxCrates = 20'000, kMaxModules = 20'000;
 constexpr std::uint64_t kMaxInnerBytes = 256u << 20;
 
 std::string_view without_v(std::string_view version) { return version.starts_with('v') ? version.substr(1) : version; }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// %41 -> A; what is malformed stays.
 std::string percent_decoded(std::string_view text) {

@@ -1,6 +1,7 @@
 #include "advisory/version_order.h"
 
 #include "apk/version.h"
+#include "base/ascii.h"
 #include "base/text.h"
 
 #include <algorithm>
@@ -16,8 +17,6 @@ namespace {
 
 using Order = std::weak_ordering;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
 bool all_digits(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_digit); }
 
 std::string_view without_zeros(std::string_view digits) {

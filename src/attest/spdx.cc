@@ -1,5 +1,6 @@
 #include "attest/spdx.h"
 
+#include "base/ascii.h"
 #include "base/text.h"
 #include "os/clock.h"
 
@@ -9,10 +10,6 @@ namespace nacre::attest {
 namespace {
 
 using codec::Json;
-
-bool is_letter_or_digit(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
 
 /// Whether parentheses open before they close, and all close.
 bool balanced(std::string_view text) {
@@ -35,7 +32,7 @@ bool is_expression(std::string_view text) {
     const bool op = word == "AND" || word == "OR" || word == "WITH";
     if (op == expect_id) return false;
     const bool plain = std::all_of(word.begin(), word.end(), [](char c) {
-      return is_letter_or_digit(c) || c == '.' || c == '-' || c == '+';
+      return is_alphanumeric(c) || c == '.' || c == '-' || c == '+';
     });
     if (!plain) return false;
     expect_id = op;
@@ -48,7 +45,7 @@ bool is_expression(std::string_view text) {
 std::string spdx_id(std::string_view kind, std::string_view text) {
   std::string out = fmt::format("SPDXRef-{}-", kind);
   for (const char c : text) {
-    if (is_letter_or_digit(c) || c == '.' || c == '-')
+    if (is_alphanumeric(c) || c == '.' || c == '-')
       out += c;
     else if (c == ':' || c == '/')
       out += '-';
@@ -63,7 +60,7 @@ SpdxLicense spdx_license(std::string_view text) {
   std::string id = "LicenseRef-";
   const std::string_view rest = text.starts_with(id) ? text.substr(id.size()) : text;
   for (const char c : rest) {
-    if (is_letter_or_digit(c) || c == '.' || c == '-') id += c;
+    if (is_alphanumeric(c) || c == '.' || c == '-') id += c;
     else if (c == ' ' || c == '_') id += '-';
   }
   if (id == "LicenseRef-") id += "unnamed";

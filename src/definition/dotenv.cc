@@ -1,5 +1,6 @@
 #include "definition/dotenv.h"
 
+#include "base/ascii.h"
 #include "base/text.h"
 #include "definition/fields.h"
 
@@ -11,9 +12,7 @@ namespace {
 /// Of all values together: a variable that stands for two others, thirty times over, would fill any memory.
 constexpr std::size_t kMaxValueBytes = 4u << 20;
 
-bool is_name_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-}
+bool is_name_char(char c) { return is_word_character(c) || c == '.'; }
 
 class Reader {
  public:
@@ -109,7 +108,7 @@ class Reader {
         const bool braces = raw.substr(i + 1).starts_with('{');
         const std::size_t start = i + (braces ? 2 : 1);
         std::size_t end = start;
-        while (end < raw.size() && is_name_char(raw[end]) && raw[end] != '.') ++end;
+        while (end < raw.size() && is_word_character(raw[end])) ++end;
         if (end == start || (braces && (end == raw.size() || raw[end] != '}'))) {
           out += '$';
           continue;

@@ -1,5 +1,7 @@
 #include "definition/regex.h"
 
+#include "base/ascii.h"
+
 #include <re2/re2.h>
 
 #include <charconv>
@@ -20,16 +22,12 @@ Result<std::unique_ptr<RE2>> compile(const std::string& pattern) {
   return regex;
 }
 
-bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
 /// The name behind a dollar sign, and how many characters it takes; empty when there is none.
 std::pair<std::string_view, std::size_t> group_name(std::string_view rest) {
   const bool braces = rest.starts_with('{');
   const std::size_t start = braces ? 1 : 0;
   std::size_t end = start;
-  while (end < rest.size() && is_word(rest[end])) ++end;
+  while (end < rest.size() && is_word_character(rest[end])) ++end;
   if (end == start || (braces && (end == rest.size() || rest[end] != '}'))) return {};
   return {rest.substr(start, end - start), end + start};
 }

@@ -1,5 +1,7 @@
 #include "definition/shell.h"
 
+#include "base/ascii.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,9 +14,6 @@ namespace {
 
 constexpr int kMaxDepth = 150;
 
-bool is_name_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 /// What a character may begin or end.
 enum Class : unsigned char { kMeta = 1, kQuote = 2, kPattern = 4, kInDouble = 8, kReserved = 16 };
@@ -327,7 +326,7 @@ class Parser {
   static bool is_assignment(std::string_view left) {
     if (left.ends_with('+')) left.remove_suffix(1);
     if (left.ends_with(']')) left = left.substr(0, left.find('['));
-    return !left.empty() && (left[0] < '0' || left[0] > '9') && std::all_of(left.begin(), left.end(), is_name_char);
+    return !left.empty() && !is_digit(left[0]) && std::all_of(left.begin(), left.end(), is_word_character);
   }
 
   /// name=( … )

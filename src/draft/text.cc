@@ -1,6 +1,7 @@
 #include "draft/text.h"
 
 #include "apk/version.h"
+#include "base/ascii.h"
 #include "base/text.h"
 
 #include <algorithm>
@@ -8,8 +9,6 @@
 
 namespace nacre::draft {
 namespace {
-
-bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
 /// The end of a text in quotes that begins at `at`: behind its closing quote, or at the end of everything.
 std::size_t end_of_quoted(std::string_view text, std::size_t at) {
@@ -68,18 +67,18 @@ std::string apk_version(std::string_view version) {
 std::string package_name(std::string_view name) {
   std::string out = lower(trim(name));
   for (char& c : out)
-    if (!std::isalnum(static_cast<unsigned char>(c)) && std::string_view("+_.-").find(c) == std::string_view::npos)
+    if (!is_alphanumeric(c) && std::string_view("+_.-").find(c) == std::string_view::npos)
       c = '-';
-  while (!out.empty() && !std::isalnum(static_cast<unsigned char>(out[0]))) out.erase(0, 1);
+  while (!out.empty() && !is_alphanumeric(out[0])) out.erase(0, 1);
   while (out.ends_with('-') || out.ends_with('.')) out.pop_back();
   return out.substr(0, 100);
 }
 
 std::optional<std::string> quoted_after(std::string_view text, std::string_view name) {
   for (std::size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
-    if (at > 0 && (is_word(text[at - 1]) || text[at - 1] == '-')) continue;
+    if (at > 0 && (is_word_character(text[at - 1]) || text[at - 1] == '-')) continue;
     std::size_t end = at + name.size();
-    if (end < text.size() && (is_word(text[end]) || text[end] == '-')) continue;
+    if (end < text.size() && (is_word_character(text[end]) || text[end] == '-')) continue;
     if (end < text.size() && (text[end] == '"' || text[end] == '\'')) ++end;  // A key in quotes itself.
     const std::size_t start = text.find_first_not_of(" \t=:>(", end);
     if (start == std::string_view::npos || start == end || start - end > 40) continue;
@@ -111,7 +110,7 @@ std::vector<std::string> all_quoted(std::string_view text) {
 
 std::string_view block_after(std::string_view text, std::string_view name) {
   for (std::size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
-    if (at > 0 && is_word(text[at - 1])) continue;
+    if (at > 0 && is_word_character(text[at - 1])) continue;
     std::size_t open = at + name.size();
     if (open < text.size() && (text[open] == '"' || text[open] == '\'')) ++open;
     open = text.find_first_not_of(" \t=:>", open);
@@ -135,7 +134,8 @@ std::vector<Call> find_calls(std::string_view text, Language language) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     const bool dnl = language == Language::kM4 && text.substr(i).starts_with("dnl") &&
-                     (i == 0 || !is_word(text[i - 1])) && (i + 3 >= text.size() || !is_word(text[i + 3]));
+                     (i == 0 || !is_word_character(text[i - 1])) &&
+                     (i + 3 >= text.size() || !is_word_character(text[i + 3]));
     if (c == '#' || dnl) {
       i = std::min(text.find('\n', i), text.size());
     } else if ((c == '"' && language == Language::kCMake) || (c == '\'' && language == Language::kMeson)) {
@@ -145,7 +145,7 @@ std::vector<Call> find_calls(std::string_view text, Language language) {
       if (language != Language::kM4)
         while (end > 0 && (text[end - 1] == ' ' || text[end - 1] == '\t')) --end;
       std::size_t start = end;
-      while (start > 0 && is_word(text[start - 1])) --start;
+      while (start > 0 && is_word_character(text[start - 1])) --start;
       open.emplace_back(Call{text.substr(start, end - start), {}, start}, i + 1);
     } else if (c == ')' && !open.empty()) {
       auto [call, inside] = open.back();

@@ -1,5 +1,6 @@
 #include "image/top.h"
 
+#include "base/ascii.h"
 #include "base/little_endian.h"
 #include "base/text.h"
 #include "codec/digest.h"
@@ -36,8 +37,6 @@ std::uint32_t machine_flag(int machine) {
     default: return 0;
   }
 }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// The order in which the loader searches: runs of digits by value, a digit after anything else.
 int compare_libraries(std::string_view a, std::string_view b) {

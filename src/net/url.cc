@@ -1,5 +1,6 @@
 #include "net/url.h"
 
+#include "base/ascii.h"
 #include "base/encoding.h"
 
 #include <algorithm>
@@ -9,10 +10,6 @@ namespace nacre::net {
 namespace {
 
 constexpr std::size_t kMaxUrlBytes = 8192;
-
-bool is_alnum(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -42,7 +39,7 @@ Result<> check_host(std::string_view host) {
     allowed = ":.";
   }
   const bool fits = std::all_of(inner.begin(), inner.end(), [&](char c) {
-    return is_alnum(c) || allowed.find(c) != allowed.npos;
+    return is_alphanumeric(c) || allowed.find(c) != allowed.npos;
   });
   if (fits && !inner.empty() && inner.size() <= 253) return {};
   return Error::make(ErrorKind::kInvalid, "'{}' is not a host name or address", host);

@@ -1,5 +1,6 @@
 #include "package/abi_text.h"
 
+#include "base/ascii.h"
 #include "base/text.h"
 
 #include <algorithm>
@@ -67,8 +68,7 @@ class Stripper {
   bool follows_raw_prefix() const {
     if (at_ == 0 || in_[at_ - 1] != 'R') return false;
     std::size_t start = at_ - 1;
-    const auto is_word = [](char c) { return is_alphanumeric(c) || c == '_'; };
-    while (start > 0 && is_word(in_[start - 1])) --start;
+    while (start > 0 && is_word_character(in_[start - 1])) --start;
     static constexpr std::array<std::string_view, 5> kPrefixes = {"R", "uR", "UR", "LR", "u8R"};
     return std::find(kPrefixes.begin(), kPrefixes.end(), in_.substr(start, at_ - start)) != kPrefixes.end();
   }
@@ -81,10 +81,6 @@ class Stripper {
     const std::size_t after = end == std::string_view::npos ? in_.size() : end + close.size();
     out_ += in_.substr(at_, after - at_);
     at_ = after;
-  }
-
-  static bool is_alphanumeric(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
   }
 
   std::string_view in_;

@@ -1,12 +1,13 @@
 #include "package/header_lexer.h"
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <array>
 
 namespace nacre::package {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 /// Bytes of UTF-8 may stand in names.
 bool begins_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || (c & 0x80) != 0;

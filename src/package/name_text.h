@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <string_view>
 
@@ -11,9 +13,7 @@ inline std::string_view base_of(std::string_view path) { return path.substr(path
 
 /// Whether nothing but letters of ASCII, digits and '_' is in it.
 inline bool is_plain(std::string_view name) {
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  });
+  return std::all_of(name.begin(), name.end(), is_word_character);
 }
 
 }  // namespace nacre::package

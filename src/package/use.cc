@@ -9,8 +9,10 @@
 #include <iterator>
 #include <utility>
 
+#include "base/ascii.h"
 #include "package/dead_branches.h"
 #include "package/header_items.h"
+#include "package/name_text.h"
 #include "package/tree.h"
 #include "package/use_configure.h"
 
@@ -26,9 +28,7 @@ constexpr const char* kValues = "values of configure";
 std::string held_by(std::string_view variable) { return fmt::format("lines of ${}", variable); }
 constexpr std::size_t kMostWords = 16u << 20, kMostTexts = 20'000, kMostPairs = 24u << 20, kMostPatterns = 2'000;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool in_run(char c) { return is_letter(c) || is_digit(c) || c == '.' || c == '+' || c == '-'; }
+bool in_run(char c) { return is_word_character(c) || c == '.' || c == '+' || c == '-'; }
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -36,8 +36,6 @@ std::string lower(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return out;
 }
-
-std::string_view base_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 /// A file that is not there to be included by others.
 bool is_unit(std::string_view path) {
@@ -405,12 +403,12 @@ void UseReader::scan(std::string_view text, bool builds, Words which, std::vecto
 void UseReader::take(std::string_view run, bool builds, Words which, std::vector<std::uint64_t>& into) {
   std::size_t pieces = 0;
   for (std::size_t at = 0; at < run.size();) {
-    if (!is_letter(run[at]) && !is_digit(run[at])) {
+    if (!is_word_character(run[at])) {
       ++at;
       continue;
     }
     std::size_t end = at;
-    while (end < run.size() && (is_letter(run[end]) || is_digit(run[end]))) ++end;
+    while (end < run.size() && is_word_character(run[end])) ++end;
     const std::string_view word = run.substr(at, end - at);
     ++pieces;
     at = end;
@@ -423,10 +421,10 @@ void UseReader::take(std::string_view run, bool builds, Words which, std::vector
     if (version && builds && versions_.size() <= kMostTexts) versions_.insert(lower(word));
     into.push_back(word_hash(word));
   }
-  while (!run.empty() && !is_letter(run.front()) && !is_digit(run.front())) run.remove_prefix(1);
+  while (!run.empty() && !is_word_character(run.front())) run.remove_prefix(1);
   while (!run.empty() && (run.back() == '.' || run.back() == '-')) run.remove_suffix(1);
   if (run.size() > 256 || run.empty() || (pieces < 2 && run.back() != '+')) return;
-  if (is_digit(run[0]) && std::none_of(run.begin(), run.end(), is_letter)) return;
+  if (is_digit(run[0]) && std::none_of(run.begin(), run.end(), [](char c) { return is_letter(c) || c == '_'; })) return;
   into.push_back(word_hash(run));
 }
 

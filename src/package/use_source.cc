@@ -6,12 +6,13 @@
 #include <span>
 #include <utility>
 
+#include "base/ascii.h"
 #include "package/dead_branches.h"
+#include "package/name_text.h"
 
 namespace nacre::package {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool in_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || is_digit(c) || (c & 0x80) != 0;
 }
@@ -24,8 +25,6 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\f' || c == '\v'; 
 bool one_of(std::string_view text, std::span<const std::string_view> words) {
   return std::find(words.begin(), words.end(), text) != words.end();
 }
-
-std::string_view base_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 std::string_view ending(std::string_view name) {
   const std::size_t dot = name.rfind('.');

@@ -1,5 +1,7 @@
 #include "package/use_versions.h"
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <array>
 
@@ -9,9 +11,7 @@ namespace {
 constexpr std::size_t kMostNumbers = 20'001, kMostPlaces = 64;
 constexpr std::size_t kNear = 1000, kLinesNear = 5;  ///< Bytes and lines to both sides.
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool in_name(char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '-' || c == '+' || c == '.'; }
+bool in_name(char c) { return is_word_character(c) || c == '-' || c == '+' || c == '.'; }
 
 void words_of(std::string_view text, std::set<std::string>& out) {
   for (std::size_t at = 0; at < text.size();) {
@@ -157,12 +157,11 @@ std::string small_letters(std::string_view word) {
 void VersionTexts::add(std::string_view name, std::string_view text) {
   Reader(*this, text).run();
   if (!name.starts_with("meson")) return;
-  const auto is_word = [](char c) { return is_letter(c) || is_digit(c) || c == '_'; };
   // z = dependency('zlib'), here or in another file, and z.version().
   constexpr std::string_view kCall = ".version(", kDependency = "dependency(";
   for (std::size_t at = text.find(kCall); at != std::string_view::npos; at = text.find(kCall, at + 1)) {
     std::size_t from = at;
-    while (from > 0 && is_word(text[from - 1])) --from;
+    while (from > 0 && is_word_character(text[from - 1])) --from;
     const std::string_view who = text.substr(from, at - from);
     if (who != "meson" && !who.ends_with("compiler") && who != "cc" && who != "cpp" && who != "cxx")
       asked_.emplace(who);
@@ -173,7 +172,7 @@ void VersionTexts::add(std::string_view name, std::string_view text) {
     std::size_t to = at;
     while (to > 0 && (text[to - 1] == ' ' || text[to - 1] == '+')) --to;
     std::size_t from = to;
-    while (from > 0 && is_word(text[from - 1])) --from;
+    while (from > 0 && is_word_character(text[from - 1])) --from;
     if (from == to) continue;
     std::set<std::string>& modules = assigned_[std::string(text.substr(from, to - from))];
     const std::size_t value = std::min(text.find_first_not_of(" \t", at + 1), text.size());

@@ -1,6 +1,7 @@
 #include "watch/releases.h"
 
 #include "apk/version.h"
+#include "base/ascii.h"
 #include "base/number.h"
 #include "base/text.h"
 
@@ -47,8 +48,6 @@ Result<Pattern> compile(const std::string& text) {
   return Error::make(ErrorKind::kInvalid, "'{}' is no regular expression: {}", text, pattern->error());
 }
 
-bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
-
 /// "$1", "${1}" and "${name}" -> "\1", as RE2 writes groups; what names no group stands for nothing, as in Go.
 std::string rewrite_of(std::string_view replace, const RE2& pattern) {
   std::string out;
@@ -59,7 +58,7 @@ std::string rewrite_of(std::string_view replace, const RE2& pattern) {
       const bool braces = replace[i + 1] == '{';
       const std::size_t begin = i + (braces ? 2 : 1);
       std::size_t end = begin;
-      while (end < replace.size() && is_word(replace[end])) ++end;
+      while (end < replace.size() && is_word_character(replace[end])) ++end;
       const bool closed = !braces || (end < replace.size() && replace[end] == '}');
       if (end == begin || !closed) {
         out += '$';
