@@ -298,11 +298,13 @@ def write_rates(name, pairs, command):
 
 
 def write_both():
-    """both.json: releases as they were built here, what is not built here (fixes, relinking) by Debian's binaries."""
+    """both.json: releases as they were built here; what is not built here (fixes, relinking), and what users take, of which
+    there are far more, by Debian's binaries."""
     built, debian = (json.loads((TABLES / name).read_text()) for name in ("built.json", "debian.json"))
     for kind, rates in debian.items():
-        if isinstance(rates, dict) and "used" in rates and kind in built:
-            built[kind].setdefault("used", min(rates["used"], built[kind]["abi"]))
+        for share in ("used", "urgent"):
+            if isinstance(rates, dict) and share in rates and kind in built:
+                built[kind][share] = min(rates[share], built[kind]["abi"])
     both = {**debian, **built, "command": "bench/rates.py collect and debian"}
     (TABLES / "both.json").write_text(json.dumps(both, indent=1) + "\n")
 
@@ -583,13 +585,15 @@ def users(work, lists, pairs, table):
             continue
         found = subprocess.run([BUILD / "src/package/use_probe", "compare", releases[0], both[0], releases[1], both[1],
                                 "--other", root] + list(uses.values()), stdout=subprocess.PIPE, check=True).stdout
-        touched = json.loads(found)["touched"]
+        found = json.loads(found)
+        touched, urgent = found["touched"], set(found["urgent"])
         for user, use in uses.items():
-            lines.append(row + (user, touched[str(use)]))
+            lines.append(row + (user, touched[str(use)], "urgent" if str(use) in urgent else ""))
         print(" ".join(row), f"{sum(touched[str(use)] != '' for use in uses.values())} of {len(uses)}", flush=True)
         with open(TABLES / table, "w") as out:
             out.write("# Who of a library's users is touched by what changed between two of its versions, %s. Empty: nobody "
-                      "need build it again.\n# library\tbefore\tafter\tkind\tuser\twhy\n" % datetime.date.today())
+                      "need build it again. Urgent: something of that cannot wait.\n"
+                      "# library\tbefore\tafter\tkind\tuser\twhy\turgent\n" % datetime.date.today())
             for line in lines:
                 out.write("\t".join(line) + "\n")
     write_used()
@@ -755,11 +759,13 @@ def truth_of(work, lists, debs, base, needs, row, source, trees, archives):
     built = []
     for i, tree in enumerate((trees[0], trees[1], trees[0])):
         # The first once more, where the other differs: what differs of itself says nothing of the library.
-        if i < 2 and None not in built or i == 2 and built[0] != built[1]:
+        if None not in built and (i < 2 or built[0] != built[1]):
             built.append(built_bytes(work, [tree, more, root], sources, work / "truth/logs" / f"{library}-{user}-{i}.log"))
     shutil.rmtree(more, ignore_errors=True)
-    if not built[0] or not built[1]:
-        return "does not build" if not built[0] else "builds with the older alone"
+    if len(built) == 1 or not built[0]:
+        return "does not build"
+    if built[1] is None:
+        return "builds with the older alone"
     if built[0] == built[1]:
         return f"equal ({len(built[0])} files)"
     if built[2] != built[0]:
@@ -888,14 +894,17 @@ def users_read(work, lists, most=24):
 
 
 def shares_touched(table):
-    """By kind of release: how many pairs, and the mean over them of the share of users that are touched."""
+    """By kind of release: how many pairs, and the means over them of the shares of users that are touched, and by what is
+    urgent. Rows of which that is not known, and fixes, which do not wait, count as urgent."""
     pairs = {}
-    for source, old, new, kind, _, why in rows(table) if (TABLES / table).exists() else []:
-        pairs.setdefault((kind, source, old, new), []).append(why != "")
+    for source, old, new, kind, _, why, *urgent in rows(table) if (TABLES / table).exists() else []:
+        is_urgent = why != "" and (not urgent or urgent[0] != "" or kind not in ("major", "minor", "patch"))
+        pairs.setdefault((kind, source, old, new), []).append((why != "", is_urgent))
     of = {}
-    for (kind, *_), touched in pairs.items():
-        of.setdefault(kind, []).append(sum(touched) / len(touched))
-    return {kind: {"pairs": len(shares), "used": round(sum(shares) / len(shares), 3)} for kind, shares in of.items()}
+    for (kind, *_), users in pairs.items():
+        of.setdefault(kind, []).append([sum(user[i] for user in users) / len(users) for i in range(2)])
+    mean = lambda shares, i: round(sum(share[i] for share in shares) / len(shares), 3)
+    return {kind: {"pairs": len(shares), "used": mean(shares, 0), "urgent": mean(shares, 1)} for kind, shares in of.items()}
 
 
 def write_used():
@@ -905,6 +914,7 @@ def write_used():
         for kind, share in of.items():
             if kind in rates:
                 rates[kind]["used"] = min(share["used"], rates[kind]["abi"])
+                rates[kind]["urgent"] = min(share["urgent"], rates[kind]["used"])
         if "relinked" in rates and "embedded" in rates:
             rates["embedded"] = rates["relinked"]
         (TABLES / name).write_text(json.dumps(rates, indent=1) + "\n")

@@ -3,7 +3,8 @@
 //   prints the mark that files which nobody reads from now on can be told by
 //        use_probe use OUT [--root ROOT]... [--mark MARK] TREE...
 //        use_probe compare BEFORE-VERSION BEFORE-TREE AFTER-VERSION AFTER-TREE [--other TREE]... USE...
-//   a line of JSON: how many names changed, some of them, and for each USE why it is touched ("" when it is not)
+//   a line of JSON: how many names changed, some of them, for each USE why it is touched ("" when it is not), and
+//   which of these are urgent
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -72,16 +73,18 @@ int compare(int argc, char** argv) {
     rest.push_back(&others.back());
   }
   const package::OfferChanges changes(was, is, rest);
-  codec::Json touched = codec::Json::object(), out = codec::Json::object();
+  codec::Json touched = codec::Json::object(), urgent = codec::Json::array(), out = codec::Json::object();
   for (const char* user : users) {
     const auto bytes = os::read_file(user, std::uint64_t{1} << 30);
     if (!bytes) fail(bytes.error());
     const auto read = package::use_from_bytes(*bytes);
     if (!read) fail(read.error());
-    touched.set(user, changes.touches(*read).value_or(""));
+    const std::optional<package::Touch> touch = changes.touches(*read);
+    touched.set(user, touch ? touch->why : "");
+    if (touch && touch->urgent) urgent.push(user);
   }
   out.set("changed", changes.size()).set("some", codec::Json::strings(changes.some_names(20)));
-  out.set("touched", std::move(touched));
+  out.set("touched", std::move(touched)).set("urgent", std::move(urgent));
   std::printf("%s\n", codec::to_json(out).c_str());
   return 0;
 }
