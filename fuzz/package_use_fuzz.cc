@@ -20,7 +20,8 @@ std::string changes_for(const Use& use) {
   const Offer* was[] = {&before};
   const Offer* is[] = {&after};
   const Offer* others[] = {&rest};
-  return OfferChanges(was, is, others).touches(use).value_or("");
+  const std::optional<Touch> touch = OfferChanges(was, is, others).touches(use);
+  return touch ? touch->why + (touch->urgent ? "!" : "") : "";
 }
 
 }  // namespace

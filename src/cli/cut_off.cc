@@ -3,6 +3,7 @@
 #include "apk/index_file.h"
 #include "base/text.h"
 #include "cli/offers.h"
+#include "os/clock.h"
 #include "package/touch.h"
 #include "plan/keys.h"
 #include "plan/root_kinds.h"
@@ -40,6 +41,7 @@ std::string found_in(const std::map<std::string, std::string>& map, const std::s
 struct Untouched {
   bool stands = false;
   std::string why;  ///< That it does, or what it takes; empty: cannot be judged.
+  bool urgent = true;  ///< What it takes cannot wait.
 };
 
 /// What a build is said to use: its words, and the symbols that its packages import. nullopt: it was made before that
@@ -85,7 +87,8 @@ Result<Untouched> judge_offers(Workshop& shop, const build::BuildRequest& reques
   }
   const package::OfferChanges changes(was, is, rest);
   const std::string which = join(std::vector<std::string>(names.begin(), names.end()), ", ");
-  if (std::optional<std::string> why = changes.touches(*use)) return Untouched{false, which + ": " + *why};
+  if (const std::optional<package::Touch> touch = changes.touches(*use))
+    return Untouched{false, which + ": " + touch->why, touch->urgent};
   const std::size_t count = changes.size();
   if (count == 0) return Untouched{true, fmt::format("{} changed, and nothing of that is used", which)};
   std::vector<std::string> some = changes.some_names(3);
@@ -93,6 +96,36 @@ Result<Untouched> judge_offers(Workshop& shop, const build::BuildRequest& reques
   return Untouched{true, fmt::format("{} changed in {} name{} ({}), and nothing of that is used", which, count,
                                      count == 1 ? "" : "s",
                                      join(some, ", "))};
+}
+
+std::string_view release_of(std::string_view version) { return version.substr(0, version.rfind("-r")); }
+
+/// Until when the build may be put off, which takes of `names` nothing urgent by itself; 0: not at all. A package that
+/// has new bytes in the same release was mended or built anew by somebody: that is not put off.
+Result<std::int64_t> put_off_until(Workshop& shop, const build::BuildRequest& request, const BuildRecord& before,
+                                   const std::set<std::string>& names) {
+  std::map<std::string, std::string_view> releases;
+  for (const PinnedPackage& pin : before.pinned_root) releases[pin.name] = release_of(pin.version);
+  for (const build::RootPackage& package : request.root) {
+    if (!names.contains(package.name)) continue;
+    if (releases[package.name] == release_of(package.version)) return 0;
+    const definition::Definition* maker = shop.os.maker_of(package.name);
+    if (maker != nullptr && shop.urgent.contains(maker->name)) return 0;
+  }
+  const std::int64_t now = shop.env().clock.now_seconds();
+  // What was put off before is not put off for longer by a second change.
+  const std::optional<CutOff> kept = TRY(kept_cut_off(shop.env(), before));
+  const std::int64_t until = kept && kept->postponed_until > 0 ? kept->postponed_until : now + shop.postpone_seconds;
+  return until > now && !shop.postponed_too ? until : 0;
+}
+
+CutOff cut_off_from(const std::string& definition, const Json& json) {
+  CutOff out;
+  out.definition = definition;
+  out.reasons = json["reasons"].as_strings();
+  out.postponed_until = json["postponedUntil"].as_int();
+  for (const auto& [name, content] : json["root"].members()) out.root[name] = content.as_string();
+  return out;
 }
 
 }  // namespace
@@ -151,7 +184,7 @@ Result<CutOffAnswer> cut_off(Workshop& shop, const build::BuildRequest& request,
   if (key != before.action_key || request.root.size() != before.pinned_root.size()) return none;
   const std::map<std::string, plan::EdgeKind> kinds = TRY(kinds_of(request));
   const std::map<std::string, std::string> abis = TRY(abis_of(shop, request.root));
-  CutOff out{before.definition, before.action_key, {}, {}};
+  CutOff out{before.definition, before.action_key, {}, {}, 0};
   std::set<std::string> others;  // linked with, and with another ABI
   for (const build::RootPackage& package : request.root) {
     out.root[package.name] = package.content.hex();
@@ -168,7 +201,10 @@ Result<CutOffAnswer> cut_off(Workshop& shop, const build::BuildRequest& request,
   }
   if (!others.empty()) {
     const Untouched judged = TRY(judge_offers(shop, request, before, others));
-    if (!judged.stands) return CutOffAnswer{std::nullopt, judged.why};
+    if (!judged.stands) {
+      if (!judged.urgent) out.postponed_until = TRY(put_off_until(shop, request, before, others));
+      if (out.postponed_until == 0) return CutOffAnswer{std::nullopt, judged.why};
+    }
     out.reasons.push_back(judged.why);
   }
   if (out.reasons.empty()) return none;  // another order, or the same: not for this to judge
@@ -179,6 +215,7 @@ Result<> keep_cut_off(Env& env, const CutOff& cut) {
   Json root = Json::object(), out;
   for (const auto& [name, content] : cut.root) root.set(name, content);
   out.set("build", cut.build.hex()).set("root", std::move(root)).set("reasons", Json::strings(cut.reasons));
+  if (cut.postponed_until > 0) out.set("postponedUntil", cut.postponed_until);
   return env.store.state().put(kKind, cut.definition, codec::to_json(out));
 }
 
@@ -187,9 +224,24 @@ Result<std::optional<CutOff>> kept_cut_off(Env& env, const BuildRecord& build) {
   if (!text) return std::optional<CutOff>();
   const Json json = TRY(codec::parse_json(*text, "record of a cut-off"));
   if (json["build"].as_string() != build.action_key.hex()) return std::optional<CutOff>();
-  CutOff out{build.definition, build.action_key, {}, json["reasons"].as_strings()};
-  for (const auto& [name, content] : json["root"].members()) out.root[name] = content.as_string();
+  CutOff out = cut_off_from(build.definition, json);
+  out.build = build.action_key;
   return std::optional<CutOff>(std::move(out));
+}
+
+Result<std::vector<CutOff>> postponed_builds(Env& env) {
+  std::vector<CutOff> out;
+  const std::vector<std::pair<std::string, std::string>> kept = TRY(env.store.state().list(kKind));
+  for (const auto& [definition, text] : kept) {
+    const Json json = TRY(codec::parse_json(text, "record of a cut-off"));
+    if (json["postponedUntil"].as_int() == 0) continue;
+    const std::optional<BuildRecord> build = TRY(latest_build(env, definition));
+    if (!build || build->action_key.hex() != json["build"].as_string()) continue;
+    CutOff cut = cut_off_from(definition, json);
+    cut.build = build->action_key;
+    out.push_back(std::move(cut));
+  }
+  return out;
 }
 
 }  // namespace nacre::cli

@@ -1,6 +1,7 @@
 #include "cli/farm_pages.h"
 
 #include "base/text.h"
+#include "cli/cut_off.h"
 #include "cli/farm_steps.h"
 #include "cli/places.h"
 #include "cli/promotion.h"
@@ -176,10 +177,17 @@ Result<codec::Json> farm_status(Farm& farm, Session& session) {
   codec::Json counts = codec::Json::object();
   for (const auto& [state, count] : states) counts.set(std::string(state), count);
   const std::optional<std::string> data = TRY(farm.ledger->note(std::string(kVulnerabilityData)));
-  codec::Json out;
+  codec::Json out, postponed = codec::Json::array();
+  const std::vector<CutOff> builds = TRY(postponed_builds(env));
+  for (const CutOff& cut : builds)
+    postponed.push(codec::Json()
+                       .set("definition", cut.definition)
+                       .set("until", os::rfc3339(cut.postponed_until))
+                       .set("why", codec::Json::strings(cut.reasons)));
   if (data) out.set("vulnerabilities", *data);
   out.set("paused", paused).set("serial", serial.value_or(0)).set("changes", std::move(counts));
   out.set("channels", std::move(channels));
+  out.set("postponed", std::move(postponed));
   out.set("running", std::move(running)).set("upstreams", upstreams.size()).set("silent", std::move(silent));
   return out.set("recent", std::move(recent));
 }

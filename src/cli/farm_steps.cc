@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "build/fetch.h"
 #include "cli/channel_tags.h"
+#include "cli/cut_off.h"
 #include "cli/farm_gates.h"
 #include "cli/promotion.h"
 #include "cli/proposals.h"
@@ -118,6 +119,7 @@ std::string summary_of(const FlowReport& report) {
   const std::pair<Made, std::string_view> words[] = {{Made::kBuilt, "built"},
                                                      {Made::kSame, "built with the same bytes"},
                                                      {Made::kCutOff, "cut off"},
+                                                     {Made::kPostponed, "postponed"},
                                                      {Made::kKept, "kept"}};
   std::vector<std::string> parts;
   for (const auto& [made, word] : words)
@@ -218,6 +220,7 @@ Result<int> FarmSteps::look_at_definitions(Session& session) {
   watched_ = watched(os, policy);
   warn_of_unknown(os, policy, session.env.events);
   int added = TRY(look_at_streams(session));
+  added += TRY(look_at_postponed(os));
   added += TRY(look_upstream(session, os));
   return added;
 }
@@ -269,6 +272,22 @@ Result<int> FarmSteps::look_at_streams(Session& session) {
   for (const auto& [package, definition] : packages) definitions.insert(definition);
   Change change;
   change.package = "end of life: " + join(std::vector<std::string>(definitions.begin(), definitions.end()), ", ");
+  change.cause = Cause::kRebuild;
+  change.commit = TRY(repository_.head(repository_.main()));
+  const std::optional<Change> added = TRY(farm_.ledger->add(change));
+  return added ? 1 : 0;
+}
+
+/// Builds that were put off, and that nothing else brought about in the meantime.
+Result<int> FarmSteps::look_at_postponed(const Distribution& os) {
+  const std::vector<CutOff> postponed = TRY(postponed_builds(session_.env));
+  const std::int64_t now = session_.env.clock.now_seconds();
+  std::vector<std::string> due;
+  for (const CutOff& cut : postponed)
+    if (cut.postponed_until <= now && os.find(cut.definition) != nullptr) due.push_back(cut.definition);
+  if (due.empty()) return 0;
+  Change change;
+  change.package = "put off until now: " + join(due, ", ");
   change.cause = Cause::kRebuild;
   change.commit = TRY(repository_.head(repository_.main()));
   const std::optional<Change> added = TRY(farm_.ledger->add(change));
@@ -489,7 +508,11 @@ Result<StepOutcome> FarmSteps::fetch(Change& change, Session& session) {
 
 Result<Workshop> FarmSteps::open_shop(const Change& change, Session& session) {
   session.os_dir = TRY(tree_of(change));
-  return open_workshop(session, host_arch());
+  const farm::Policy policy = TRY(load_policy(session.os_dir));
+  Workshop shop = TRY(open_workshop(session, host_arch()));
+  shop.postpone_seconds = policy.postpone_seconds;
+  if (change.cause == Cause::kSecurity) shop.urgent.insert(change.package);
+  return shop;
 }
 
 Result<FlowReport> FarmSteps::run(const Change& change, const FlowOptions& options, Workshop& shop) {

@@ -12,6 +12,7 @@ constexpr std::string_view name_of_made(Made made) {
   switch (made) {
     case Made::kKept: return "kept";
     case Made::kCutOff: return "cut off";
+    case Made::kPostponed: return "postponed";
     case Made::kBuilt: return "built";
     case Made::kSame: return "same";
   }
@@ -41,9 +42,12 @@ std::string render_built(const FlowReport& report) {
   std::string out;
   std::size_t kept = 0;
   for (const BuiltRow& row : report.built) {
-    if (row.made == Made::kKept || row.made == Made::kCutOff) ++kept;
-    if (row.made == Made::kCutOff) out += fmt::format("  {:<24} not built: {}\n", row.definition, join(row.why, "; "));
-    if (row.made == Made::kKept || row.made == Made::kCutOff) continue;
+    const bool stands = row.made == Made::kCutOff || row.made == Made::kPostponed;
+    if (stands || row.made == Made::kKept) ++kept;
+    if (stands)
+      out += fmt::format("  {:<24} not built{}: {}\n", row.definition, row.made == Made::kPostponed ? " yet" : "",
+                         join(row.why, "; "));
+    if (stands || row.made == Made::kKept) continue;
     out +=
         fmt::format("  {:<24} {:<14} {:>10}  {}\n", row.definition, row.version, human_duration(row.seconds),
                     row.made == Made::kSame ? "rebuilt, same bytes: dependents are not touched" : join(row.why, "; "));

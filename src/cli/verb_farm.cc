@@ -142,6 +142,9 @@ Result<std::string> status_text(Farm& farm, Session& session) {
     const std::string doing = change.state == State::kRunning ? now_doing(farm, change) : "";
     if (!doing.empty()) out += fmt::format("      {}\n", doing);
   }
+  for (const Json& cut : status["postponed"].items())
+    out += fmt::format("put off until {}: {}, {}\n", cut["until"].as_string(), cut["definition"].as_string(),
+                       join(cut["why"].as_strings(), "; "));
   out += fmt::format("upstreams: {} asked, {} do not answer\n", status["upstreams"].as_int(),
                      status["silent"].items().size());
   if (const Json* data = status.find("vulnerabilities"))

@@ -4,6 +4,7 @@
 #include "cli/graph_input.h"
 #include "cli/lookup.h"
 #include "cli/verbs.h"
+#include "farm/policy.h"
 #include "plan/simulate.h"
 
 #include <algorithm>
@@ -29,10 +30,12 @@ Result<plan::ChangeRates> read_rates(const std::string& file) {
     rate->abi = row["abi"].as_double(-1);
     rate->breaks = row["breaks"].as_double(rate->abi);
     rate->used = row["used"].as_double(rate->abi);
+    rate->urgent = row["urgent"].as_double(rate->used);
     if (rate->content > 1 || rate->abi > rate->content || rate->breaks > rate->abi || rate->breaks < 0 ||
-        rate->used > rate->abi || rate->used < 0)
+        rate->used > rate->abi || rate->urgent > rate->used || rate->urgent < 0)
       return Error::make(ErrorKind::kInvalid,
-                         "'{}': expected '{}' with 0 <= breaks <= abi <= content <= 1, and used as breaks", file, name)
+                         "'{}': expected '{}' with 0 <= breaks <= abi <= content <= 1, and 0 <= urgent <= used <= abi",
+                         file, name)
           .hint("docs/formats/graph.md shows the form");
   }
   out.needless_epochs = json["needlessEpochs"].as_double();
@@ -68,27 +71,38 @@ Json to_json(KeyPolicy policy, const plan::Simulation& run, bool sizes) {
   out.set("cutOff", cut.is_null() ? Json::object() : std::move(cut)).set("staleEmbeds", run.stale_embeds);
   out.set("waitSeconds", Json().set("median", run.median_wait).set("p90", run.p90_wait).set("p99", run.p99_wait));
   out.set("busy", run.busy);
+  if (policy == KeyPolicy::kPostponed)
+    out.set("postponed", Json()
+                             .set("users", run.postponed)
+                             .set("cameDue", run.came_due)
+                             .set("atTheEnd", run.still_postponed));
   if (sizes) out.set("bytesMoved", run.bytes_moved);
   return out;
 }
 
 std::string render(KeyPolicy policy, const plan::Simulation& run, bool sizes) {
-  return fmt::format("{:<9} {:>9} {:>7} {:>10.2f} {:>7} {:>10} {:>10} {:>10} {:>5.1f}% {:>10}\n", plan::name_of(policy),
-                     run.builds, run.second_stage, run.builds_per_change(), run.stale_embeds,
-                     human_duration(run.median_wait), human_duration(run.p90_wait), human_duration(run.p99_wait),
-                     run.busy * 100, sizes ? human_bytes(run.bytes_moved) : "?");
+  std::string out = fmt::format("{:<9} {:>9} {:>7} {:>10.2f} {:>7} {:>10} {:>10} {:>10} {:>5.1f}% {:>10}\n",
+                                plan::name_of(policy), run.builds, run.second_stage, run.builds_per_change(),
+                                run.stale_embeds, human_duration(run.median_wait), human_duration(run.p90_wait),
+                                human_duration(run.p99_wait), run.busy * 100,
+                                sizes ? human_bytes(run.bytes_moved) : "?");
+  if (policy == KeyPolicy::kPostponed)
+    out += fmt::format("          {} users put off, {} of them built when their time had come, {} wait at the end\n",
+                       run.postponed, run.came_due, run.still_postponed);
+  return out;
 }
 
 Result<std::vector<KeyPolicy>> policies_of(const Arguments& arguments) {
   constexpr KeyPolicy kAll[] = {KeyPolicy::kExplicit, KeyPolicy::kDirect, KeyPolicy::kInputs, KeyPolicy::kContent,
-                                KeyPolicy::kAbi, KeyPolicy::kUsed, KeyPolicy::kBreaks};
+                                KeyPolicy::kAbi, KeyPolicy::kUsed, KeyPolicy::kPostponed, KeyPolicy::kBreaks};
   std::vector<KeyPolicy> out;
   for (const std::string& name : arguments.list("--policy")) {
     const auto found =
         std::find_if(std::begin(kAll), std::end(kAll), [&](KeyPolicy p) { return plan::name_of(p) == name; });
     if (found == std::end(kAll))
       return Error::make(ErrorKind::kInvalid,
-                         "--policy is explicit, direct, inputs, content, abi, used or breaks, not '{}'", name);
+                         "--policy is explicit, direct, inputs, content, abi, used, postponed or breaks, not '{}'",
+                         name);
     out.push_back(*found);
   }
   if (out.empty()) out.assign(std::begin(kAll), std::end(kAll));
@@ -120,6 +134,7 @@ Result<int> run_simulate(const Arguments& arguments, Session& session) {
     return Error::make(ErrorKind::kInvalid, "--workers is a number from 1 to 100000, not '{}'",
                        arguments.text("--workers"));
   input.workers = *workers;
+  input.postpone_seconds = TRY(farm::parse_duration(arguments.text("--postpone")), "reading --postpone");
   input.build_seconds = TRY(read_numbers(arguments.text("--times"), graph, kUsualBuildSeconds));
   if (!sizes.empty())
     for (const double bytes : TRY(read_numbers(sizes, graph, 0)))
@@ -155,7 +170,8 @@ Verb verb_simulate() {
   for (const Option& option : std::vector<Option>{
            kArchOption,
            {"--policy", OptionType::kList, "POLICY", "",
-            "explicit, direct, inputs, content, abi, used or breaks (default: all)", Completion::kNone},
+            "explicit, direct, inputs, content, abi, used, postponed or breaks (default: all)", Completion::kNone},
+           {"--postpone", OptionType::kText, "SPAN", "30d", "how long `postponed` lets users wait", Completion::kNone},
            {"--rates", OptionType::kText, "FILE", "", "how often builds change content and ABI", Completion::kFile},
            {"--batch", OptionType::kText, "SPAN", "day", "changes built together: day, hour or none",
             Completion::kNone},

@@ -2,6 +2,7 @@
 #include "cli/lookup.h"
 #include "cli/push.h"
 #include "cli/verbs.h"
+#include "farm/policy.h"
 #include "os/clock.h"
 
 #include <algorithm>
@@ -30,6 +31,8 @@ std::string what_next(const FlowReport& report) {
 
 Result<int> run_up(const Arguments& arguments, Session& session) {
   const Arch arch = TRY(arch_of(arguments));
+  const std::int64_t postpone_seconds =
+      TRY(farm::parse_duration(arguments.text("--postpone")), "reading --postpone");
   Workshop shop = TRY(open_workshop(session, arch, arguments.list("DEFINITION")));
   FlowOptions options;
   options.only = arguments.list("DEFINITION");
@@ -38,6 +41,8 @@ Result<int> run_up(const Arguments& arguments, Session& session) {
     return Error::make(ErrorKind::kInvalid, "expected a number of builds, got --paranoid {}",
                        arguments.number("--paranoid"));
   *shop.confirmations = arguments.number("--paranoid");
+  shop.postpone_seconds = postpone_seconds;
+  shop.postponed_too = arguments.flag("--postponed");
   if (arguments.flag("--skip-tests")) options.tests = FlowOptions::Tests::kSkip;
   const FlowReport report = TRY(run_flow(shop, options));
   if (report.published) TRY(refresh_layout(*report.published, session));
@@ -67,7 +72,10 @@ Verb verb_up() {
                    Completion::kNone},
                   {"--skip-tests", OptionType::kFlag, "", "", "publish without running tests", Completion::kNone},
                   {"--paranoid", OptionType::kNumber, "N", "0",
-                   "build so many of those that were cut off all the same, and compare", Completion::kNone}};
+                   "build so many of those that were cut off all the same, and compare", Completion::kNone},
+                  {"--postpone", OptionType::kText, "SPAN", "0s",
+                   "how long a build may be put off that takes nothing urgent of what changed", Completion::kNone},
+                  {"--postponed", OptionType::kFlag, "", "", "build now what was put off", Completion::kNone}};
   verb.run = run_up;
   return verb;
 }

@@ -487,11 +487,13 @@ Result<BuildOutcome> build_definition(Workshop& shop, const plan::PlannedStep& s
     CutOffAnswer answer = TRY(cut_off(shop, request, *before));
     taken = std::move(answer.taken);
     if (const std::optional<CutOff>& cut = answer.cut) {
-      if (shop.confirmations->fetch_sub(1) > 0) TRY(confirm(shop, std::move(request), *before, *cut));
+      const bool postponed = cut->postponed_until > 0;  // may well give other bytes: nothing to confirm
+      if (!postponed && shop.confirmations->fetch_sub(1) > 0) TRY(confirm(shop, std::move(request), *before, *cut));
       TRY(keep_cut_off(env, *cut));
       out.record = *before;
-      out.made = Made::kCutOff;
+      out.made = postponed ? Made::kPostponed : Made::kCutOff;
       out.why = cut->reasons;
+      if (postponed) out.why.push_back("put off until " + os::rfc3339(cut->postponed_until));
       put_on_shelf(shop, out.record);
       return out;
     }
@@ -604,6 +606,7 @@ Result<TestCount> test_definition(Workshop& shop, const definition::Definition& 
 
 Result<plan::Plan> plan_builds(Workshop& shop, const std::vector<std::string>& only) {
   plan::PlanInput input;
+  const std::int64_t now = shop.env().clock.now_seconds();
   input.definitions = shop.os.definitions;
   input.always = kAlwaysInBuildRoot;
   input.only = only;
@@ -614,9 +617,10 @@ Result<plan::Plan> plan_builds(Workshop& shop, const std::vector<std::string>& o
     if (!record) continue;
     input.side_files[definition.name] = TRY(build::side_files_digest(side_dir_of(definition)));
     input.built[definition.name] = record->from;
-    // What a cut-off looked at is no reason to look again.
-    if (const std::optional<CutOff> cut = TRY(kept_cut_off(shop.env(), *record)))
-      input.built[definition.name].root = cut->root;
+    // What a cut-off looked at is no reason to look again, unless it was put off and its time has come.
+    const std::optional<CutOff> cut = TRY(kept_cut_off(shop.env(), *record));
+    const bool due = cut && cut->postponed_until > 0 && (shop.postponed_too || cut->postponed_until <= now);
+    if (cut && !due) input.built[definition.name].root = cut->root;
     for (const index::SerialPackage& package : record->packages)
       input.contents[package.record.name] = package.apk.hex();
   }

@@ -46,6 +46,11 @@ struct Workshop {
   bool gates_warn = false;        ///< --gates-warn: for definitions from files; keys of their own.
   /// So many cut-offs are still to be confirmed by a build: --paranoid.
   std::unique_ptr<std::atomic<long>> confirmations = std::make_unique<std::atomic<long>>(0);
+  /// So long a build may be put off that takes nothing urgent of what changed: farm.yaml's rebuild.postpone,
+  /// --postpone.
+  std::int64_t postpone_seconds = 0;
+  bool postponed_too = false;     ///< --postponed: what was put off earlier is built now.
+  std::set<std::string> urgent;   ///< Definitions whose changes are never put off: they mend a vulnerability.
   std::shared_ptr<Offers> offers;  ///< What packages offer, read once for all users.
   std::set<std::string> from_files;    ///< Names of definitions given as files: their caches are their own.
 
@@ -71,6 +76,7 @@ const definition::Definition* find_definition(Workshop& shop, std::string_view n
 enum class Made {
   kKept,    ///< Equal key: not built.
   kCutOff,  ///< Not built: what it takes from what changed is the same (cli/cut_off.h).
+  kPostponed,  ///< Not built yet: what it takes of what changed can wait.
   kBuilt,   ///< Built; at least one package has new bytes.
   kSame,    ///< Built, and every package came out as it was: dependents are not touched.
 };

@@ -123,6 +123,9 @@ Result<Policy> read_policy(const YamlTree& tree) {
   const Reader logs = [&](const YamlNode& node) {
     return read_keys(tree, node, "logs", {{"keep", duration_into(out.keep_logs_seconds)}});
   };
+  const Reader rebuild = [&](const YamlNode& node) {
+    return read_keys(tree, node, "rebuild", {{"postpone", duration_into(out.postpone_seconds)}});
+  };
   const Reader registry = [&](const YamlNode& node) -> Result<> {
     if (node.kind != YamlKind::kScalar)
       return Error::make(ErrorKind::kInvalid, "expected a registry as host[:port][/prefix]");
@@ -139,6 +142,7 @@ Result<Policy> read_policy(const YamlTree& tree) {
        [&](const YamlNode& node) {
          return read_keys(tree, node, "channels", {{"stable", stable}});
        }},
+      {"rebuild", rebuild},
       {"logs", logs},
       {"registry", registry},
       {"gates", read_by_others},

@@ -26,6 +26,9 @@ struct Policy {
   std::map<std::string, WatchRule, std::less<>> watch_of;  ///< By definition.
   Merge merge = Merge::kAutomatic;
   std::map<std::string, Merge, std::less<>> merge_of;
+  /// How long users of a library wait that took nothing urgent of what changed (cli/cut_off.h), unless they change
+  /// themselves.
+  std::int64_t postpone_seconds = 0;
   std::int64_t stable_soak_seconds = 3 * 86400;  ///< On `edge`, before `stable` follows.
   std::int64_t keep_logs_seconds = 90 * 86400;   ///< Of changes that came to their end.
   std::string registry;                          ///< HOST[:PORT][/PREFIX] that images are pushed to; empty: none.

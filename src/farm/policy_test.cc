@@ -29,6 +29,7 @@ channels:
   stable: {soak: 90s}
 registry: registry.example:5000/nacre
 logs: {keep: 4w}
+rebuild: {postpone: 30d}
 gates: {anything: 1}
 )")
                             .take();
@@ -41,13 +42,15 @@ gates: {anything: 1}
   EXPECT_EQ(policy.merge_for("zlib"), Merge::kApprove);
   EXPECT_EQ(policy.stable_soak_seconds, 90);
   EXPECT_EQ(policy.keep_logs_seconds, 28 * 86400);
+  EXPECT_EQ(policy.postpone_seconds, 30 * 86400);
   EXPECT_EQ(policy.registry, "registry.example:5000/nacre");
 }
 
 TEST(Policy, NamesFaultsByPlace) {
   const std::pair<const char*, const char*> cases[] = {
       {"wach: {}",
-       "farm.yaml:1:1: unknown key 'wach' in farm.yaml; there are channels, gates, logs, merge, registry, watch\n"
+       "farm.yaml:1:1: unknown key 'wach' in farm.yaml; there are channels, gates, logs, merge, rebuild, registry, "
+       "watch\n"
        "  hint: did you mean 'watch'?"},
       {"watch:\n  every: 5", "farm.yaml:2:10: expected a duration such as 90s, 30m, 1h, 3d or 2w, got '5'"},
       {"watch: {every: 99999w}", "farm.yaml:1:16: expected a duration such as 90s, 30m, 1h, 3d or 2w, got '99999w'"},

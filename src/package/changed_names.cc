@@ -38,6 +38,10 @@ bool meet(Gates& gates, const Gates& others) {
 
 bool Origin::join(const Origin& other) {
   bool more = meet(gates, other.gates);
+  if (other.weight > weight) {
+    weight = other.weight;
+    more = true;
+  }
   if (other.moves == Moves::kRead && moves == Moves::kRead) {
     more = meet(anyway, other.anyway) || more;
   } else if (other.moves > moves) {
@@ -54,7 +58,17 @@ std::string How::str() const {
   return of.empty() ? fmt::format("by way of {}", way) : fmt::format("of {}, by way of {}", of, way);
 }
 
-std::vector<Origin> ChangedName::ways() const { return everywhere ? std::vector<Origin>{Origin{}} : origins; }
+std::vector<Origin> ChangedName::ways() const {
+  Origin any;
+  any.weight = Weight::kCode;
+  return everywhere ? std::vector<Origin>{any} : origins;
+}
+
+Weight ChangedName::weight() const {
+  Weight out = everywhere ? Weight::kCode : Weight::kSight;
+  for (const Origin& origin : origins) out = std::max(out, origin.weight);
+  return out;
+}
 
 void ChangedNames::add(std::uint64_t hash, std::string_view name, const How& how, Origin origin, Kind kind) {
   const auto [found, made] = names_.try_emplace(hash);
@@ -70,7 +84,8 @@ void ChangedNames::add(std::uint64_t hash, std::string_view name, const How& how
   if (changed.everywhere) return;
   if (origin.moves == Moves::kNo && kind != Kind::kMacro) origin.moves = Moves::kName;
   // What meddles with it is asked of the changed header alone.
-  if (origin.moves == Moves::kOrder) origin = {origin.changed, HeaderGraph::kNone, {}, Moves::kOrder, {}};
+  if (origin.moves == Moves::kOrder)
+    origin = {origin.changed, HeaderGraph::kNone, {}, Moves::kOrder, {}, origin.weight};
   put(hash, changed, origin);
 }
 

@@ -27,6 +27,13 @@ enum class Moves {
   kNo,     ///< A change like any other.
 };
 
+/// What a change is for a build that took what changed, until it is made again.
+enum class Weight {
+  kSight,  ///< Nothing: what it took came or went, or is to be seen from elsewhere.
+  kValue,  ///< It has another number or declaration: what it was made with is still good.
+  kCode,   ///< It has other code or data of the library's in it.
+};
+
 /// Through what a changed name reaches a source: one that may read the header `changed`, which differs, and the header
 /// `where`, which has the name. `gates`: it comes by #includes alone, so who has read one of each of these sets before
 /// has the same either way.
@@ -35,9 +42,10 @@ struct Origin {
   Gates gates;
   Moves moves = Moves::kNo;
   Gates anyway;
+  Weight weight = Weight::kSight;
   auto operator<=>(const Origin&) const = default;
 
-  /// Keeps, of one change by two ways, what holds for both. Whether that is more than it was.
+  /// Keeps, of one change by two ways, what holds for both, and the greater weight. Whether that is more than it was.
   bool join(const Origin& other);
 };
 
@@ -55,8 +63,9 @@ struct ChangedName {
   bool macro = true;        ///< Every one of its changes is one of a macro.
   bool waits = false;       ///< For its effect on others to be seen.
 
-  /// Its origins; if it is everywhere, one that says nothing of headers.
+  /// Its origins; if it is everywhere, one that says nothing of headers and has all weight.
   std::vector<Origin> ways() const;
+  Weight weight() const;  ///< The greatest.
 };
 
 class ChangedNames {

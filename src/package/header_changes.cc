@@ -74,7 +74,7 @@ class Comparison {
     // Who names the file finds it, or no longer, or another in its place.
     out_.files.emplace(header, fmt::format("it names {}, which {}", base, what));
     for (const HeaderItem& item : items.items)
-      if (item.kind != Kind::kInclude) effects_.add(header, item, how);
+      if (item.kind != Kind::kInclude) effects_.add(header, item, how, Weight::kSight);
     for (const auto& [at, item] : root_.mentions_of(word_hash(base)))
       if (item->kind == Kind::kInclude && item->included == base && is_of_others(root_.all()[at].path))
         effects_.add_loose(root_.all()[at].id, how);
@@ -97,10 +97,15 @@ class Comparison {
     const std::string gone = fmt::format("of {}, which is gone", base);
     const std::string made = fmt::format("of {}, which is new", base);
     const Texts there = texts_of(was), here = texts_of(is);
+    const auto add = [&](const HeaderItem& item, bool alone, const std::string& how) {
+      const bool sight = item.kind == Kind::kInclude || (alone && !item.loose);
+      effects_.add(header, item, how,
+                   sight ? Weight::kSight : root_.puts_code(item) ? Weight::kCode : Weight::kValue);
+    };
     for (const HeaderItem& item : was.items)
-      if (left[root_.digest_of(item)] > 0) effects_.add(header, item, none_in(item, here) ? gone : changed);
+      if (left[root_.digest_of(item)] > 0) add(item, none_in(item, here), none_in(item, here) ? gone : changed);
     for (const HeaderItem& item : is.items)
-      if (left[root_.digest_of(item)] < 0) effects_.add(header, item, none_in(item, there) ? made : changed);
+      if (left[root_.digest_of(item)] < 0) add(item, none_in(item, there), none_in(item, there) ? made : changed);
     compare_order(header, was, is, left);
   }
 
@@ -138,14 +143,15 @@ class Comparison {
     if (order_was.includes != order_is.includes) {
       effects_.add_loose(header, fmt::format("of {}, whose #includes changed places", base));
       for (const HeaderItem& item : is.items)
-        if (item.kind == Kind::kInclude) effects_.add(header, item, fmt::format("of what {} includes", base));
+        if (item.kind == Kind::kInclude)
+          effects_.add(header, item, fmt::format("of what {} includes", base), Weight::kSight);
       return;
     }
     std::unordered_map<std::uint64_t, std::size_t> place;
     for (const auto& [item, at] : order_was.macros) place.emplace(item->digest, at);
     for (const auto& [item, at] : order_is.macros)
       if (const auto found = place.find(item->digest); found != place.end() && found->second != at)
-        effects_.add(header, *item, fmt::format("of {}, which changed places", base));
+        effects_.add(header, *item, fmt::format("of {}, which changed places", base), Weight::kValue);
   }
 
   const RootHeaders& root_;
@@ -155,6 +161,13 @@ class Comparison {
 };
 
 }  // namespace
+
+Weight HeaderChanges::weight() const {
+  Weight out = Weight::kSight;
+  for (const auto& [hash, changed] : effects.names) out = std::max(out, changed.weight());
+  for (const auto& [origin, how] : effects.loose) out = std::max(out, origin.weight);
+  return out;
+}
 
 HeaderChanges compare_headers(const RootHeaders& root, const RootStates& states) {
   return Comparison(root, states).run();

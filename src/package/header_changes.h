@@ -17,6 +17,8 @@ struct HeaderChanges {
   std::set<HeaderGraph::Id> other_bytes;         ///< Headers that have other bytes, or came or went.
   std::vector<std::string> for_all;              ///< Why everybody is touched.
 
+  /// The greatest of any name, and of what reaches all who read a header.
+  Weight weight() const;
   /// Whether nobody is touched by them but who reads headers as a whole.
   bool empty() const { return for_all.empty() && effects.names.empty() && effects.loose.empty() && files.empty(); }
 };

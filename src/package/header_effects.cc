@@ -16,7 +16,7 @@ using Id = HeaderGraph::Id;
 using Kind = HeaderItem::Kind;
 using Header = RootHeaders::Header;
 
-Origin origin_at(Id header) { return {header, header, {}, Moves::kNo, {}}; }
+Origin origin_at(Id header, Weight weight) { return {header, header, {}, Moves::kNo, {}, weight}; }
 
 void sort_unique(std::vector<Id>& ids) {
   std::sort(ids.begin(), ids.end());
@@ -25,11 +25,13 @@ void sort_unique(std::vector<Id>& ids) {
 
 }  // namespace
 
-void EffectFinder::add(Id header, const HeaderItem& item, std::string_view how) {
-  changed_item(header, item, How{how, {}, {}}, origin_at(header));
+void EffectFinder::add(Id header, const HeaderItem& item, std::string_view how, Weight weight) {
+  changed_item(header, item, How{how, {}, {}}, origin_at(header, weight));
 }
 
-void EffectFinder::add_loose(Id header, std::string_view how) { out_.loose.emplace(origin_at(header), how); }
+void EffectFinder::add_loose(Id header, std::string_view how) {
+  out_.loose.emplace(origin_at(header, Weight::kSight), how);
+}
 
 HeaderEffects EffectFinder::finish() {
   close();
@@ -115,7 +117,9 @@ void EffectFinder::brought_header(const Header& header, Id first, const How& how
 /// The same change, by way of what stands in another header. A macro that changed means something there when it is
 /// read, but for macros, which mean something where they are used.
 Origin EffectFinder::by_way(const Origin& origin, Id where, const HeaderItem& item, bool macro) const {
-  Origin out{origin.changed, where, origin.gates, origin.moves, {}};
+  Origin out{origin.changed, where, origin.gates, origin.moves, {}, origin.weight};
+  // A number in code or in a condition around it makes other code of it.
+  if (origin.weight == Weight::kValue && item.kind == Kind::kOther && root_.puts_code(item)) out.weight = Weight::kCode;
   // A standard header depends on no name of others that is no macro.
   if (origin.moves == Moves::kRead || origin.moves == Moves::kName)
     out.moves = root_.graph().order_free(where) ? Moves::kOrder : Moves::kNo;
@@ -162,6 +166,7 @@ Origin EffectFinder::brought_origin(Id header, Id first, const Origin& reason, c
   if (first != HeaderGraph::kNone) gate.push_back(first);
   sort_unique(gate);
   Origin out = reason;
+  out.weight = Weight::kSight;
   // Or the change that is the reason is none for them.
   out.gates.clear();
   for (std::vector<Id> set : reason.gates) {

@@ -31,7 +31,7 @@ class EffectFinder {
   explicit EffectFinder(const RootHeaders& root) : root_(root), brought_(root) {}
 
   /// The piece of that header came, went or changed; `how`: "of z.h, which changed".
-  void add(Id header, const HeaderItem& item, std::string_view how);
+  void add(Id header, const HeaderItem& item, std::string_view how, Weight weight);
   /// Who reads the header has something else, whatever it names.
   void add_loose(Id header, std::string_view how);
   /// After all have been added. What names a changed name is changed, too, in all headers of the root.

@@ -224,6 +224,7 @@ class Cutter {
       // Spaces before a body do not count, but the one that tells A(x) from A (x).
       text.add(*line[i], true);
       if (i > 2) mention(item, *line[i]);
+      if (line[i]->is("{")) item.code = true;
       if (i > 3 && line[i]->is("#") && line[i - 1]->is("#") && !line[i]->spaced) item.pastes = true;
     }
     if (item.pastes) item.paste_patterns = patterns_of(line, item.function_like);
@@ -280,6 +281,7 @@ class Cutter {
     }
     HeaderItem item = begin_item(Kind::kOther);
     item.loose = true;
+    item.code = what == "pragma";
     TokenText text;
     for (std::size_t i = 1; i < line.size(); ++i) {
       text.add(*line[i], true);
@@ -402,16 +404,32 @@ class Cutter {
     const bool lone_semicolon = code_.size() == 1 && code_[0]->is(";");
     if (!lone_semicolon) {
       if (unclear_) {
-        item.loose = true;
+        item.loose = item.code = true;
         for (const Token* token : code_)
           if (is_name(*token)) add_sure(item, token->text);
         finish_item(std::move(item), text, piece_context_);
       } else {
         const std::optional<EnumBody> body = read_declaration(code_, item);
+        item.code = has_code(item.type);
         if (!body || has_directives_ || !take_apart(item, *body)) finish_item(std::move(item), text, piece_context_);
       }
     }
     clear_piece();
+  }
+
+  /// Whether the piece has the body of a function, or a value that is no enumerator's.
+  bool has_code(bool type) const {
+    bool aggregate = false, enumeration = false;  // within `struct NAME : BASE`, within an enumeration
+    for (const Token* token : code_) {
+      const bool keyword = token->is("struct") || token->is("union") || token->is("class") || token->is("enum");
+      if (keyword) enumeration = token->is("enum");
+      if (token->is("{") && !aggregate) return true;
+      if (token->is("=") && !enumeration && !code_[0]->is("using")) return true;
+      const bool of_head = token->kind == Token::Kind::kWord ||
+                           (type && (token->is(":") || token->is(",") || token->is("<") || token->is(">")));
+      aggregate = keyword || (aggregate && of_head);
+    }
+    return false;
   }
 
   static void add_sure(HeaderItem& item, const std::string& text) {
@@ -561,7 +579,7 @@ HeaderItems whole_header(std::string_view text, const std::vector<Token>& tokens
   HeaderItems out;
   out.understood = false;
   HeaderItem item;
-  item.loose = true;
+  item.loose = item.code = true;
   item.digest = short_digest(text);
   std::set<std::string> words;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -618,7 +636,7 @@ std::vector<Token> read_here(const std::vector<Token>& tokens) {
 HeaderItems cut(std::string_view text, Branches branches) {
   if (text.size() > kMostBytes) {
     HeaderItem item;
-    item.loose = true;
+    item.loose = item.code = true;
     item.digest = short_digest(text);
     DeclaredName all;
     all.text = kEveryName;

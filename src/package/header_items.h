@@ -49,6 +49,9 @@ struct HeaderItem {
   bool pastes = false;                  ///< Of a macro: makes names with ##.
   std::vector<std::string> paste_patterns;  ///< Which: package/use_source.h.
   bool type = false;                    ///< Declares types alone: typedef, struct, enum, class, using.
+  /// Puts code or data into who takes it: the body of a function, an initial value, a macro with braces; a pragma, and
+  /// what was not understood, may do so.
+  bool code = false;
   /// Its effect needs nobody who names it: a pragma, code or data that is no `inline`, an operator, `using namespace`,
   /// #error, an #include of what a macro names. A change of it reaches all who include the header.
   bool loose = false;

@@ -52,8 +52,13 @@ class Comparison {
   LibraryChanges run() {
     const Libraries was = libraries_of(states_.before), is = libraries_of(states_.after);
     for (const auto& [soname, library] : was)
-      if (const auto found = is.find(soname); found != is.end()) compare(soname, *library, *found->second);
-      else whole(soname, *library, "is gone");
+      if (const auto found = is.find(soname); found != is.end()) {
+        compare(soname, *library, *found->second);
+      } else {
+        whole(soname, *library, "is gone");
+        out_.lost.emplace(base_of(soname));
+        for (const auto& [name, texts] : library->exports) out_.lost.insert(name);
+      }
     for (const auto& [soname, library] : is)
       if (!was.contains(soname)) whole(soname, *library, "is new");
     return std::move(out_);
@@ -63,6 +68,7 @@ class Comparison {
   void compare(std::string_view soname, const OfferedLibrary& was, const OfferedLibrary& is) {
     for (const auto& [name, texts] : was.exports) {
       const auto same = is.exports.find(name);
+      if (same == is.exports.end() || same->second != texts) out_.lost.insert(name);
       if (same == is.exports.end()) out_.symbols.emplace(name, fmt::format("of {}, which is gone", soname));
       else if (same->second != texts) out_.symbols.emplace(name, fmt::format("of {}, which changed", soname));
     }
@@ -132,6 +138,12 @@ std::optional<std::string> LibraryChanges::touches(const Use& use) const {
     if (all && (!parts.empty() || use.has("std"))) return fmt::format("it may hold {} {}", name, how);
   }
   return std::nullopt;
+}
+
+bool LibraryChanges::breaks(const Use& use) const {
+  return std::any_of(lost.begin(), lost.end(), [&](const std::string& name) {
+    return use.imports.contains(name) || use.needed.contains(name);
+  });
 }
 
 }  // namespace nacre::package

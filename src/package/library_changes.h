@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@ namespace nacre::package {
 struct LibraryChanges {
   std::map<std::string, std::string> symbols;  ///< Name -> how: "of libz.so.1, which is new".
   std::map<std::string, std::string> sonames;  ///< A library that came or went -> how.
+  std::set<std::string> lost;  ///< Sonames that are gone; symbols that are gone, or have another version or size.
   std::map<std::string, std::string> links;    ///< A word by which a link finds such a library -> how.
   std::vector<std::string> for_all;            ///< Why everybody is touched.
 
@@ -22,6 +24,8 @@ struct LibraryChanges {
   /// Why a build that uses this must be made again: "it is linked with f of libz.so.1, which is gone". What links find
   /// is asked of BuildFileChanges.
   std::optional<std::string> touches(const Use& use) const;
+  /// Whether its programs no longer find what they were linked with.
+  bool breaks(const Use& use) const;
 };
 
 LibraryChanges compare_libraries(const RootStates& states);

@@ -27,6 +27,7 @@ RootHeaders::RootHeaders(const RootStates& states) {
     for (const HeaderItem& item : headers_[i].items->items)
       for (const std::uint64_t word : item.mentions) mentions_[word].push_back({i, &item});
   find_lines();
+  find_coding();
   find_pasting();
 }
 
@@ -56,6 +57,11 @@ std::uint64_t RootHeaders::digest_of(const HeaderItem& item) const {
   return placed ? item.digest * 31 + item.lines : item.digest;
 }
 
+bool RootHeaders::puts_code(const HeaderItem& item) const {
+  if (item.kind == Kind::kMacro) return item.function_like || item.code;
+  return item.code || (item.kind == Kind::kOther && meets(item.mentions, coding_));
+}
+
 bool RootHeaders::calls_pasting(const HeaderItem& item) const {
   return item.kind == Kind::kOther && meets(item.mentions, pasting_);
 }
@@ -80,6 +86,15 @@ void RootHeaders::find_lines() {
     todo.push_back(word_hash(word));
   }
   through_macros(lines_, std::move(todo));
+}
+
+void RootHeaders::find_coding() {
+  std::deque<std::uint64_t> todo;
+  for (const Header& header : headers_)
+    for (const HeaderItem& item : header.items->items)
+      if (item.kind == Kind::kMacro && item.code && coding_.insert(word_hash(item.names[0].text)).second)
+        todo.push_back(word_hash(item.names[0].text));
+  through_macros(coding_, std::move(todo));
 }
 
 void RootHeaders::find_pasting() {

@@ -47,6 +47,9 @@ class RootHeaders {
   /// Equal for pieces that say the same; of code that may tell __LINE__, only if it stands in the same lines.
   std::uint64_t digest_of(const HeaderItem& item) const;
 
+  /// Whether who takes the piece gets code or data by it: also by the macros that it names.
+  bool puts_code(const HeaderItem& item) const;
+
   /// A macro that makes names with ##.
   struct PastingMacro {
     std::vector<std::string> patterns;
@@ -64,6 +67,7 @@ class RootHeaders {
   void add(std::span<const Offer* const> offers, bool stands);
   void through_macros(std::unordered_set<std::uint64_t>& set, std::deque<std::uint64_t> todo) const;
   void find_lines();
+  void find_coding();
   void find_pasting();
 
   std::vector<Header> headers_;
@@ -71,7 +75,8 @@ class RootHeaders {
   std::vector<std::vector<std::size_t>> states_;  ///< By id.
   KnownNames known_;
   std::unordered_map<std::uint64_t, std::vector<Mention>> mentions_;
-  std::unordered_set<std::uint64_t> lines_;  ///< Names that lead to __LINE__.
+  std::unordered_set<std::uint64_t> lines_;   ///< Names that lead to __LINE__.
+  std::unordered_set<std::uint64_t> coding_;  ///< Names of macros with braces, and of those that lead to them.
   std::unordered_set<std::uint64_t> pasting_, pasted_words_;
   std::vector<PastingMacro> pasting_macros_;
 };

@@ -21,6 +21,9 @@ struct OfferChanges::State {
   HeaderChanges headers;
   LibraryChanges libraries;
   BuildFileChanges build_files;
+
+  std::optional<std::string> reason(HeaderTouch& touch, const Use& use) const;
+  bool is_urgent(HeaderTouch& touch, const Use& use) const;
 };
 
 OfferChanges::OfferChanges(std::span<const Offer* const> before, std::span<const Offer* const> after,
@@ -29,13 +32,11 @@ OfferChanges::OfferChanges(std::span<const Offer* const> before, std::span<const
 
 OfferChanges::~OfferChanges() = default;
 
-std::optional<std::string> OfferChanges::touches(const Use& use) const {
-  const auto& [root, headers, libraries, build_files] = *state_;
-  if (headers.other_bytes.empty() && headers.empty() && libraries.empty() && build_files.empty()) return std::nullopt;
+/// Why the build must be made again, by the first reason that there is.
+std::optional<std::string> OfferChanges::State::reason(HeaderTouch& touch, const Use& use) const {
   if (use.lines) return "it was compiled with debug information, which holds the lines of headers";
   for (const auto* reasons : {&headers.for_all, &libraries.for_all, &build_files.for_all})
     if (!reasons->empty()) return reasons->front();
-  HeaderTouch touch(root, headers, use);
   if (auto why = touch.as_a_whole()) return why;
   if (auto why = touch.by_names()) return why;
   if (auto why = libraries.touches(use)) return why;
@@ -43,6 +44,22 @@ std::optional<std::string> OfferChanges::touches(const Use& use) const {
   if (auto why = build_files.touches(use)) return why;
   if (auto why = build_files.touches_by_version(use)) return why;
   return touch.by_pasting();
+}
+
+/// Whether one of all reasons cannot wait.
+bool OfferChanges::State::is_urgent(HeaderTouch& touch, const Use& use) const {
+  return !headers.for_all.empty() || !build_files.for_all.empty() || libraries.breaks(use) ||
+         touch.as_a_whole(Weight::kCode) || touch.by_names(Weight::kCode) || touch.by_headers(Weight::kCode) ||
+         touch.by_pasting(Weight::kCode);
+}
+
+std::optional<Touch> OfferChanges::touches(const Use& use) const {
+  const auto& [root, headers, libraries, build_files] = *state_;
+  if (headers.other_bytes.empty() && headers.empty() && libraries.empty() && build_files.empty()) return std::nullopt;
+  HeaderTouch touch(root, headers, use);
+  std::optional<std::string> why = state_->reason(touch, use);
+  if (!why) return std::nullopt;
+  return Touch{*std::move(why), state_->is_urgent(touch, use)};
 }
 
 std::vector<std::string> OfferChanges::some_names(std::size_t most) const {

@@ -14,6 +14,12 @@
 // Whether what changed of libraries touches who was built with them.
 namespace nacre::package {
 
+/// Why a build must be made again, and how soon.
+struct Touch {
+  std::string why;     ///< "it names deflate_medium of zlib.h, which is new"
+  bool urgent = true;  ///< Something that it took became code or layout in it, or is gone: docs/decisions/0054.
+};
+
 /// What differs between two states of a build's root, and all that this reaches through the root's headers.
 class OfferChanges {
  public:
@@ -25,9 +31,9 @@ class OfferChanges {
   OfferChanges(const OfferChanges&) = delete;
   OfferChanges& operator=(const OfferChanges&) = delete;
 
-  /// Why a build that uses this must be made again: "it names deflate_medium of zlib.h, which is new"; nullopt: nothing
-  /// that it can have taken differs. More is taken than a build took, never less: docs/decisions/0041.
-  std::optional<std::string> touches(const Use& use) const;
+  /// Why a build that uses this must be made again; nullopt: nothing that it can have taken differs. More is taken than
+  /// a build took, never less: docs/decisions/0041.
+  std::optional<Touch> touches(const Use& use) const;
 
   /// Names that changed, to be told: at most `most`, and how many there are.
   std::vector<std::string> some_names(std::size_t most) const;

@@ -52,14 +52,16 @@ bool HeaderTouch::meets(std::uint32_t file, const Origin& origin, std::optional<
          });
 }
 
-bool HeaderTouch::meets(std::uint32_t file, const ChangedName& changed, std::uint64_t word) {
-  return changed.everywhere || std::any_of(changed.origins.begin(), changed.origins.end(),
-                                           [&](const Origin& origin) { return meets(file, origin, word); });
+bool HeaderTouch::meets(std::uint32_t file, const ChangedName& changed, std::uint64_t word, Weight least) {
+  return changed.everywhere ||
+         std::any_of(changed.origins.begin(), changed.origins.end(), [&](const Origin& origin) {
+           return origin.weight >= least && meets(file, origin, word);
+         });
 }
 
 /// Of a program that reads headers as a whole: what it may be given are headers and scripts, and for some sources.
-std::optional<std::string> HeaderTouch::as_a_whole() const {
-  if (use_.whole.empty()) return std::nullopt;
+std::optional<std::string> HeaderTouch::as_a_whole(Weight least) const {
+  if (use_.whole.empty() || (least > Weight::kSight && changes_.weight() < least)) return std::nullopt;
   const bool sources = use_.whole == "g-ir-scanner" || use_.whole == "-dM";
   for (std::uint32_t file = 0; file < use_.files.size(); ++file) {
     const UseFile& its = use_.files[file];
@@ -70,7 +72,7 @@ std::optional<std::string> HeaderTouch::as_a_whole() const {
   return std::nullopt;
 }
 
-std::optional<std::string> HeaderTouch::by_names() {
+std::optional<std::string> HeaderTouch::by_names(Weight least) {
   const ChangedNames::ByHash& names = changes_.effects.names;
   // The least name, so that the answer is the same on every machine.
   const auto before_in_order = [](const ChangedName& one, const ChangedName& other) {
@@ -81,7 +83,7 @@ std::optional<std::string> HeaderTouch::by_names() {
   const auto look = [&](std::uint64_t hash, const ChangedName& changed) {
     if (first != nullptr && !before_in_order(changed, *first)) return;
     for (const std::uint32_t file : use_.files_of(hash))
-      if (!use_.files[file].asks && meets(file, changed, hash)) {
+      if (!use_.files[file].asks && meets(file, changed, hash, least)) {
         first = &changed;
         return;
       }
@@ -94,7 +96,7 @@ std::optional<std::string> HeaderTouch::by_names() {
   }
   if (first != nullptr) return fmt::format("it names {} {}", first->name, first->how);
   for (const auto& [id, how] : changes_.files)
-    if (names_header(id)) return how;
+    if (least == Weight::kSight && names_header(id)) return how;
   return std::nullopt;
 }
 
@@ -115,10 +117,11 @@ bool HeaderTouch::names_header(Id id) const {
   return false;
 }
 
-std::optional<std::string> HeaderTouch::by_headers() {
+std::optional<std::string> HeaderTouch::by_headers(Weight least) {
   for (const auto& [origin, how] : changes_.effects.loose)
     for (std::uint32_t file = 0; file < use_.files.size(); ++file)
-      if (meets(file, origin, std::nullopt)) return "it may include " + (how.starts_with("of ") ? how.substr(3) : how);
+      if (origin.weight >= least && meets(file, origin, std::nullopt))
+        return "it may include " + (how.starts_with("of ") ? how.substr(3) : how);
   return std::nullopt;
 }
 
@@ -158,7 +161,7 @@ const HeaderTouch::FileSet& HeaderTouch::parts_for(const Origin& origin, const P
   return in;
 }
 
-bool HeaderTouch::may_paste(const ChangedName& changed, const Pastes& pastes) {
+bool HeaderTouch::may_paste(const ChangedName& changed, const Pastes& pastes, Weight least) {
   // What standard headers put together of their own names is theirs.
   const bool moved =
       !changed.everywhere && std::all_of(changed.origins.begin(), changed.origins.end(),
@@ -166,6 +169,7 @@ bool HeaderTouch::may_paste(const ChangedName& changed, const Pastes& pastes) {
   const std::vector<std::string>& by = moved ? pastes.own : pastes.patterns;
   if (!fits_any(changed.name, by)) return false;
   for (const Origin& origin : changed.ways()) {
+    if (origin.weight < least) continue;
     const FileSet& in = parts_for(origin, pastes);
     const auto has = [&](std::uint64_t word) {
       const std::span<const std::uint32_t> files = use_.files_of(word);
@@ -177,14 +181,14 @@ bool HeaderTouch::may_paste(const ChangedName& changed, const Pastes& pastes) {
   return false;
 }
 
-std::optional<std::string> HeaderTouch::by_pasting() {
+std::optional<std::string> HeaderTouch::by_pasting(Weight least) {
   const Pastes all = pastes();
   if (all.patterns.empty()) return std::nullopt;
   std::vector<const ChangedName*> sorted;
   for (const auto& [hash, changed] : changes_.effects.names) sorted.push_back(&changed);
   std::sort(sorted.begin(), sorted.end(), [](auto a, auto b) { return a->name < b->name; });
   for (const ChangedName* changed : sorted)
-    if (may_paste(*changed, all)) return fmt::format("it may put together {} {}", changed->name, changed->how);
+    if (may_paste(*changed, all, least)) return fmt::format("it may put together {} {}", changed->name, changed->how);
   return std::nullopt;
 }
 

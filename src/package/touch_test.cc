@@ -32,7 +32,8 @@ std::string why(const Offer& before, const Offer& after, const Use& use, const O
   const Offer* is[] = {&after};
   const Offer* rest[] = {&others};
   const OfferChanges changes(was, is, rest);
-  return changes.touches(use).value_or("");
+  const std::optional<Touch> touch = changes.touches(use);
+  return touch ? touch->why : "";
 }
 
 /// Of one header, usr/include/z.h, which the user includes when it says nothing of #includes.
@@ -55,6 +56,86 @@ TEST(Touch, LeavesWhoNamesNothingThatChanged) {
   EXPECT_EQ(why(base, more, "#include <z.h>\nputs(Z_VERSION);"), "it names Z_VERSION of z.h, which changed");
   EXPECT_EQ(why(base, more, "#include <z.h>\nstatic int zg(int x);"), "it names zg of z.h, which is new");
   EXPECT_EQ(why(more, base, "#ifdef x\nzg(1)"), "it names zg of z.h, which is gone");
+}
+
+/// What cannot wait is what put code or data of the library into its user, and what the user no longer finds.
+TEST(Touch, TellsWhatCanWait) {
+  struct Row {
+    const char *what, *before, *after, *user;
+    bool urgent;
+  };
+  const Row rows[] = {
+      {"a number", "#define V 1", "#define V 2", "V", false},
+      {"a macro with parameters by way of a number", "#define V 1\n#define I(x) i(x, V)",
+       "#define V 2\n#define I(x) i(x, V)", "I(a)", false},
+      {"a macro with parameters", "#define I(x) (x)", "#define I(x) (-(x))", "I(1)", true},
+      {"an initial value", "#define I {1, 2}", "#define I {1, 3}", "struct s x = I;", true},
+      {"an inline function", "static inline int f(int x) { return x; }", "static inline int f(int x) { return -x; }",
+       "f(1)", true},
+      {"an inline function by way of a number", "#define V 1\nstatic inline int f(void) { return V; }",
+       "#define V 2\nstatic inline int f(void) { return V; }", "f()", true},
+      {"an inline function of a class", "class c { int f() const { return 1; } };",
+       "class c { int f() const { return 2; } };", "c x;", true},
+      {"a class with a value", "struct c { int x = 1; };", "struct c { int x = 2; };", "c x;", true},
+      {"a type that the soname stands for", "struct s { int a; };", "struct s { int a, b; };", "struct s x;", false},
+      {"a type of a base", "struct b {}; struct s : public b { int a; };",
+       "struct b {}; struct s : public b { int z; };", "s x;", false},
+      {"a function that is called", "int f(int);", "int f(long);", "f(1)", false},
+      {"a function by a macro with a body", "#define D(n) int n(void) { return 1; }\nD(f)",
+       "#define D(n) int n(void) { return 1; }\nD(f) int g;", "f()", true},
+      {"an argument by default", "int f(int x = 1);", "int f(int x = 2);", "f()", true},
+      {"an enumerator", "enum e { A = 1 };", "enum e { A = 2 };", "A", false},
+      {"a condition around a function", "#define V 1\n#if V > 1\nint f(int);\n#endif",
+       "#define V 2\n#if V > 1\nint f(int);\n#endif", "f(1)", false},
+      {"a condition around a body", "#define V 1\n#if V > 1\nstatic inline int f(int x) { return x; }\n#endif",
+       "#define V 2\n#if V > 1\nstatic inline int f(int x) { return x; }\n#endif", "f(1)", true},
+      {"what is new", "int f(int);", "int f(int);\nint g(int);", "static int g(int x);", false},
+      {"what is gone", "int f(int);\nint g(int);", "int f(int);", "g(1)", false},
+      {"what came into sight", "int f(int);", "#include <o.h>\nint f(int);", "#include <z.h>\no(1)", false},
+      {"a pragma", "struct s { int a; };", "#pragma pack(1)\nstruct s { int a; };", "#include <z.h>\nint x;", true},
+      {"the end of a language", "extern \"C\" {\nint f(int);\n}", "extern \"C\" {\nint f(int);\n}\nint h;",
+       "#include <z.h>\nh", false},
+  };
+  for (const Row& row : rows) {
+    Offer before, after, rest;
+    before.headers["usr/include/z.h"] = cut_header(row.before);
+    after.headers["usr/include/z.h"] = cut_header(row.after);
+    rest.headers["usr/include/o.h"] = cut_header("static inline int o(int x) { return x; }");
+    const Offer* was[] = {&before};
+    const Offer* is[] = {&after};
+    const Offer* others[] = {&rest};
+    const std::string user = row.user;
+    const std::string text = user.starts_with("#") ? user : "#include <z.h>\n" + user;
+    const std::optional<Touch> touch = OfferChanges(was, is, others).touches(use_of({{"u.cc", text}}));
+    ASSERT_TRUE(touch) << row.what;
+    EXPECT_EQ(touch->urgent, row.urgent) << row.what << ": " << touch->why;
+  }
+}
+
+/// A soname or a symbol that is gone is missed at once; what is new in its place is not.
+TEST(Touch, TellsWhoNoLongerFindsWhatItLinksWith) {
+  const auto library = [](std::map<std::string, std::set<std::string>> exports) {
+    Offer out;
+    out.libraries["libz.so.1"].exports = std::move(exports);
+    return out;
+  };
+  const Offer before = library({{"f", {"1"}}, {"g", {"1"}}}), without = library({{"f", {"1"}}});
+  const Offer larger = library({{"f", {"1"}}, {"g", {"2"}}});
+  const Offer more = library({{"f", {"1"}}, {"g", {"1"}}, {"h", {"1"}}});
+  const auto urgent = [&](const Offer& after, const char* import) {
+    const Offer* was[] = {&before};
+    const Offer* is[] = {&after};
+    Use use = use_of({{"u.c", "h g libz"}});
+    use.imports.insert(import);
+    use.needed.insert("libz.so.1");
+    const std::optional<Touch> touch = OfferChanges(was, is, {}).touches(use);
+    return touch && touch->urgent;
+  };
+  EXPECT_TRUE(urgent(without, "g"));
+  EXPECT_TRUE(urgent(larger, "g"));
+  EXPECT_FALSE(urgent(without, "f")) << "named, but not imported";
+  EXPECT_FALSE(urgent(more, "g"));
+  EXPECT_TRUE(urgent(Offer(), "x")) << "the library is gone";
 }
 
 /// One row for each way in which a header can change for who names `use` and not for who names `other`.

@@ -5,8 +5,8 @@
 namespace nacre::plan {
 
 std::string_view name_of(KeyPolicy policy) {
-  constexpr std::array<std::string_view, 7> names = {"explicit", "direct", "inputs", "content",
-                                                     "abi",      "used",   "breaks"};
+  constexpr std::array<std::string_view, 8> names = {"explicit", "direct", "inputs",    "content",
+                                                     "abi",      "used",   "postponed", "breaks"};
   return names[static_cast<std::size_t>(policy)];
 }
 
@@ -19,13 +19,17 @@ bool follows(KeyPolicy policy, const Edge& edge, KeyChange change) {
     case KeyPolicy::kContent: return change.content;
     case KeyPolicy::kAbi:
     case KeyPolicy::kUsed:
+    case KeyPolicy::kPostponed:
     case KeyPolicy::kBreaks: break;
   }
   switch (edge.kind) {
     case EdgeKind::kEmbed:
     case EdgeKind::kData: return change.content;
     case EdgeKind::kLink:
-      return policy == KeyPolicy::kBreaks ? change.breaks : policy == KeyPolicy::kUsed ? change.used : change.abi;
+      return policy == KeyPolicy::kBreaks      ? change.breaks
+             : policy == KeyPolicy::kPostponed ? change.urgent
+             : policy == KeyPolicy::kUsed      ? change.used
+                                               : change.abi;
     default: return false;
   }
 }

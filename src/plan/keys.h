@@ -15,6 +15,7 @@ struct KeyChange {
   bool abi = false;     ///< Never without content.
   bool used = false;    ///< Never without abi: the user may have taken something of what differs (package/touch.h).
   bool breaks = false;  ///< Never without abi: a symbol that was there is gone or another, or the soname.
+  bool urgent = false;  ///< Never without used: code or data of it is in the user, or what it links with is gone.
 };
 
 /// By what a factory decides that a user must be built again.
@@ -25,6 +26,8 @@ enum class KeyPolicy {
   kContent,   ///< Content of an input differs.
   kAbi,       ///< What an input offers to those that take from it differs.
   kUsed,      ///< The same, and who links may have taken of it what differs: ours.
+  kPostponed,  ///< As kUsed, but who links and took nothing urgent waits for its own next change, for a time at most:
+               ///< ours where farm.yaml says `rebuild: {postpone: …}`.
   kBreaks,    ///< As kAbi, but who links waits until what it was linked with is no longer there. For comparison alone:
               ///< a new inline function or macro reaches users with their next change.
 };

@@ -18,6 +18,9 @@ TEST(Keys, DecideByWhatIsTaken) {
   EXPECT_TRUE(follows(KeyPolicy::kBreaks, {0, 1, EdgeKind::kLink, 0, true}, {true, true, true, true}));
   EXPECT_FALSE(follows(KeyPolicy::kUsed, {0, 1, EdgeKind::kLink, 0, true}, {true, true, false, true}));
   EXPECT_TRUE(follows(KeyPolicy::kUsed, {0, 1, EdgeKind::kLink, 0, true}, {true, true, true, false}));
+  EXPECT_FALSE(follows(KeyPolicy::kPostponed, {0, 1, EdgeKind::kLink, 0, true}, {true, true, true, true, false}));
+  EXPECT_TRUE(follows(KeyPolicy::kPostponed, {0, 1, EdgeKind::kLink, 0, true}, {true, true, true, false, true}));
+  EXPECT_TRUE(follows(KeyPolicy::kPostponed, {0, 1, EdgeKind::kEmbed, 0, true}, kCode));
   EXPECT_TRUE(follows(KeyPolicy::kUsed, {0, 1, EdgeKind::kEmbed, 0, true}, kCode));
   EXPECT_TRUE(follows(KeyPolicy::kBreaks, {0, 1, EdgeKind::kEmbed, 0, true}, kCode));
   for (const auto& [kind, change, again] : rows) {

@@ -56,6 +56,7 @@ class Replay {
       batch(all.subspan(first, last - first));
       first = last;
     }
+    out_.still_postponed = postponed_.size();
     out_.stale_embeds = static_cast<std::size_t>(std::count(stale_.begin(), stale_.end(), 1));
     wait();
     return std::move(out_);
@@ -76,13 +77,15 @@ class Replay {
   KeyChange outcome(NodeId node, Cause cause) const {
     const ChangeRates::Rate& rate = rate_of(cause);
     const double chance = draw(input_.seed, out_.batches, node, 0);
-    return {chance < rate.content, chance < rate.abi, false, chance < rate.breaks};
+    return {chance < rate.content, chance < rate.abi, false, chance < rate.breaks, false};
   }
 
-  /// Whether a user of a build takes what of its ABI differs.
-  bool is_used(NodeId node, NodeId user, Cause cause) const {
+  /// What a user of a build whose ABI differs takes of that.
+  void take(NodeId node, NodeId user, Cause cause, KeyChange& change) const {
     const ChangeRates::Rate& rate = rate_of(cause);
-    return draw(input_.seed, out_.batches, node, 2 + std::uint64_t{user}) * rate.abi < rate.used;
+    const double chance = draw(input_.seed, out_.batches, node, 2 + std::uint64_t{user}) * rate.abi;
+    change.used = change.abi && chance < rate.used;
+    change.urgent = change.abi && chance < rate.urgent;
   }
 
   void batch(std::span<const RecordedChange> changes) {
@@ -102,6 +105,9 @@ class Replay {
       });
     std::set<NodeId> changed;
     for (const auto& [rank, cause] : open) changed.insert(by_rank_[rank]);
+    for (const auto& [user, since] : postponed_)
+      if (since + input_.postpone_seconds <= changes.back().at && open.emplace(rank_[user], Cause::kRelinked).second)
+        ++out_.came_due;
     const double arrived = static_cast<double>(changes.back().at);
     std::map<NodeId, std::uint32_t> built;
     std::set<NodeId> again;
@@ -114,9 +120,14 @@ class Replay {
       if (change.content && !input_.bytes.empty()) out_.bytes_moved += input_.bytes[node];
       for (const Edge& edge : graph_.users(node)) {
         if (edge.user == node) continue;
-        change.used = change.abi && is_used(node, edge.user, cause);
+        take(node, edge.user, cause, change);
         const bool too_far = input_.policy == KeyPolicy::kDirect && !changed.contains(node);
         if (too_far || !follows(input_.policy, edge, change)) {
+          if (input_.policy == KeyPolicy::kPostponed && follows(KeyPolicy::kUsed, edge, change)) {
+            // Before it is built in this batch for another reason: then it has what differs.
+            if (!built.contains(edge.user) && postponed_.emplace(edge.user, changes.back().at).second) ++out_.postponed;
+            continue;
+          }
           ++out_.cut_off[edge.kind];
           if (edge.kind == EdgeKind::kEmbed && change.content && !built.contains(edge.user)) stale_[edge.user] = 1;
           continue;
@@ -134,6 +145,7 @@ class Replay {
   void build(NodeId node, double arrived, std::map<NodeId, std::uint32_t>& built) {
     ++out_.builds;
     stale_[node] = 0;
+    postponed_.erase(node);
     const auto number = static_cast<std::uint32_t>(jobs_.size());
     Job job{arrived, input_.build_seconds[node], 0, {}};
     for (const Edge& edge : graph_.makers(node)) {
@@ -188,6 +200,7 @@ class Replay {
   std::vector<std::uint32_t> rank_, unit_;
   std::vector<NodeId> by_rank_;
   std::vector<char> stale_;
+  std::map<NodeId, std::int64_t> postponed_;  ///< Since when.
   std::vector<Job> jobs_;
   Simulation out_;
 };

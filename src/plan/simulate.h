@@ -38,7 +38,8 @@ Result<History> read_history(std::string_view text, std::string_view source, con
 struct ChangeRates {
   struct Rate {
     double content = 1, abi = 1, breaks = 1;  ///< Shares of all builds: none is greater than the one before it.
-    double used = 1;  ///< Share of builds and their users: what differs may have been taken. At most `abi`.
+    double used = 1;    ///< Share of builds and their users: what differs may have been taken. At most `abi`.
+    double urgent = 1;  ///< The same, and what was taken cannot wait. At most `used`.
   };
   Rate major, minor, patch, epoch, relinked, embedded;
   /// Share of epoch changes that say nothing but "build it again" or change what no build reads: with keys they are no
@@ -52,6 +53,7 @@ struct SimulationInput {
   KeyPolicy policy = KeyPolicy::kAbi;
   ChangeRates rates;
   std::int64_t batch_seconds = 86400;  ///< Changes within it are built together; 0: each by itself.
+  std::int64_t postpone_seconds = 30 * 86400;  ///< Of kPostponed: after so long a user is built for it alone.
   unsigned workers = 8;
   std::vector<double> build_seconds;  ///< Of each node.
   std::vector<std::uint64_t> bytes;   ///< Of each node's packages; empty: not known.
@@ -64,6 +66,9 @@ struct Simulation {
   std::size_t builds = 0;
   std::size_t second_stage = 0;             ///< Besides: members of a group once more, after their seed.
   std::map<EdgeKind, std::size_t> cut_off;  ///< Users that were left alone, by how they use what changed.
+  /// Of kPostponed: how often a user was put off, how many of these were built because their time had come (the others
+  /// with a change of their own), and who still waits at the end.
+  std::size_t postponed = 0, came_due = 0, still_postponed = 0;
   std::size_t stale_embeds = 0;  ///< Definitions that hold, at the end, an older content of something embedded.
   double median_wait = 0, p90_wait = 0, p99_wait = 0;  ///< Seconds from a change to the end of its last build.
   double busy = 0;                                     ///< Share of the workers' time.

@@ -51,6 +51,30 @@ TEST(Simulate, CountsByEachPolicy) {
     EXPECT_EQ(text_of(replay(graph, changes, policy, rates)), text) << name_of(policy);
 }
 
+TEST(Simulate, PostponesWhatIsNotUrgent) {
+  const BuildGraph graph = small_graph();
+  const std::vector<RecordedChange> changes = {{1000, *graph.find("zlib"), Kind::kMinor},
+                                               {200000, *graph.find("make"), Kind::kMinor},
+                                               {400000, *graph.find("tls"), Kind::kMinor}};
+  ChangeRates rates;
+  rates.minor.urgent = rates.relinked.used = rates.relinked.urgent = 0;
+  const auto run = [&](std::int64_t postpone) {
+    SimulationInput input{graph, changes, KeyPolicy::kPostponed, rates};
+    input.postpone_seconds = postpone;
+    input.build_seconds.assign(graph.size(), 10);
+    const Simulation out = simulate(input);
+    return fmt::format("{} builds, {} put off, {} due, {} wait", out.builds, out.postponed, out.came_due,
+                       out.still_postponed);
+  };
+  // zlib, make, then tls by its own change, which has zlib's in it, with kit, which embeds it; app waits for tls'.
+  EXPECT_EQ(run(30 * 86400), "4 builds, 2 put off, 0 due, 1 wait");
+  // tls for zlib's sake on the day of make, with kit, and both again on its own.
+  EXPECT_EQ(run(86400), "6 builds, 2 put off, 1 due, 1 wait");
+  rates.minor.urgent = 1;
+  EXPECT_EQ(run(30 * 86400), "7 builds, 0 put off, 0 due, 0 wait");
+  EXPECT_EQ(replay(graph, changes, KeyPolicy::kUsed, rates).builds, 7U) << "the same when all is urgent";
+}
+
 TEST(Simulate, WaitsForWorkersAndForMakers) {
   const BuildGraph graph = small_graph();
   const Simulation run = replay(graph, {{1000, *graph.find("zlib"), Kind::kMinor}}, KeyPolicy::kAbi);

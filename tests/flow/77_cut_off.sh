@@ -120,6 +120,27 @@ case $(made "$scratch/release.json" of-version) in
   "built "*"it names ZLIB_VERSION of zlib.h, which changed"*) passed "  of-version is built: $(made "$scratch/release.json" of-version)" ;;
   *) fail "  of-version: $(made "$scratch/release.json" of-version)" ;;
 esac
+# What took nothing but a number may wait for its own next change; who took code may not.
+release "sed -i '/define ZLIB_H\$/a static inline int nacre_twice(int x) { return x * 3; }' zlib.h
+echo 'int nacre_new(void);' >>zlib.h
+echo 'int nacre_new(void) { return 2; }' >>adler32.c
+sed -i 's/define ZLIB_VERSION \"[0-9.]*/&.10/' zlib.h"
+was=$(sed -n 's/^  version: //p' "$NACRE_OS_DIR/packages/zlib.yaml")
+sed -i "s/^  version: .*/  version: 1.99/; s/^  epoch: .*/  epoch: 0/; /uri:/s/\\\${{package.version}}/$was/" "$NACRE_OS_DIR/packages/zlib.yaml"
+check "a release, and a day's time to follow" "$NACRE" up --skip-tests --json --postpone 1d --paranoid 5 of-function of-version of-inline
+cp "$out" "$scratch/wait.json"
+case $(made "$scratch/wait.json" of-version) in
+  "postponed "*"it names ZLIB_VERSION of zlib.h, which changed; put off until 20"*) passed "  of-version waits: $(made "$scratch/wait.json" of-version)" ;;
+  *) fail "  of-version: $(made "$scratch/wait.json" of-version)" ;;
+esac
+same "  of-inline does not" built "$(made "$scratch/wait.json" of-inline | cut -d' ' -f1)"
+check "the next plan" "$NACRE" plan --quiet of-version
+says "  has nothing to do" "$out" "nothing to build"
+check "what was put off stays so" "$NACRE" up --skip-tests --quiet --json of-version
+same "  of-version" kept "$(made "$out" of-version | cut -d' ' -f1)"
+check "unless it is asked for" "$NACRE" up --skip-tests --quiet --json --postponed of-version
+same "  then it is built" built "$(made "$out" of-version | cut -d' ' -f1)"
+
 release "sed -i '/define ZLIB_H\$/a static inline int nacre_twice(int x) { return x * 4; }' zlib.h
 echo 'int nacre_new(void);' >>zlib.h
 echo 'int nacre_new(void) { return 2; }' >>adler32.c

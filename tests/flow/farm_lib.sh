@@ -63,7 +63,7 @@ pipeline:
       # What scanners know it by.
       install -d "\${{targets.destdir}}/usr/lib/node_modules/$1"
       printf '{"name": "$1", "version": "\${{package.version}}.0"}\n' >"\${{targets.destdir}}/usr/lib/node_modules/$1/package.json"
-      grep '^int\|^long' $1.c | sed 's/{.*/;/' >"\${{targets.destdir}}/usr/include/$1.h"
+      grep '^int\|^long\|^#define' $1.c | sed 's/{.*/;/' >"\${{targets.destdir}}/usr/include/$1.h"
 subpackages:
   - name: $1-dev
     description: headers of $1
