@@ -81,7 +81,7 @@ int compare(int argc, char** argv) {
     if (!read) fail(read.error());
     const std::optional<package::Touch> touch = changes.touches(*read);
     touched.set(user, touch ? touch->why : "");
-    if (touch && touch->urgent) urgent.push(user);
+    if (touch && !touch->urgent.empty()) urgent.push(user);
   }
   out.set("changed", changes.size()).set("some", codec::Json::strings(changes.some_names(20)));
   out.set("touched", std::move(touched)).set("urgent", std::move(urgent));

@@ -21,7 +21,7 @@ std::string changes_for(const Use& use) {
   const Offer* is[] = {&after};
   const Offer* others[] = {&rest};
   const std::optional<Touch> touch = OfferChanges(was, is, others).touches(use);
-  return touch ? touch->why + (touch->urgent ? "!" : "") : "";
+  return touch ? touch->why + touch->urgent : "";
 }
 
 }  // namespace

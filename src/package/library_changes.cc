@@ -140,10 +140,11 @@ std::optional<std::string> LibraryChanges::touches(const Use& use) const {
   return std::nullopt;
 }
 
-bool LibraryChanges::breaks(const Use& use) const {
-  return std::any_of(lost.begin(), lost.end(), [&](const std::string& name) {
-    return use.imports.contains(name) || use.needed.contains(name);
-  });
+std::optional<std::string> LibraryChanges::breaks(const Use& use) const {
+  for (const std::string& name : lost)
+    if (use.imports.contains(name) || use.needed.contains(name))
+      return fmt::format("it is linked with {}, which is gone or another", name);
+  return std::nullopt;
 }
 
 }  // namespace nacre::package

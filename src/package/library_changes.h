@@ -24,8 +24,8 @@ struct LibraryChanges {
   /// Why a build that uses this must be made again: "it is linked with f of libz.so.1, which is gone". What links find
   /// is asked of BuildFileChanges.
   std::optional<std::string> touches(const Use& use) const;
-  /// Whether its programs no longer find what they were linked with.
-  bool breaks(const Use& use) const;
+  /// What its programs were linked with and no longer find.
+  std::optional<std::string> breaks(const Use& use) const;
 };
 
 LibraryChanges compare_libraries(const RootStates& states);

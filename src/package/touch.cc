@@ -23,7 +23,7 @@ struct OfferChanges::State {
   BuildFileChanges build_files;
 
   std::optional<std::string> reason(HeaderTouch& touch, const Use& use) const;
-  bool is_urgent(HeaderTouch& touch, const Use& use) const;
+  std::optional<std::string> urgent_reason(HeaderTouch& touch, const Use& use) const;
 };
 
 OfferChanges::OfferChanges(std::span<const Offer* const> before, std::span<const Offer* const> after,
@@ -46,11 +46,15 @@ std::optional<std::string> OfferChanges::State::reason(HeaderTouch& touch, const
   return touch.by_pasting();
 }
 
-/// Whether one of all reasons cannot wait.
-bool OfferChanges::State::is_urgent(HeaderTouch& touch, const Use& use) const {
-  return !headers.for_all.empty() || !build_files.for_all.empty() || libraries.breaks(use) ||
-         touch.as_a_whole(Weight::kCode) || touch.by_names(Weight::kCode) || touch.by_headers(Weight::kCode) ||
-         touch.by_pasting(Weight::kCode);
+/// By the first that cannot wait.
+std::optional<std::string> OfferChanges::State::urgent_reason(HeaderTouch& touch, const Use& use) const {
+  for (const auto* reasons : {&headers.for_all, &build_files.for_all})
+    if (!reasons->empty()) return reasons->front();
+  if (auto why = libraries.breaks(use)) return why;
+  if (auto why = touch.as_a_whole(Weight::kCode)) return why;
+  if (auto why = touch.by_names(Weight::kCode)) return why;
+  if (auto why = touch.by_headers(Weight::kCode)) return why;
+  return touch.by_pasting(Weight::kCode);
 }
 
 std::optional<Touch> OfferChanges::touches(const Use& use) const {
@@ -59,7 +63,7 @@ std::optional<Touch> OfferChanges::touches(const Use& use) const {
   HeaderTouch touch(root, headers, use);
   std::optional<std::string> why = state_->reason(touch, use);
   if (!why) return std::nullopt;
-  return Touch{*std::move(why), state_->is_urgent(touch, use)};
+  return Touch{*std::move(why), state_->urgent_reason(touch, use).value_or("")};
 }
 
 std::vector<std::string> OfferChanges::some_names(std::size_t most) const {

@@ -17,7 +17,7 @@ namespace nacre::package {
 /// Why a build must be made again, and how soon.
 struct Touch {
   std::string why;     ///< "it names deflate_medium of zlib.h, which is new"
-  bool urgent = true;  ///< Something that it took became code or layout in it, or is gone: docs/decisions/0054.
+  std::string urgent;  ///< Of all reasons the first that cannot wait (docs/decisions/0054); empty: all can.
 };
 
 /// What differs between two states of a build's root, and all that this reaches through the root's headers.
