@@ -205,6 +205,7 @@ Result<CutOffAnswer> cut_off(Workshop& shop, const build::BuildRequest& request,
     if (!judged.stands) {
       if (!judged.urgent) out.postponed_until = TRY(put_off_until(shop, request, before, others));
       if (out.postponed_until == 0) return CutOffAnswer{std::nullopt, judged.why};
+      out.reasons.clear();  // why it waits says more than why others would not make it
     }
     out.reasons.push_back(judged.why);
   }
