@@ -246,4 +246,11 @@ Result<std::vector<CutOff>> postponed_builds(Env& env) {
   return out;
 }
 
+Result<> forget_postponed(Env& env, const std::set<std::string>& definitions) {
+  const std::vector<CutOff> postponed = TRY(postponed_builds(env));
+  for (const CutOff& cut : postponed)
+    if (definitions.contains(cut.definition)) TRY(env.store.state().erase(kKind, cut.definition));
+  return {};
+}
+
 }  // namespace nacre::cli

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ Result<> keep_cut_off(Env& env, const CutOff& cut);
 Result<std::optional<CutOff>> kept_cut_off(Env& env, const BuildRecord& build);
 /// All that are put off, by definition. Those that were built since are not among them.
 Result<std::vector<CutOff>> postponed_builds(Env& env);
+/// Puts off no longer what has in its root what it was made with: what it waited for was never published.
+Result<> forget_postponed(Env& env, const std::set<std::string>& definitions);
 
 /// ABI digests of our packages in a root, by name: of those whose newest build made exactly these bytes.
 Result<std::map<std::string, std::string>> abis_of(Workshop& shop, const std::vector<build::RootPackage>& root);

@@ -630,6 +630,10 @@ Result<StepOutcome> FarmSteps::publish(Change& change, Session& session) {
   Workshop shop = TRY(open_shop(change, session));
   const FlowReport report = TRY(run(change, options, shop));
   TRY(farm_.ledger->set_note(std::string(kPublishedMain), commit));
+  std::set<std::string> kept;  // with the root that main gives them
+  for (const BuiltRow& row : report.built)
+    if (row.made == Made::kKept) kept.insert(row.definition);
+  TRY(forget_postponed(session.env, kept));
   change.serial = report.serial;
   if (!report.published) return StepOutcome{Way::kOn, {}, fmt::format("serial {} holds all of it", report.serial)};
   return StepOutcome{Way::kOn, {}, fmt::format("serial {}", report.serial)};
