@@ -137,7 +137,7 @@ same "  of-inline does not" built "$(made "$scratch/wait.json" of-inline | cut -
 check "the next plan" "$NACRE" plan --quiet of-version
 says "  has nothing to do" "$out" "nothing to build"
 check "what was put off stays so" "$NACRE" up --skip-tests --quiet --json of-version
-same "  of-version" kept "$(made "$out" of-version | cut -d' ' -f1)"
+same "  of-version" postponed "$(made "$out" of-version | cut -d' ' -f1)"
 check "unless it is asked for" "$NACRE" up --skip-tests --quiet --json --postponed of-version
 same "  then it is built" built "$(made "$out" of-version | cut -d' ' -f1)"
 
