@@ -6,6 +6,8 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <unordered_set>
+#include <utility>
 
 #include "package/name_text.h"
 
@@ -55,13 +57,13 @@ bool EffectFinder::is_for_others(Id where, Kind kind) const {
   return root_.graph().order_free(where) || (kind != Kind::kMacro && root_.is_understood(where));
 }
 
-void EffectFinder::change(const Declared& what, const How& how, const Origin& origin, Kind kind) {
+void EffectFinder::change(const Declared& what, const How& how, Origin origin, Kind kind) {
   if (what.all) {
-    out_.loose.emplace(origin, how.str());
+    out_.loose.emplace(std::move(origin), how.str());
     return;
   }
   if (is_predefined(what.name) && is_for_others(origin.where, kind)) return;
-  names_.add(what.hash, what.name, how, origin, kind);
+  names_.add(what.hash, what.name, how, std::move(origin), kind);
 }
 
 /// All that a changed piece means for others.

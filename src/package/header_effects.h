@@ -45,7 +45,7 @@ class EffectFinder {
   };
   const std::vector<Declared>& declared_by(const HeaderItem& item);
   bool is_for_others(Id where, HeaderItem::Kind kind) const;
-  void change(const Declared& what, const How& how, const Origin& origin, HeaderItem::Kind kind);
+  void change(const Declared& what, const How& how, Origin origin, HeaderItem::Kind kind);
   void changed_item(Id header, const HeaderItem& item, const How& how, const Origin& origin);
   void changed_include(Id header, const HeaderItem& item, const How& how, const Origin& origin);
   void brought_header(const RootHeaders::Header& header, Id first, const How& how, const Origin& origin,
