@@ -1,5 +1,7 @@
 #include "package/library_changes.h"
 
+#include "base/ascii.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,24 +13,24 @@
 namespace nacre::package {
 namespace {
 
-/// The names in a mangled symbol of C++: "_ZN3foo3barEv" has foo and bar.
-std::vector<std::string_view> names_in(std::string_view symbol) {
-  std::vector<std::string_view> out;
-  for (std::size_t i = 2; i < symbol.size();) {
-    if (symbol[i] < '0' || symbol[i] > '9') {
-      ++i;
-      continue;
-    }
+/// The function's own name in a mangled symbol of C++: "_ZN3foo3barEv" has bar. Empty where its user may say another
+/// word: of operators, constructors, and whatever is or stands in a template (`std::string` is a `basic_string`).
+std::string_view own_name(std::string_view symbol) {
+  std::string_view rest = symbol.substr(2), name;
+  if (rest.starts_with('N')) rest.remove_prefix(1);
+  while (!rest.empty() && (rest[0] == 'K' || rest[0] == 'V' || rest[0] == 'R' || rest[0] == 'O')) rest.remove_prefix(1);
+  if (rest.starts_with("St")) rest.remove_prefix(2);  // std::
+  while (!rest.empty() && is_digit(rest[0])) {
     std::size_t size = 0;
-    while (i < symbol.size() && symbol[i] >= '0' && symbol[i] <= '9' && size < 10'000)
-      size = size * 10 + static_cast<std::size_t>(symbol[i++] - '0');
-    const std::string_view name = symbol.substr(i, size);
-    if (!name.empty() && !(name[0] >= '0' && name[0] <= '9') && is_plain(name)) {
-      out.push_back(name);
-      i += name.size();
-    }
+    for (; !rest.empty() && is_digit(rest[0]) && size < 10'000; rest.remove_prefix(1))
+      size = size * 10 + static_cast<std::size_t>(rest[0] - '0');
+    name = rest.substr(0, size);
+    rest.remove_prefix(name.size());
   }
-  return out;
+  // What follows: the end of the scopes, or of a function without any the types of its arguments.
+  const bool nested = symbol.starts_with("_ZN");
+  const bool whole = nested ? rest.starts_with('E') : !rest.starts_with('I') && !rest.starts_with('B');
+  return whole && is_plain(name) ? name : std::string_view();
 }
 
 using Libraries = std::map<std::string_view, const OfferedLibrary*>;
@@ -132,10 +134,8 @@ std::optional<std::string> LibraryChanges::touches(const Use& use) const {
       continue;
     }
     // A program may define the same function of a template, or one that overrides it.
-    const std::vector<std::string_view> parts = names_in(name);
-    const bool all = std::all_of(parts.begin(), parts.end(),
-                                 [&](std::string_view part) { return part.starts_with('_') || use.has(part); });
-    if (all && (!parts.empty() || use.has("std"))) return fmt::format("it may hold {} {}", name, how);
+    const std::string_view own = own_name(name);
+    if (use.has(own.empty() ? "std" : own)) return fmt::format("it may hold {} {}", name, how);
   }
   return std::nullopt;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <utility>
 
 #include "package/header_items.h"
 
@@ -40,16 +41,31 @@ bool can_split(std::string_view name, const HasWord& has) {
   return false;
 }
 
-/// Whether the name fits the pattern, with `good` for what each '*' stands for.
+/// Whether the name fits the pattern, with `good` for what each '*' stands for. Patterns come from foreign sources and
+/// may have any number of stars: time grows with that number, and with the square of the name.
 bool fits(std::string_view name, std::string_view pattern, const std::function<bool(std::string_view)>& good) {
-  if (pattern.empty()) return name.empty();
-  if (pattern[0] != '*') {
+  const auto take_fixed = [&]() {
     const std::string_view fixed = pattern.substr(0, pattern.find('*'));
-    return name.starts_with(fixed) && fits(name.substr(fixed.size()), pattern.substr(fixed.size()), good);
+    pattern.remove_prefix(fixed.size());
+    return fixed;
+  };
+  const std::string_view head = take_fixed();
+  if (!name.starts_with(head)) return false;
+  std::vector<char> ends(name.size() + 1, 0);  // where in the name the pattern so far may end
+  ends[head.size()] = 1;
+  while (!pattern.empty()) {
+    pattern.remove_prefix(1);
+    const std::string_view fixed = take_fixed();
+    std::vector<char> next(name.size() + 1, 0);
+    for (std::size_t from = 0; from <= name.size(); ++from)
+      for (std::size_t to = from; ends[from] != 0 && to <= name.size(); ++to) {
+        const std::size_t end = to + fixed.size();
+        if (end <= name.size() && next[end] == 0 && name.substr(to).starts_with(fixed))
+          next[end] = good(name.substr(from, to - from)) ? 1 : 0;
+      }
+    ends = std::move(next);
   }
-  for (std::size_t size = 0; size <= name.size(); ++size)
-    if (good(name.substr(0, size)) && fits(name.substr(size), pattern.substr(1), good)) return true;
-  return false;
+  return ends[name.size()] != 0;
 }
 
 }  // namespace

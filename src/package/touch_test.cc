@@ -1,5 +1,7 @@
 #include "package/touch.h"
 
+#include "package/pasting.h"
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -883,6 +885,46 @@ TEST(Touch, NamesWhatChanged) {
   const OfferChanges changes(was, is, {});
   EXPECT_EQ(changes.some_names(5), (std::vector<std::string>{"g", "h"}));
   EXPECT_EQ(changes.size(), 2U);
+}
+
+/// A new symbol is found by the function's own name, whatever stands beside it. What users of templates say is unknown.
+TEST(Touch, KnowsFunctionsByTheirOwnNames) {
+  const auto touched = [](const char* symbol, const char* user) {
+    Offer before, after;
+    before.libraries["libz.so.1"].exports = {};
+    after.libraries["libz.so.1"].exports = {{symbol, {"1"}}};
+    return why(before, after, use_of({{"u.cc", user}})) != "";
+  };
+  const std::tuple<const char*, const char*, bool> rows[] = {
+      {"_ZN3foo3barEv", "foo::bar();", true},
+      {"_ZN3foo3barEv", "foo::other();", false},
+      {"_Z3bari", "bar(1);", true},
+      {"_Z3bari", "baz(1);", false},
+      {"_ZN3foo3barILi2EEEvv", "foo::bar<2>(); std::x();", true},
+      {"_ZN3foo3barESt5arrayIiLm4EE", "foo::bar(a);", true},
+      {"_ZNK3foo3barERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE", "f.bar(std::string());", true},
+      {"_ZN3foo3getB5cxx11Ev", "foo::get(); std::x();", true},
+      {"_ZN3fooC1Ev", "std::x();", true},
+      {"_ZN3foo3barEv", "", false},
+      {"_Z", "std::x();", true},
+      {"_ZN99999999999999999999foo", "std::x();", true},
+  };
+  for (const auto& [symbol, user, expected] : rows) EXPECT_EQ(touched(symbol, user), expected) << symbol << ' ' << user;
+}
+
+/// Patterns come with sources: time must not grow with the power of their stars.
+TEST(Touch, TakesPatternsWithManyStars) {
+  const std::string name = std::string(60, 'a') + "b";
+  std::string pattern;
+  for (int i = 0; i < 40; ++i) pattern += "a*";
+  const auto words = [](std::uint64_t hash) { return hash == word_hash("a") || hash == word_hash("b"); };
+  EXPECT_TRUE(fits_any(name, {pattern}));
+  EXPECT_FALSE(fits_any(name, {pattern + "c"}));
+  EXPECT_FALSE(can_paste(name, {pattern + "c"}, words));
+  EXPECT_TRUE(fits_any("z_init", {"z_*"}));
+  EXPECT_FALSE(fits_any("y_init", {"z_*"}));
+  EXPECT_TRUE(fits_any("z", {"z"}));
+  EXPECT_FALSE(fits_any("zz", {"z"}));
 }
 
 }  // namespace
