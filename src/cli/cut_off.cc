@@ -87,9 +87,10 @@ Result<Untouched> judge_offers(Workshop& shop, const build::BuildRequest& reques
   }
   const package::OfferChanges changes(was, is, rest);
   const std::string which = join(std::vector<std::string>(names.begin(), names.end()), ", ");
-  if (const std::optional<package::Touch> touch = changes.touches(*use))
-    return touch->urgent.empty() ? Untouched{false, which + ": " + touch->why, false}
-                                 : Untouched{false, which + ": " + touch->urgent, true};
+  if (const std::optional<package::Touch> touch = changes.touches(*use)) {
+    const bool urgent = !touch->urgent.empty();
+    return Untouched{false, which + ": " + (urgent ? touch->urgent : touch->why), urgent};
+  }
   const std::size_t count = changes.size();
   if (count == 0) return Untouched{true, fmt::format("{} changed, and nothing of that is used", which)};
   std::vector<std::string> some = changes.some_names(3);

@@ -270,8 +270,13 @@ Result<int> FarmSteps::look_at_streams(Session& session) {
   if (packages.empty()) return 0;
   std::set<std::string> definitions;
   for (const auto& [package, definition] : packages) definitions.insert(definition);
+  return add_rebuild("end of life: " + join(std::vector<std::string>(definitions.begin(), definitions.end()), ", "));
+}
+
+/// A change of main as it is: time alone brought it about. How many were added: none when it is known.
+Result<int> FarmSteps::add_rebuild(const std::string& what) {
   Change change;
-  change.package = "end of life: " + join(std::vector<std::string>(definitions.begin(), definitions.end()), ", ");
+  change.package = what;
   change.cause = Cause::kRebuild;
   change.commit = TRY(repository_.head(repository_.main()));
   const std::optional<Change> added = TRY(farm_.ledger->add(change));
@@ -286,12 +291,7 @@ Result<int> FarmSteps::look_at_postponed(const Distribution& os) {
   for (const CutOff& cut : postponed)
     if (cut.postponed_until <= now && os.find(cut.definition) != nullptr) due.push_back(cut.definition);
   if (due.empty()) return 0;
-  Change change;
-  change.package = "put off until now: " + join(due, ", ");
-  change.cause = Cause::kRebuild;
-  change.commit = TRY(repository_.head(repository_.main()));
-  const std::optional<Change> added = TRY(farm_.ledger->add(change));
-  return added ? 1 : 0;
+  return add_rebuild("put off until now: " + join(due, ", "));
 }
 
 Result<std::int64_t> FarmSteps::next_look() {

@@ -55,6 +55,7 @@ class FarmSteps final : public farm::Steps {
   Result<int> look_upstream(Session& session, const Distribution& os);
   Result<int> look_at_streams(Session& session);
   Result<int> look_at_postponed(const Distribution& os);
+  Result<int> add_rebuild(const std::string& what);
   Result<int> look_at_branches();
   Result<int> look_at_main();
   Result<> look_at_channels(Session& session);

@@ -97,15 +97,16 @@ class Comparison {
     const std::string gone = fmt::format("of {}, which is gone", base);
     const std::string made = fmt::format("of {}, which is new", base);
     const Texts there = texts_of(was), here = texts_of(is);
-    const auto add = [&](const HeaderItem& item, bool alone, const std::string& how) {
+    const auto add = [&](const HeaderItem& item, const Texts& other_state, const std::string& how_alone) {
+      const bool alone = none_in(item, other_state);
       const bool sight = item.kind == Kind::kInclude || (alone && !item.loose);
-      effects_.add(header, item, how,
+      effects_.add(header, item, alone ? how_alone : changed,
                    sight ? Weight::kSight : root_.puts_code(item) ? Weight::kCode : Weight::kValue);
     };
     for (const HeaderItem& item : was.items)
-      if (left[root_.digest_of(item)] > 0) add(item, none_in(item, here), none_in(item, here) ? gone : changed);
+      if (left[root_.digest_of(item)] > 0) add(item, here, gone);
     for (const HeaderItem& item : is.items)
-      if (left[root_.digest_of(item)] < 0) add(item, none_in(item, there), none_in(item, there) ? made : changed);
+      if (left[root_.digest_of(item)] < 0) add(item, there, made);
     compare_order(header, was, is, left);
   }
 

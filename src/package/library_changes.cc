@@ -70,9 +70,10 @@ class Comparison {
   void compare(std::string_view soname, const OfferedLibrary& was, const OfferedLibrary& is) {
     for (const auto& [name, texts] : was.exports) {
       const auto same = is.exports.find(name);
-      if (same == is.exports.end() || same->second != texts) out_.lost.insert(name);
-      if (same == is.exports.end()) out_.symbols.emplace(name, fmt::format("of {}, which is gone", soname));
-      else if (same->second != texts) out_.symbols.emplace(name, fmt::format("of {}, which changed", soname));
+      const bool gone = same == is.exports.end();
+      if (!gone && same->second == texts) continue;
+      out_.lost.insert(name);
+      out_.symbols.emplace(name, fmt::format("of {}, which {}", soname, gone ? "is gone" : "changed"));
     }
     for (const auto& [name, texts] : is.exports)
       if (!was.exports.contains(name)) out_.symbols.emplace(name, fmt::format("of {}, which is new", soname));

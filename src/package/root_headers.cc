@@ -66,54 +66,47 @@ bool RootHeaders::calls_pasting(const HeaderItem& item) const {
   return item.kind == Kind::kOther && meets(item.mentions, pasting_);
 }
 
-/// Puts in the macros that lead to the names in `todo`, by mention.
-void RootHeaders::through_macros(std::unordered_set<std::uint64_t>& set, std::deque<std::uint64_t> todo) const {
+/// Puts in the macros that lead to these names, by mention.
+void RootHeaders::add_macros_above(std::unordered_set<std::uint64_t>& names) const {
+  std::deque<std::uint64_t> todo(names.begin(), names.end());
   while (!todo.empty()) {
     const std::span<const Mention> mentions = mentions_of(todo.front());
     todo.pop_front();
     for (const Mention& mention : mentions) {
       if (mention.item->kind != Kind::kMacro) continue;
       const std::uint64_t name = word_hash(mention.item->names[0].text);
-      if (set.insert(name).second) todo.push_back(name);
+      if (names.insert(name).second) todo.push_back(name);
     }
   }
 }
 
 void RootHeaders::find_lines() {
-  std::deque<std::uint64_t> todo;
-  for (const std::string_view word : {"__LINE__", "__COUNTER__", "__builtin_LINE", "source_location", "assert"}) {
+  for (const std::string_view word : {"__LINE__", "__COUNTER__", "__builtin_LINE", "source_location", "assert"})
     lines_.insert(word_hash(word));
-    todo.push_back(word_hash(word));
-  }
-  through_macros(lines_, std::move(todo));
+  add_macros_above(lines_);
 }
 
 void RootHeaders::find_coding() {
-  std::deque<std::uint64_t> todo;
   for (const Header& header : headers_)
     for (const HeaderItem& item : header.items->items)
-      if (item.kind == Kind::kMacro && item.code && coding_.insert(word_hash(item.names[0].text)).second)
-        todo.push_back(word_hash(item.names[0].text));
-  through_macros(coding_, std::move(todo));
+      if (item.kind == Kind::kMacro && item.code) coding_.insert(word_hash(item.names[0].text));
+  add_macros_above(coding_);
 }
 
 void RootHeaders::find_pasting() {
-  std::deque<std::uint64_t> todo;
   for (const Header& header : headers_)
     for (const HeaderItem& item : header.items->items)
-      if (item.pastes && pasting_.insert(word_hash(item.names[0].text)).second)
-        todo.push_back(word_hash(item.names[0].text));
+      if (item.pastes) pasting_.insert(word_hash(item.names[0].text));
   for (const Header& header : headers_)
     for (const HeaderItem& item : header.items->items) {
       if (!item.pastes || item.paste_patterns.empty()) continue;
-      const std::uint64_t name = word_hash(item.names[0].text);
       PastingMacro& macro = pasting_macros_.emplace_back();
       macro.patterns = item.paste_patterns;
       macro.standard = graph_.order_free(header.id);
-      macro.by.insert(name);
-      through_macros(macro.by, {name});
+      macro.by.insert(word_hash(item.names[0].text));
+      add_macros_above(macro.by);
     }
-  through_macros(pasting_, std::move(todo));
+  add_macros_above(pasting_);
   for (const Header& header : headers_)
     for (const HeaderItem& item : header.items->items)
       if (item.kind == Kind::kMacro && pasting_.contains(word_hash(item.names[0].text)))

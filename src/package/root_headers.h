@@ -65,7 +65,7 @@ class RootHeaders {
 
  private:
   void add(std::span<const Offer* const> offers, bool stands);
-  void through_macros(std::unordered_set<std::uint64_t>& set, std::deque<std::uint64_t> todo) const;
+  void add_macros_above(std::unordered_set<std::uint64_t>& names) const;
   void find_lines();
   void find_coding();
   void find_pasting();

@@ -29,13 +29,16 @@ Use use_of(const Files& files) {
   return *reader.finish();
 }
 
-std::string why(const Offer& before, const Offer& after, const Use& use, const Offer& others = {}) {
+std::optional<Touch> touch(const Offer& before, const Offer& after, const Use& use, const Offer& others = {}) {
   const Offer* was[] = {&before};
   const Offer* is[] = {&after};
   const Offer* rest[] = {&others};
-  const OfferChanges changes(was, is, rest);
-  const std::optional<Touch> touch = changes.touches(use);
-  return touch ? touch->why : "";
+  return OfferChanges(was, is, rest).touches(use);
+}
+
+std::string why(const Offer& before, const Offer& after, const Use& use, const Offer& others = {}) {
+  const std::optional<Touch> found = touch(before, after, use, others);
+  return found ? found->why : "";
 }
 
 /// Of one header, usr/include/z.h, which the user includes when it says nothing of #includes.
@@ -103,14 +106,11 @@ TEST(Touch, TellsWhatCanWait) {
     before.headers["usr/include/z.h"] = cut_header(row.before);
     after.headers["usr/include/z.h"] = cut_header(row.after);
     rest.headers["usr/include/o.h"] = cut_header("static inline int o(int x) { return x; }");
-    const Offer* was[] = {&before};
-    const Offer* is[] = {&after};
-    const Offer* others[] = {&rest};
     const std::string user = row.user;
     const std::string text = user.starts_with("#") ? user : "#include <z.h>\n" + user;
-    const std::optional<Touch> touch = OfferChanges(was, is, others).touches(use_of({{"u.cc", text}}));
-    ASSERT_TRUE(touch) << row.what;
-    EXPECT_EQ(!touch->urgent.empty(), row.urgent) << row.what << ": " << touch->why;
+    const std::optional<Touch> found = touch(before, after, use_of({{"u.cc", text}}), rest);
+    ASSERT_TRUE(found) << row.what;
+    EXPECT_EQ(!found->urgent.empty(), row.urgent) << row.what << ": " << found->why;
   }
 }
 
@@ -125,13 +125,11 @@ TEST(Touch, TellsWhoNoLongerFindsWhatItLinksWith) {
   const Offer larger = library({{"f", {"1"}}, {"g", {"2"}}});
   const Offer more = library({{"f", {"1"}}, {"g", {"1"}}, {"h", {"1"}}});
   const auto urgent = [&](const Offer& after, const char* import) {
-    const Offer* was[] = {&before};
-    const Offer* is[] = {&after};
     Use use = use_of({{"u.c", "h g libz"}});
     use.imports.insert(import);
     use.needed.insert("libz.so.1");
-    const std::optional<Touch> touch = OfferChanges(was, is, {}).touches(use);
-    return touch ? touch->urgent : "";
+    const std::optional<Touch> found = touch(before, after, use);
+    return found ? found->urgent : "";
   };
   EXPECT_EQ(urgent(without, "g"), "it is linked with g, which is gone or another");
   EXPECT_EQ(urgent(larger, "g"), "it is linked with g, which is gone or another");

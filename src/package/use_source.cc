@@ -14,7 +14,7 @@ namespace nacre::package {
 namespace {
 
 bool in_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || is_digit(c) || (c & 0x80) != 0;
+  return is_word_character(c) || c == '$' || (c & 0x80) != 0;
 }
 /// What a JSON text can hold as it is.
 bool is_ascii(std::string_view text) {

@@ -1,5 +1,7 @@
 #include "package/version_step.h"
 
+#include "base/ascii.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,9 +12,9 @@ namespace {
 std::vector<unsigned long> numbers_of(std::string_view version) {
   std::vector<unsigned long> out;
   for (std::size_t i = 0; i < version.size();) {
-    if (version[i] < '0' || version[i] > '9') break;
+    if (!is_digit(version[i])) break;
     unsigned long number = 0;
-    for (; i < version.size() && version[i] >= '0' && version[i] <= '9'; ++i)
+    for (; i < version.size() && is_digit(version[i]); ++i)
       number = std::min(number * 10 + static_cast<unsigned long>(version[i] - '0'), 1'000'000'000'000ul);
     out.push_back(number);
     if (i < version.size() && version[i] == '.') ++i;
@@ -38,7 +40,7 @@ std::string stem_of(std::string_view module) {
   for (const char c : module) {
     if (c >= 'A' && c <= 'Z') out += static_cast<char>(c - 'A' + 'a');
     else if (c >= 'a' && c <= 'z') out += c;
-    else if (!out.empty() && c >= '0' && c <= '9') break;
+    else if (!out.empty() && is_digit(c)) break;
   }
   return out;
 }

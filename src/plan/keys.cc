@@ -26,10 +26,9 @@ bool follows(KeyPolicy policy, const Edge& edge, KeyChange change) {
     case EdgeKind::kEmbed:
     case EdgeKind::kData: return change.content;
     case EdgeKind::kLink:
-      return policy == KeyPolicy::kBreaks      ? change.breaks
-             : policy == KeyPolicy::kPostponed ? change.urgent
-             : policy == KeyPolicy::kUsed      ? change.used
-                                               : change.abi;
+      if (policy == KeyPolicy::kUsed) return change.used;
+      if (policy == KeyPolicy::kPostponed) return change.urgent;
+      return policy == KeyPolicy::kBreaks ? change.breaks : change.abi;
     default: return false;
   }
 }
