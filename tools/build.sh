@@ -17,12 +17,26 @@ configure() {
   cmake --preset "$preset" "$@" >"$said" 2>&1 || { cat "$said" >&2; exit 70; }
 }
 
-# Exit code of ninja; what it said is in $said. Steps are shown twice a minute, all else at once.
+# Of lines that ninja says: steps are shown twice a minute, all else at once. (mawk would wait for 4 KiB of them.)
+show() {
+  local line next_look=0
+  while IFS= read -r line; do
+    case $line in
+      "["*" of "*"] "*)
+        if ((SECONDS >= next_look)); then
+          next_look=$((SECONDS + 30))
+          printf '%s]\n' "${line%%]*}"
+        fi
+        ;;
+      "ninja: Entering"* | "ninja: no work"*) ;;
+      *) printf '%s\n' "$line" ;;
+    esac
+  done
+}
+
+# Exit code of ninja; what it said is in $said.
 compile() {
-  NINJA_STATUS='[%f of %t] ' "${fixed[@]}" ninja -C "build/$preset" "$@" 2>&1 | tee "$said" | awk '
-    /^\[[0-9]+ of [0-9]+\] / { if (systime() >= next_look) { next_look = systime() + 30; print $1, $2, $3; fflush() } next }
-    /^ninja: (Entering|no work)/ { next }
-    { print; fflush() }' >&2
+  NINJA_STATUS='[%f of %t] ' "${fixed[@]}" ninja -C "build/$preset" "$@" 2>&1 | tee "$said" | show >&2
 }
 misplaced() { grep -q 'PCH allocation failure' "$said"; }
 
