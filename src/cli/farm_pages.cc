@@ -113,6 +113,9 @@ class FarmPages {
     data.paused = TRY(farm_->ledger->paused());
     data.channels = TRY(channel_states(Edition::kCommunity, session_));
     data.notices = TRY(index::list_notices(session_.env, Edition::kCommunity));
+    const std::vector<CutOff> put_off = TRY(postponed_builds(session_.env));
+    for (const CutOff& cut : put_off)
+      data.put_off.push_back({cut.definition, join(cut.reasons, "; "), cut.postponed_until});
     const std::optional<std::uint64_t> head = TRY(index::head_number(session_.env, Edition::kCommunity));
     for (std::uint64_t n = head.value_or(0); n > 0 && data.serials.size() < kSerials; --n) {
       index::Serial serial = TRY(index::load_serial(session_.env, Edition::kCommunity, n));

@@ -106,6 +106,14 @@ std::string notices_of(const PageData& data) {
   return out + "</table>";
 }
 
+std::string put_off_of(const PageData& data) {
+  std::string out = "<h2>Put off</h2><table><tr><th>definition<th>until its next change, or<th>what it takes";
+  for (const PutOff& build : data.put_off)
+    out += fmt::format("<tr><td>{}<td>{}<td>{}", escape_markup(build.definition), os::rfc3339(build.until),
+                       escape_markup(build.why));
+  return out + "</table>";
+}
+
 std::string serials_of(const PageData& data) {
   if (data.serials.empty()) return "<h2>Serials</h2><p>None is published yet.";
   std::string out = "<h2>Serials</h2><table><tr><th>serial<th>published<th>packages<th>images<th>channels<th>why";
@@ -183,6 +191,7 @@ std::string render_page(const PageData& data) {
   if (!data.vulnerabilities.empty())
     out += "<p>Known vulnerabilities: " + escape_markup(data.vulnerabilities) + ".";
   out += "<h2>Under way</h2>" + (live.empty() ? "<p>Nothing." : table_of(live, data));
+  if (!data.put_off.empty()) out += put_off_of(data);
   if (!data.channels.empty()) out += channels_of(data);
   if (!data.notices.empty()) out += notices_of(data);
   out += serials_of(data);

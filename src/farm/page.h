@@ -12,6 +12,12 @@
 
 namespace nacre::farm {
 
+/// A build that may wait for its next change (docs/decisions/0054).
+struct PutOff {
+  std::string definition, why;
+  std::int64_t until = 0;  ///< Then it is built in any case.
+};
+
 /// What the page of a farm shows.
 struct PageData {
   std::vector<Change> changes;     ///< All.
@@ -21,14 +27,15 @@ struct PageData {
   std::vector<index::Serial> serials;  ///< The newest first.
   std::vector<index::ChannelState> channels;
   std::vector<index::Notice> notices;  ///< What was withdrawn, and what came to its end of life.
+  std::vector<PutOff> put_off;
   std::string vulnerabilities;  ///< By which data the last candidate was judged; empty: none was yet.
   bool paused = false;
   std::int64_t now = 0;
 };
 
-/// One read-only page without scripts, that loads itself anew: what is under way and why, channels with what waits for
-/// them, what is withdrawn, the last serials, upstreams, what came to an end and how long each stage took. Every name
-/// from outside is escaped.
+/// One read-only page without scripts, that loads itself anew: what is under way and why, what is put off, channels
+/// with what waits for them, what is withdrawn, the last serials, upstreams, what came to an end and how long each
+/// stage took. Every name from outside is escaped.
 std::string render_page(const PageData& data);
 
 /// What is kept of a change on this machine; empty: nothing.

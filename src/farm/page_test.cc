@@ -70,6 +70,14 @@ TEST(Page, SaysWhatRuns) {
   EXPECT_THAT(render_page(data), HasSubstr("running proposed<br><small>cc -o &lt;x&gt; x.c</small>"));
 }
 
+TEST(Page, SaysWhatIsPutOff) {
+  PageData data;
+  EXPECT_THAT(render_page(data), Not(HasSubstr("Put off")));
+  data.put_off = {{"web", "zlib: it names <Z> of zlib.h, which changed", kNow}};
+  EXPECT_THAT(render_page(data), HasSubstr("<td>web<td>2026-11-28T10:00:00Z<td>zlib: it names &lt;Z&gt; of zlib.h, "
+                                           "which changed"));
+}
+
 TEST(Page, OfAChangeHasWhatAPersonLooksFor) {
   Change change;
   change.id = 4;
