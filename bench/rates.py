@@ -586,9 +586,10 @@ def users(work, lists, pairs, table):
         found = subprocess.run([BUILD / "src/package/use_probe", "compare", releases[0], both[0], releases[1], both[1],
                                 "--other", root] + list(uses.values()), stdout=subprocess.PIPE, check=True).stdout
         found = json.loads(found)
-        touched, urgent = found["touched"], set(found["urgent"])
+        same_release = row[-1] not in ("major", "minor", "patch")
+        touched, urgent = found["touched"], found["inFix" if same_release else "urgent"]
         for user, use in uses.items():
-            lines.append(row + (user, touched[str(use)], "urgent" if str(use) in urgent else ""))
+            lines.append(row + (user, touched[str(use)], urgent[str(use)]))
         print(" ".join(row), f"{sum(touched[str(use)] != '' for use in uses.values())} of {len(uses)}", flush=True)
         with open(TABLES / table, "w") as out:
             out.write("# Who of a library's users is touched by what changed between two of its versions, %s. Empty: nobody "
@@ -895,10 +896,10 @@ def users_read(work, lists, most=24):
 
 def shares_touched(table):
     """By kind of release: how many pairs, and the means over them of the shares of users that are touched, and by what is
-    urgent. Rows of which that is not known, and fixes, which do not wait, count as urgent."""
+    urgent. Rows of which that is not known count as urgent."""
     pairs = {}
     for source, old, new, kind, _, why, *urgent in rows(table) if (TABLES / table).exists() else []:
-        is_urgent = why != "" and (not urgent or urgent[0] != "" or kind not in ("major", "minor", "patch"))
+        is_urgent = why != "" and (not urgent or urgent[0] != "")
         pairs.setdefault((kind, source, old, new), []).append((why != "", is_urgent))
     of = {}
     for (kind, *_), users in pairs.items():

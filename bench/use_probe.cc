@@ -3,8 +3,8 @@
 //   prints the mark that files which nobody reads from now on can be told by
 //        use_probe use OUT [--root ROOT]... [--mark MARK] TREE...
 //        use_probe compare BEFORE-VERSION BEFORE-TREE AFTER-VERSION AFTER-TREE [--other TREE]... USE...
-//   a line of JSON: how many names changed, some of them, for each USE why it is touched ("" when it is not), and
-//   which of these are urgent
+//   a line of JSON: how many names changed, some of them, for each USE why it is touched ("" when it is not),
+//   by what urgent, and by what in a fix
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -73,7 +73,8 @@ int compare(int argc, char** argv) {
     rest.push_back(&others.back());
   }
   const package::OfferChanges changes(was, is, rest);
-  codec::Json touched = codec::Json::object(), urgent = codec::Json::array(), out = codec::Json::object();
+  codec::Json touched = codec::Json::object(), urgent = codec::Json::object(), in_fix = codec::Json::object();
+  codec::Json out = codec::Json::object();
   for (const char* user : users) {
     const auto bytes = os::read_file(user, std::uint64_t{1} << 30);
     if (!bytes) fail(bytes.error());
@@ -81,10 +82,11 @@ int compare(int argc, char** argv) {
     if (!read) fail(read.error());
     const std::optional<package::Touch> touch = changes.touches(*read);
     touched.set(user, touch ? touch->why : "");
-    if (touch && !touch->urgent.empty()) urgent.push(user);
+    urgent.set(user, touch ? touch->urgent : "");
+    in_fix.set(user, touch ? touch->in_fix : "");
   }
   out.set("changed", changes.size()).set("some", codec::Json::strings(changes.some_names(20)));
-  out.set("touched", std::move(touched)).set("urgent", std::move(urgent));
+  out.set("touched", std::move(touched)).set("urgent", std::move(urgent)).set("inFix", std::move(in_fix));
   std::printf("%s\n", codec::to_json(out).c_str());
   return 0;
 }

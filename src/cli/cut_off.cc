@@ -64,6 +64,8 @@ Result<std::optional<package::Use>> use_of(Env& env, const BuildRecord& build) {
   return out;
 }
 
+std::string_view release_of(std::string_view version) { return version.substr(0, version.rfind("-r")); }
+
 /// Whether what `names`, packages of the root, now offer differs in nothing that the build can have taken.
 Result<Untouched> judge_offers(Workshop& shop, const build::BuildRequest& request, const BuildRecord& before,
                                const std::set<std::string>& names) {
@@ -72,24 +74,29 @@ Result<Untouched> judge_offers(Workshop& shop, const build::BuildRequest& reques
   if (!use) return Untouched{};
   std::vector<std::shared_ptr<const package::Offer>> kept;
   std::vector<const package::Offer*> was, is, rest;
+  std::map<std::string, std::string_view> releases;
   for (const PinnedPackage& pin : before.pinned_root) {
     if (!names.contains(pin.name)) continue;
+    releases[pin.name] = release_of(pin.version);
     if (!env.store.has_tree(tree_key(pin.content)) && !env.store.has(pin.content)) return Untouched{};
     const Path tree = TRY(unpacked_tree(env, pin.content), "unpacking '{}-{}'", pin.name, pin.version);
     std::shared_ptr<const package::Offer> offer = TRY(shop.offers->of(pin.content, pin.version, tree));
     was.push_back(offer.get());
     kept.push_back(std::move(offer));
   }
+  bool fix = false;  // one of them has new bytes in the same release: somebody mended it, or built it anew
   for (const build::RootPackage& package : request.root) {
     std::shared_ptr<const package::Offer> offer = TRY(shop.offers->of(package.content, package.version, package.tree));
-    (names.contains(package.name) ? is : rest).push_back(offer.get());
+    const bool changed = names.contains(package.name);
+    fix = fix || (changed && releases[package.name] == release_of(package.version));
+    (changed ? is : rest).push_back(offer.get());
     kept.push_back(std::move(offer));
   }
   const package::OfferChanges changes(was, is, rest);
   const std::string which = join(std::vector<std::string>(names.begin(), names.end()), ", ");
   if (const std::optional<package::Touch> touch = changes.touches(*use)) {
-    const bool urgent = !touch->urgent.empty();
-    return Untouched{false, which + ": " + (urgent ? touch->urgent : touch->why), urgent};
+    const std::string& urgent = fix ? touch->in_fix : touch->urgent;
+    return Untouched{false, which + ": " + (urgent.empty() ? touch->why : urgent), !urgent.empty()};
   }
   const std::size_t count = changes.size();
   if (count == 0) return Untouched{true, fmt::format("{} changed, and nothing of that is used", which)};
@@ -100,18 +107,10 @@ Result<Untouched> judge_offers(Workshop& shop, const build::BuildRequest& reques
                                      join(some, ", "))};
 }
 
-std::string_view release_of(std::string_view version) { return version.substr(0, version.rfind("-r")); }
-
-/// Until when the build may be put off, which takes of `names` nothing urgent by itself; 0: not at all. A package that
-/// has new bytes in the same release was mended or built anew by somebody: that is not put off.
-Result<std::int64_t> put_off_until(Workshop& shop, const build::BuildRequest& request, const BuildRecord& before,
-                                   const std::set<std::string>& names) {
-  std::map<std::string, std::string_view> releases;
-  for (const PinnedPackage& pin : before.pinned_root) releases[pin.name] = release_of(pin.version);
-  for (const build::RootPackage& package : request.root) {
-    if (!names.contains(package.name)) continue;
-    if (releases[package.name] == release_of(package.version)) return 0;
-    const definition::Definition* maker = shop.os.maker_of(package.name);
+/// Until when the build may be put off, which takes of `names` nothing urgent by itself; 0: not at all.
+Result<std::int64_t> put_off_until(Workshop& shop, const BuildRecord& before, const std::set<std::string>& names) {
+  for (const std::string& name : names) {
+    const definition::Definition* maker = shop.os.maker_of(name);
     if (maker != nullptr && shop.urgent.contains(maker->name)) return 0;
   }
   const std::int64_t now = shop.env().clock.now_seconds();
@@ -204,7 +203,7 @@ Result<CutOffAnswer> cut_off(Workshop& shop, const build::BuildRequest& request,
   if (!others.empty()) {
     const Untouched judged = TRY(judge_offers(shop, request, before, others));
     if (!judged.stands) {
-      if (!judged.urgent) out.postponed_until = TRY(put_off_until(shop, request, before, others));
+      if (!judged.urgent) out.postponed_until = TRY(put_off_until(shop, before, others));
       if (out.postponed_until == 0) return CutOffAnswer{std::nullopt, judged.why};
       out.reasons.clear();  // why it waits says more than why others would not make it
     }

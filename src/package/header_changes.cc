@@ -110,10 +110,10 @@ class Comparison {
     compare_order(header, was, is, left);
   }
 
-  /// What the header has in both states: its #includes, and its macros, each with how many of those stand before it.
+  /// What the header has in both states: its #includes, and all else, each with how many of those stand before it.
   struct Order {
     std::vector<std::uint64_t> includes;
-    std::vector<std::pair<const HeaderItem*, std::size_t>> macros;
+    std::vector<std::pair<const HeaderItem*, std::size_t>> others;
   };
   Order order_of(const HeaderItems& items, const Counts& left) const {
     Order out;
@@ -126,7 +126,7 @@ class Comparison {
       if (!counts) continue;
       if (item.kind == Kind::kInclude)
         std::sort(out.includes.begin() + static_cast<std::ptrdiff_t>(free_from), out.includes.end());
-      else if (item.kind == Kind::kMacro) out.macros.push_back({&item, out.includes.size()});
+      else out.others.push_back({&item, out.includes.size()});
     }
     return out;
   }
@@ -137,7 +137,14 @@ class Comparison {
            std::all_of(meant.begin(), meant.end(), [&](Id id) { return root_.graph().order_free(id); });
   }
 
-  /// A macro that passed an #include, or two #includes that changed places.
+  /// Whether what an #include defines may give it another meaning.
+  bool names_macro(const HeaderItem& item) const {
+    return item.kind == Kind::kMacro ||
+           std::any_of(item.mentions.begin(), item.mentions.end(),
+                       [&](std::uint64_t word) { return root_.known().is_macro(word); });
+  }
+
+  /// A macro, or what names one, that passed an #include, or two #includes that changed places.
   void compare_order(Id header, const HeaderItems& was, const HeaderItems& is, const Counts& left) {
     const std::string_view base = base_of(root_.graph().path_of(header));
     const Order order_was = order_of(was, left), order_is = order_of(is, left);
@@ -149,10 +156,12 @@ class Comparison {
       return;
     }
     std::unordered_map<std::uint64_t, std::size_t> place;
-    for (const auto& [item, at] : order_was.macros) place.emplace(item->digest, at);
-    for (const auto& [item, at] : order_is.macros)
-      if (const auto found = place.find(item->digest); found != place.end() && found->second != at)
-        effects_.add(header, *item, fmt::format("of {}, which changed places", base), Weight::kValue);
+    for (const auto& [item, at] : order_was.others) place.emplace(item->digest, at);
+    for (const auto& [item, at] : order_is.others)
+      if (const auto found = place.find(item->digest);
+          found != place.end() && found->second != at && names_macro(*item))
+        effects_.add(header, *item, fmt::format("of {}, which changed places", base),
+                     item->kind != Kind::kMacro && root_.puts_code(*item) ? Weight::kCode : Weight::kValue);
   }
 
   const RootHeaders& root_;

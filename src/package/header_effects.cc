@@ -76,7 +76,7 @@ void EffectFinder::changed_item(Id header, const HeaderItem& item, const How& ho
     return;
   }
   for (const Declared& declared : declared_by(item)) change(declared, how, origin, item.kind);
-  if (item.loose || root_.calls_pasting(item)) out_.loose.emplace(origin, how.str());
+  if (item.loose || root_.declares_by_macro(item)) out_.loose.emplace(origin, how.str());
 }
 
 /// Who includes this header sees other names: those of the one that it includes, and what that includes, but for what
@@ -120,8 +120,9 @@ void EffectFinder::brought_header(const Header& header, Id first, const How& how
 /// read, but for macros, which mean something where they are used.
 Origin EffectFinder::by_way(const Origin& origin, Id where, const HeaderItem& item, bool macro) const {
   Origin out{origin.changed, where, origin.gates, origin.moves, {}, origin.weight};
-  // A number in code or in a condition around it makes other code of it.
-  if (origin.weight == Weight::kValue && item.kind == Kind::kOther && root_.puts_code(item)) out.weight = Weight::kCode;
+  // A number in code or in a condition around it makes other code of it; a macro in a declaration another declaration.
+  if (origin.weight != Weight::kSight && item.kind == Kind::kOther)
+    out.weight = root_.puts_code(item) ? Weight::kCode : Weight::kValue;
   // A standard header depends on no name of others that is no macro.
   if (origin.moves == Moves::kRead || origin.moves == Moves::kName)
     out.moves = root_.graph().order_free(where) ? Moves::kOrder : Moves::kNo;

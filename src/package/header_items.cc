@@ -49,6 +49,32 @@ void sort_unique(std::vector<std::uint64_t>& words) {
   words.erase(std::unique(words.begin(), words.end()), words.end());
 }
 
+/// Whether the '=' at i gives a value: it is no part of ==, !=, <= or >=. Marks are one character each.
+bool gives_value(std::span<const Token* const> code, std::size_t i) {
+  const auto is = [&](std::size_t at, std::string_view mark) { return at < code.size() && code[at]->is(mark); };
+  const std::size_t before = i - 1;  // none before the first: not below size()
+  if (!code[i]->is("=") || is(before, "=") || is(i + 1, "=") || is(before, "!")) return false;
+  for (const std::string_view less : {"<", ">"})
+    if (is(before, less) && !is(before - 1, less)) return false;
+  return true;
+}
+
+/// Whether it has the body of a function, or a value that is no enumerator's. `type`: it declares types alone.
+bool has_code(std::span<const Token* const> code, bool type) {
+  bool aggregate = false, enumeration = false;  // within `struct NAME : BASE`, within an enumeration
+  for (std::size_t i = 0; i < code.size(); ++i) {
+    const Token& token = *code[i];
+    const bool keyword = token.is("struct") || token.is("union") || token.is("class") || token.is("enum");
+    if (keyword) enumeration = token.is("enum");
+    if (token.is("{") && !aggregate) return true;
+    if (gives_value(code, i) && !enumeration && !code[0]->is("using")) return true;
+    const bool of_head = token.kind == Token::Kind::kWord || token.is("#") ||
+                         (type && (token.is(":") || token.is(",") || token.is("<") || token.is(">")));
+    aggregate = keyword || (aggregate && of_head);
+  }
+  return false;
+}
+
 /// Walks over the tokens once.
 class Cutter {
  public:
@@ -224,9 +250,9 @@ class Cutter {
       // Spaces before a body do not count, but the one that tells A(x) from A (x).
       text.add(*line[i], true);
       if (i > 2) mention(item, *line[i]);
-      if (line[i]->is("{")) item.code = true;
       if (i > 3 && line[i]->is("#") && line[i - 1]->is("#") && !line[i]->spaced) item.pastes = true;
     }
+    item.code = has_code(std::span(line).subspan(3), false);
     if (item.pastes) item.paste_patterns = patterns_of(line, item.function_like);
     std::string before = context();
     std::uint64_t& last = macro_ops_[line[2]->text];
@@ -410,26 +436,19 @@ class Cutter {
         finish_item(std::move(item), text, piece_context_);
       } else {
         const std::optional<EnumBody> body = read_declaration(code_, item);
-        item.code = has_code(item.type);
+        item.call = is_call();
+        item.code = has_code(code_, item.type);
         if (!body || has_directives_ || !take_apart(item, *body)) finish_item(std::move(item), text, piece_context_);
       }
     }
     clear_piece();
   }
 
-  /// Whether the piece has the body of a function, or a value that is no enumerator's.
-  bool has_code(bool type) const {
-    bool aggregate = false, enumeration = false;  // within `struct NAME : BASE`, within an enumeration
-    for (const Token* token : code_) {
-      const bool keyword = token->is("struct") || token->is("union") || token->is("class") || token->is("enum");
-      if (keyword) enumeration = token->is("enum");
-      if (token->is("{") && !aggregate) return true;
-      if (token->is("=") && !enumeration && !code_[0]->is("using")) return true;
-      const bool of_head = token->kind == Token::Kind::kWord ||
-                           (type && (token->is(":") || token->is(",") || token->is("<") || token->is(">")));
-      aggregate = keyword || (aggregate && of_head);
-    }
-    return false;
+  /// NAME; or NAME(…), with its semicolon or without.
+  bool is_call() const {
+    std::size_t size = code_.size();
+    if (size > 0 && code_[size - 1]->is(";")) --size;
+    return size > 0 && is_name(*code_[0]) && (size == 1 || (code_[1]->is("(") && behind_group(code_, 1) == size));
   }
 
   static void add_sure(HeaderItem& item, const std::string& text) {

@@ -49,12 +49,13 @@ struct HeaderItem {
   bool pastes = false;                  ///< Of a macro: makes names with ##.
   std::vector<std::string> paste_patterns;  ///< Which: package/use_source.h.
   bool type = false;                    ///< Declares types alone: typedef, struct, enum, class, using.
-  /// Puts code or data into who takes it: the body of a function, an initial value, a macro with braces; a pragma, and
+  /// Puts code or data into who takes it: the body of a function, an initial value, a macro with either; a pragma, and
   /// what was not understood, may do so.
   bool code = false;
   /// Its effect needs nobody who names it: a pragma, code or data that is no `inline`, an operator, `using namespace`,
   /// #error, an #include of what a macro names. A change of it reaches all who include the header.
   bool loose = false;
+  bool call = false;          ///< Is nothing but a name, or that with arguments: a macro's may declare anything.
   bool always = false;        ///< Of an #include: stands in no condition but the header's own guard.
   std::string included_path;  ///< As it says it: "sys/types.h".
   std::string included;       ///< Of an #include: the last part of the path; empty: a macro says which.
@@ -75,6 +76,7 @@ HeaderItems cut_header(std::string_view text, Branches branches = Branches::kOfT
 struct KnownNames {
   std::unordered_set<std::uint64_t> function_macros, macros, types;
   void add(const HeaderItem& item);
+  bool is_macro(std::uint64_t word) const { return macros.contains(word) || function_macros.contains(word); }
 };
 /// The names that a piece declares. Where that cannot be told, more than it declares, never fewer.
 std::vector<std::string_view> declared_names(const HeaderItem& item, const KnownNames& known);

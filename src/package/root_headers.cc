@@ -62,8 +62,10 @@ bool RootHeaders::puts_code(const HeaderItem& item) const {
   return item.code || (item.kind == Kind::kOther && meets(item.mentions, coding_));
 }
 
-bool RootHeaders::calls_pasting(const HeaderItem& item) const {
-  return item.kind == Kind::kOther && meets(item.mentions, pasting_);
+bool RootHeaders::declares_by_macro(const HeaderItem& item) const {
+  if (item.kind != Kind::kOther) return false;
+  return meets(item.mentions, pasting_) ||
+         (item.call && !item.names.empty() && known_.is_macro(word_hash(item.names.front().text)));
 }
 
 /// Puts in the macros that lead to these names, by mention.

@@ -58,8 +58,9 @@ class RootHeaders {
   };
   /// Those of which it is known what they make.
   const std::vector<PastingMacro>& pasting_macros() const { return pasting_macros_; }
-  /// Whether it is code that may call a macro that makes names.
-  bool calls_pasting(const HeaderItem& item) const;
+  /// Whether it is code by a macro that makes names, or by nothing but a macro: its own words do not say what it
+  /// declares.
+  bool declares_by_macro(const HeaderItem& item) const;
   /// Whether a macro that makes names, or leads to one that does, mentions the word.
   bool is_pasted(std::uint64_t word) const { return pasted_words_.contains(word); }
 

@@ -22,7 +22,7 @@ struct OfferChanges::State {
   LibraryChanges libraries;
   BuildFileChanges build_files;
 
-  std::optional<std::string> reason(HeaderTouch& touch, const Use& use) const;
+  std::optional<std::string> reason(HeaderTouch& touch, const Use& use, Weight least) const;
   std::optional<std::string> urgent_reason(HeaderTouch& touch, const Use& use) const;
 };
 
@@ -32,18 +32,19 @@ OfferChanges::OfferChanges(std::span<const Offer* const> before, std::span<const
 
 OfferChanges::~OfferChanges() = default;
 
-/// Why the build must be made again, by the first reason that there is.
-std::optional<std::string> OfferChanges::State::reason(HeaderTouch& touch, const Use& use) const {
-  if (use.lines) return "it was compiled with debug information, which holds the lines of headers";
+/// Why the build must be made again, by the first reason that there is; of what headers say, only by such a weight.
+std::optional<std::string> OfferChanges::State::reason(HeaderTouch& touch, const Use& use, Weight least) const {
+  if (use.lines && least == Weight::kSight)
+    return "it was compiled with debug information, which holds the lines of headers";
   for (const auto* reasons : {&headers.for_all, &libraries.for_all, &build_files.for_all})
     if (!reasons->empty()) return reasons->front();
-  if (auto why = touch.as_a_whole()) return why;
-  if (auto why = touch.by_names()) return why;
+  if (auto why = touch.as_a_whole(least)) return why;
+  if (auto why = touch.by_names(least)) return why;
   if (auto why = libraries.touches(use)) return why;
-  if (auto why = touch.by_headers()) return why;
+  if (auto why = touch.by_headers(least)) return why;
   if (auto why = build_files.touches(use)) return why;
   if (auto why = build_files.touches_by_version(use)) return why;
-  return touch.by_pasting();
+  return touch.by_pasting(least);
 }
 
 /// By the first that cannot wait.
@@ -61,9 +62,11 @@ std::optional<Touch> OfferChanges::touches(const Use& use) const {
   const auto& [root, headers, libraries, build_files] = *state_;
   if (headers.other_bytes.empty() && headers.empty() && libraries.empty() && build_files.empty()) return std::nullopt;
   HeaderTouch touch(root, headers, use);
-  std::optional<std::string> why = state_->reason(touch, use);
+  std::optional<std::string> why = state_->reason(touch, use, Weight::kSight);
   if (!why) return std::nullopt;
-  return Touch{*std::move(why), state_->urgent_reason(touch, use).value_or("")};
+  Touch out{*std::move(why), state_->urgent_reason(touch, use).value_or(""), {}};
+  out.in_fix = out.urgent.empty() ? state_->reason(touch, use, Weight::kValue).value_or("") : out.urgent;
+  return out;
 }
 
 std::vector<std::string> OfferChanges::some_names(std::size_t most) const {

@@ -18,6 +18,7 @@ namespace nacre::package {
 struct Touch {
   std::string why;     ///< "it names deflate_medium of zlib.h, which is new"
   std::string urgent;  ///< Of all reasons the first that cannot wait (docs/decisions/0054); empty: all can.
+  std::string in_fix;  ///< The same where what changed is the same release, mended; never empty where `urgent` is not.
 };
 
 /// What differs between two states of a build's root, and all that this reaches through the root's headers.

@@ -65,41 +65,53 @@ TEST(Touch, LeavesWhoNamesNothingThatChanged) {
 
 /// What cannot wait is what put code or data of the library into its user, and what the user no longer finds.
 TEST(Touch, TellsWhatCanWait) {
+  enum When { kAtOnce, kAfterAFix, kLater };  // at once always; only when the same release was mended; never
   struct Row {
     const char *what, *before, *after, *user;
-    bool urgent;
+    When when;
   };
   const Row rows[] = {
-      {"a number", "#define V 1", "#define V 2", "V", false},
+      {"a number", "#define V 1", "#define V 2", "V", kAfterAFix},
       {"a macro with parameters by way of a number", "#define V 1\n#define I(x) i(x, V)",
-       "#define V 2\n#define I(x) i(x, V)", "I(a)", false},
-      {"a macro with parameters", "#define I(x) (x)", "#define I(x) (-(x))", "I(1)", true},
-      {"an initial value", "#define I {1, 2}", "#define I {1, 3}", "struct s x = I;", true},
+       "#define V 2\n#define I(x) i(x, V)", "I(a)", kAfterAFix},
+      {"a macro with parameters", "#define I(x) (x)", "#define I(x) (-(x))", "I(1)", kAtOnce},
+      {"an initial value", "#define I {1, 2}", "#define I {1, 3}", "struct s x = I;", kAtOnce},
       {"an inline function", "static inline int f(int x) { return x; }", "static inline int f(int x) { return -x; }",
-       "f(1)", true},
+       "f(1)", kAtOnce},
       {"an inline function by way of a number", "#define V 1\nstatic inline int f(void) { return V; }",
-       "#define V 2\nstatic inline int f(void) { return V; }", "f()", true},
+       "#define V 2\nstatic inline int f(void) { return V; }", "f()", kAtOnce},
       {"an inline function of a class", "class c { int f() const { return 1; } };",
-       "class c { int f() const { return 2; } };", "c x;", true},
-      {"a class with a value", "struct c { int x = 1; };", "struct c { int x = 2; };", "c x;", true},
-      {"a type that the soname stands for", "struct s { int a; };", "struct s { int a, b; };", "struct s x;", false},
+       "class c { int f() const { return 2; } };", "c x;", kAtOnce},
+      {"a class with a value", "struct c { int x = 1; };", "struct c { int x = 2; };", "c x;", kAtOnce},
+      {"a type that the soname stands for", "struct s { int a; };", "struct s { int a, b; };", "struct s x;",
+       kAfterAFix},
       {"a type of a base", "struct b {}; struct s : public b { int a; };",
-       "struct b {}; struct s : public b { int z; };", "s x;", false},
-      {"a function that is called", "int f(int);", "int f(long);", "f(1)", false},
+       "struct b {}; struct s : public b { int z; };", "s x;", kAfterAFix},
+      {"a function that is called", "int f(int);", "int f(long);", "f(1)", kAfterAFix},
       {"a function by a macro with a body", "#define D(n) int n(void) { return 1; }\nD(f)",
-       "#define D(n) int n(void) { return 1; }\nD(f) int g;", "f()", true},
-      {"an argument by default", "int f(int x = 1);", "int f(int x = 2);", "f()", true},
-      {"an enumerator", "enum e { A = 1 };", "enum e { A = 2 };", "A", false},
+       "#define D(n) int n(void) { return 1; }\nD(f) int g;", "f()", kAtOnce},
+      {"an argument by default", "int f(int x = 1);", "int f(int x = 2);", "f()", kAtOnce},
+      {"an enumerator", "enum e { A = 1 };", "enum e { A = 2 };", "A", kAfterAFix},
       {"a condition around a function", "#define V 1\n#if V > 1\nint f(int);\n#endif",
-       "#define V 2\n#if V > 1\nint f(int);\n#endif", "f(1)", false},
+       "#define V 2\n#if V > 1\nint f(int);\n#endif", "f(1)", kAfterAFix},
       {"a condition around a body", "#define V 1\n#if V > 1\nstatic inline int f(int x) { return x; }\n#endif",
-       "#define V 2\n#if V > 1\nstatic inline int f(int x) { return x; }\n#endif", "f(1)", true},
-      {"what is new", "int f(int);", "int f(int);\nint g(int);", "static int g(int x);", false},
-      {"what is gone", "int f(int);\nint g(int);", "int f(int);", "g(1)", false},
-      {"what came into sight", "int f(int);", "#include <o.h>\nint f(int);", "#include <z.h>\no(1)", false},
-      {"a pragma", "struct s { int a; };", "#pragma pack(1)\nstruct s { int a; };", "#include <z.h>\nint x;", true},
+       "#define V 2\n#if V > 1\nstatic inline int f(int x) { return x; }\n#endif", "f(1)", kAtOnce},
+      {"a macro with parameters in a declaration", "#define A(x) __attribute__((x))\nint f(int) A(pure);",
+       "#define A(x)\nint f(int) A(pure);", "f(1)", kAfterAFix},
+      {"an argument by default by a macro with parameters", "#define D(x) = x\nint f(int D(1));",
+       "#define D(x) = x + 1\nint f(int D(1));", "f()", kAtOnce},
+      {"a macro that lists types", "#define T struct s { int a; };\nT", "#define T struct s { int a, b; };\nT",
+       "struct s x;", kAfterAFix},
+      {"a macro that lists a body", "#define T struct s { int f() { return 1; } };\nT",
+       "#define T struct s { int f() { return 2; } };\nT", "struct s x;", kAtOnce},
+      {"a comparison", "#define V 1\n#define C (V >= 1)\nint f(int);", "#define V 2\n#define C (V >= 1)\nint f(int);",
+       "C", kAfterAFix},
+      {"what is new", "int f(int);", "int f(int);\nint g(int);", "static int g(int x);", kLater},
+      {"what is gone", "int f(int);\nint g(int);", "int f(int);", "g(1)", kLater},
+      {"what came into sight", "int f(int);", "#include <o.h>\nint f(int);", "#include <z.h>\no(1)", kLater},
+      {"a pragma", "struct s { int a; };", "#pragma pack(1)\nstruct s { int a; };", "#include <z.h>\nint x;", kAtOnce},
       {"the end of a language", "extern \"C\" {\nint f(int);\n}", "extern \"C\" {\nint f(int);\n}\nint h;",
-       "#include <z.h>\nh", false},
+       "#include <z.h>\nh", kAfterAFix},
   };
   for (const Row& row : rows) {
     Offer before, after, rest;
@@ -110,7 +122,8 @@ TEST(Touch, TellsWhatCanWait) {
     const std::string text = user.starts_with("#") ? user : "#include <z.h>\n" + user;
     const std::optional<Touch> found = touch(before, after, use_of({{"u.cc", text}}), rest);
     ASSERT_TRUE(found) << row.what;
-    EXPECT_EQ(!found->urgent.empty(), row.urgent) << row.what << ": " << found->why;
+    EXPECT_EQ(!found->urgent.empty(), row.when == kAtOnce) << row.what << ": " << found->why;
+    EXPECT_EQ(!found->in_fix.empty(), row.when != kLater) << row.what << ": " << found->why;
   }
 }
 
@@ -207,6 +220,17 @@ TEST(Touch, ReachesWhoTakesIt) {
       {"line of other code", "static inline void f(int x) { g(x); }", "\n\nstatic inline void f(int x) { g(x); }",
        "f(1)", false},
       {"macro passes an include", "#define IMPL\n#include <o.h>\n", "#include <o.h>\n#define IMPL\n", "IMPL", true},
+      {"declaration with a macro passes an include", "#define A\n#include <o.h>\nint f(int) A;",
+       "#define A\nint f(int) A;\n#include <o.h>\n", "f(1)", true},
+      {"declaration in a condition passes an include", "#define A\n#include <o.h>\n#ifdef A\nint f(int);\n#endif",
+       "#define A\n#ifdef A\nint f(int);\n#endif\n#include <o.h>\n", "f(1)", true},
+      {"declaration passes an include", "#include <o.h>\nint f(int);", "int f(int);\n#include <o.h>\n", "f(1)", false},
+      {"declared by a macro alone", "#define T struct s { int a; };\nT", "#define T struct s { int a, b; };\nT",
+       "struct s x;", true},
+      {"declared by a macro that leads to one", "#define T extern int v;\n#define U T\nU;\nint g;",
+       "#define T extern long v;\n#define U T\nU;\nint g;", "v = 1", true},
+      {"declared by a call without a name", "#define T(x) int f(int);\nT(1)", "#define T(x) int f(long);\nT(1)", "f(1)",
+       true},
       {"order of includes", "#include <o.h>\n#include <p.h>\n", "#include <p.h>\n#include <o.h>\n", "#include <z.h>",
        true},
       {"definition that holds elsewhere", "#define T int\nT f(void);\n#undef T\n#define T long\n",
