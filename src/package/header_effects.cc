@@ -47,7 +47,19 @@ const std::vector<EffectFinder::Declared>& EffectFinder::declared_by(const Heade
   if (made)
     for (const std::string_view name : declared_names(item, root_.known()))
       found->second.push_back({word_hash(name), name, name == kEveryName || !is_plain(name)});
+  if (made && item.call && !item.names.empty()) add_by_macro(item.names.front().text, found->second);
   return found->second;
+}
+
+/// What else a piece may declare that is nothing but that name, if that is a macro's.
+void EffectFinder::add_by_macro(const std::string& name, std::vector<Declared>& to) {
+  const std::uint64_t hash = word_hash(name);
+  if (!root_.known().is_macro(hash)) return;
+  const std::string& what = texts_.emplace_back(fmt::format("what {} says", name));
+  const std::optional<std::vector<std::uint64_t>> words = root_.declared_by_macro(hash);
+  if (!words) to.push_back({hash, what, true});
+  else
+    for (const std::uint64_t word : *words) to.push_back({word, what, false});
 }
 
 /// Whether what seems to declare one of a compiler's own macros does so for other compilers, or not at all: a standard
@@ -76,7 +88,7 @@ void EffectFinder::changed_item(Id header, const HeaderItem& item, const How& ho
     return;
   }
   for (const Declared& declared : declared_by(item)) change(declared, how, origin, item.kind);
-  if (item.loose || root_.declares_by_macro(item)) out_.loose.emplace(origin, how.str());
+  if (item.loose || root_.calls_pasting(item)) out_.loose.emplace(origin, how.str());
 }
 
 /// Who includes this header sees other names: those of the one that it includes, and what that includes, but for what
@@ -116,17 +128,26 @@ void EffectFinder::brought_header(const Header& header, Id first, const How& how
   }
 }
 
+/// Whether the piece means what it does whatever is declared by that name: a standard header that did not change was
+/// made without it, and knows of others nothing but macros.
+bool EffectFinder::is_indifferent(const RootHeaders::Mention& mention, std::uint64_t word,
+                                  std::string_view name) const {
+  return root_.stands(mention.header) && root_.graph().order_free(root_.all()[mention.header].id) &&
+         !root_.known().is_macro(word) && !is_customized(name);
+}
+
 /// The same change, by way of what stands in another header. A macro that changed means something there when it is
 /// read, but for macros, which mean something where they are used.
-Origin EffectFinder::by_way(const Origin& origin, Id where, const HeaderItem& item, bool macro) const {
+Origin EffectFinder::by_way(const Origin& origin, Id where, const HeaderItem& item,
+                            const ChangedNames::Seen& changed) const {
   Origin out{origin.changed, where, origin.gates, origin.moves, {}, origin.weight};
   // A number in code or in a condition around it makes other code of it; a macro in a declaration another declaration.
   if (origin.weight != Weight::kSight && item.kind == Kind::kOther)
     out.weight = root_.puts_code(item) ? Weight::kCode : Weight::kValue;
   // A standard header depends on no name of others that is no macro.
   if (origin.moves == Moves::kRead || origin.moves == Moves::kName)
-    out.moves = root_.graph().order_free(where) ? Moves::kOrder : Moves::kNo;
-  if (!macro || item.kind == Kind::kMacro || where == origin.changed) return out;
+    out.moves = root_.graph().order_free(where) && !is_customized(changed.name) ? Moves::kOrder : Moves::kNo;
+  if (!changed.macro || item.kind == Kind::kMacro || where == origin.changed) return out;
   Gates gates;
   for (std::vector<Id> set : origin.gates) {
     if (const auto place = std::lower_bound(set.begin(), set.end(), where); place == set.end() || *place != where)
@@ -208,7 +229,9 @@ void EffectFinder::close() {
     const std::span<const RootHeaders::Mention> mentions = root_.mentions_of(*word);
     if (mentions.empty()) continue;
     const ChangedNames::Seen changed = names_.see(*word);
-    for (const auto& [at, item] : mentions) {
+    for (const RootHeaders::Mention& mention : mentions) {
+      if (is_indifferent(mention, *word, changed.name)) continue;
+      const auto& [at, item] = mention;
       const Header& header = root_.all()[at];
       const bool include = item->kind == Kind::kInclude && !item->included.empty();
       // Of an #include: its condition; what it includes is there or not.
@@ -217,7 +240,7 @@ void EffectFinder::close() {
       for (const Origin& origin : changed.ways)
         // Its own guard, which nobody else defines.
         if (header.items->guard != *word || header.id != origin.where)
-          changed_item(header.id, *item, how, by_way(origin, header.id, *item, changed.macro));
+          changed_item(header.id, *item, how, by_way(origin, header.id, *item, changed));
     }
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
@@ -44,13 +45,15 @@ class EffectFinder {
     bool all = false;  ///< Stands for any name, or for what is none.
   };
   const std::vector<Declared>& declared_by(const HeaderItem& item);
+  void add_by_macro(const std::string& name, std::vector<Declared>& to);
   bool is_for_others(Id where, HeaderItem::Kind kind) const;
   void change(const Declared& what, const How& how, Origin origin, HeaderItem::Kind kind);
   void changed_item(Id header, const HeaderItem& item, const How& how, const Origin& origin);
   void changed_include(Id header, const HeaderItem& item, const How& how, const Origin& origin);
   void brought_header(const RootHeaders::Header& header, Id first, const How& how, const Origin& origin,
                       const Origin& its_origin);
-  Origin by_way(const Origin& origin, Id where, const HeaderItem& item, bool macro) const;
+  bool is_indifferent(const RootHeaders::Mention& mention, std::uint64_t word, std::string_view name) const;
+  Origin by_way(const Origin& origin, Id where, const HeaderItem& item, const ChangedNames::Seen& changed) const;
   Id first_meant(std::string_view include) const;
   std::vector<Id> also_defined_by(std::string_view name, Id where) const;
   Origin brought_origin(Id header, Id first, const Origin& reason, const std::vector<Id>& also) const;
@@ -63,6 +66,7 @@ class EffectFinder {
   ChangedNames names_;
   HeaderEffects out_;
   std::unordered_map<const HeaderItem*, std::vector<Declared>> declared_;
+  std::deque<std::string> texts_;  ///< That Declared::name points into, where it is no name of a header.
   std::map<std::pair<const HeaderItem*, Id>, Origin> done_;  ///< Pieces, by headers that changed.
   std::map<std::pair<std::size_t, Id>, Origin> brought_in_;  ///< Of RootHeaders::all(), likewise.
 };

@@ -82,6 +82,7 @@ class Cutter {
 
   /// nullopt: it cannot be cut.
   std::optional<std::vector<HeaderItem>> run() {
+    find_first_ops();
     for (at_ = 0; at_ < tokens_.size() && good_;) {
       if (tokens_[at_].first && tokens_[at_].is("#")) directive();
       else if (tokens_[at_].first && tokens_[at_].is("%") && at_ + 1 < tokens_.size() && tokens_[at_ + 1].is(":"))
@@ -170,7 +171,7 @@ class Cutter {
       exact.add(*line[i], false);
       if (i > 1 && line[i]->kind == Token::Kind::kWord) words.push_back(word_hash(line[i]->text));
     }
-    text = exact.text;
+    text = exact.text + defined_later(words);
     if (what.starts_with("if")) {
       Frame frame;
       frame.text = text;
@@ -214,6 +215,25 @@ class Cutter {
       good_ = false;
   }
 
+  void find_first_ops() {
+    for (std::size_t i = 0; i + 2 < tokens_.size(); ++i) {
+      if (!tokens_[i].first || !tokens_[i].is("#")) continue;
+      const bool op = tokens_[i + 1].is("define") || tokens_[i + 1].is("undef");
+      if (op && !tokens_[i + 2].first) first_ops_.emplace(word_hash(tokens_[i + 2].text), i);
+    }
+  }
+
+  /// A mark for each of the words that the header defines behind this place for the first time: whoever names it before
+  /// that means something else.
+  std::string defined_later(std::vector<std::uint64_t> words) const {
+    std::string out;
+    sort_unique(words);
+    for (const std::uint64_t word : words)
+      if (const auto found = first_ops_.find(word); found != first_ops_.end() && found->second >= at_)
+        out += fmt::format("before {:x}\n", word);
+    return out;
+  }
+
   HeaderItem begin_item(Kind kind) const {
     HeaderItem item;
     item.kind = kind;
@@ -222,7 +242,9 @@ class Cutter {
   }
 
   void finish_item(HeaderItem item, const TokenText& text, const std::string& context_text) {
-    item.digest = short_digest(context_text + text.text);
+    // A macro means something where it is used.
+    const std::string later = item.kind == Kind::kOther ? defined_later(item.mentions) : std::string();
+    item.digest = short_digest(context_text + text.text + later);
     item.lines = short_digest(text.lines);
     sort_unique(item.mentions);
     items_.push_back(std::move(item));
@@ -245,13 +267,20 @@ class Cutter {
     name.sure = true;
     item.names.push_back(std::move(name));
     item.function_like = what == "define" && line.size() > 3 && line[3]->is("(") && !line[3]->spaced;
+    // What an argument takes the place of is no name of others.
+    std::set<std::string_view> parameters;
+    for (std::size_t i = 4; item.function_like && i < line.size() && !line[i]->is(")"); ++i)
+      parameters.insert(line[i]->text);
     TokenText text;
     for (std::size_t i = 1; i < line.size(); ++i) {
       // Spaces before a body do not count, but the one that tells A(x) from A (x).
       text.add(*line[i], true);
-      if (i > 2) mention(item, *line[i]);
+      if (i > 2 && line[i]->kind == Token::Kind::kWord && !parameters.contains(line[i]->text))
+        item.says.push_back(word_hash(line[i]->text));
       if (i > 3 && line[i]->is("#") && line[i - 1]->is("#") && !line[i]->spaced) item.pastes = true;
     }
+    sort_unique(item.says);
+    item.mentions.insert(item.mentions.end(), item.says.begin(), item.says.end());
     item.code = has_code(std::span(line).subspan(3), false);
     if (item.pastes) item.paste_patterns = patterns_of(line, item.function_like);
     std::string before = context();
@@ -536,7 +565,8 @@ class Cutter {
       }
       if (!call) add_sure(item, element[0]->text);
       item.digest =
-          short_digest(context_text + text.text + (number ? std::string() : fmt::format("\nafter {:x}", before)));
+          short_digest(context_text + text.text + defined_later(item.mentions) +
+                       (number ? std::string() : fmt::format("\nafter {:x}", before)));
       item.lines = short_digest(text.lines);
       sort_unique(item.mentions);
       before = item.digest;
@@ -587,6 +617,7 @@ class Cutter {
   std::vector<std::uint64_t> piece_words_;
   std::size_t piece_frames_ = 0;
   bool has_directives_ = false, body_seen_ = false, body_ends_ = false, unclear_ = false, ended_ = false;
+  std::unordered_map<std::uint64_t, std::size_t> first_ops_;  ///< Of a name: the place of its first #define or #undef.
   std::map<std::string, std::uint64_t> macro_ops_;
   std::map<std::string, std::size_t> macro_count_;
   std::vector<std::size_t> ops_;
@@ -875,6 +906,9 @@ std::vector<std::string_view> declared_names(const HeaderItem& item, const Known
   if (!out.empty()) return out;
   for (const DeclaredName& name : item.names)
     if (name.inner && !name.deep && !is_known(name)) put(name.text);
+  if (out.empty())
+    for (const DeclaredName& name : item.names)
+      if (!is_known(name)) put(name.text);
   if (out.empty())
     for (const DeclaredName& name : item.names) put(name.text);
   return out;

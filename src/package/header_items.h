@@ -45,6 +45,7 @@ struct HeaderItem {
   std::uint64_t lines = 0;  ///< Of the lines that its tokens stand in, for pieces that use __LINE__.
   std::vector<DeclaredName> names;
   std::vector<std::uint64_t> mentions;  ///< Hashes of all identifiers in it and in its conditions; sorted, once each.
+  std::vector<std::uint64_t> says;      ///< Of a macro: of them those in its text; its parameters are in neither.
   bool function_like = false;           ///< Of a macro: has parameters.
   bool pastes = false;                  ///< Of a macro: makes names with ##.
   std::vector<std::string> paste_patterns;  ///< Which: package/use_source.h.

@@ -16,12 +16,16 @@ bool meets(const std::vector<std::uint64_t>& words, const std::unordered_set<std
 RootHeaders::RootHeaders(const RootStates& states) {
   add(states.before, false);
   add(states.after, false);
+  first_of_others_ = headers_.size();
   add(states.others, true);
   graph_.finish();
   states_.resize(graph_.size());
   for (std::size_t i = 0; i < headers_.size(); ++i) {
     states_[headers_[i].id].push_back(i);
-    for (const HeaderItem& item : headers_[i].items->items) known_.add(item);
+    for (const HeaderItem& item : headers_[i].items->items) {
+      known_.add(item);
+      if (item.kind == Kind::kMacro) macros_[word_hash(item.names[0].text)].push_back(&item);
+    }
   }
   for (std::size_t i = 0; i < headers_.size(); ++i)
     for (const HeaderItem& item : headers_[i].items->items)
@@ -62,10 +66,37 @@ bool RootHeaders::puts_code(const HeaderItem& item) const {
   return item.code || (item.kind == Kind::kOther && meets(item.mentions, coding_));
 }
 
-bool RootHeaders::declares_by_macro(const HeaderItem& item) const {
-  if (item.kind != Kind::kOther) return false;
-  return meets(item.mentions, pasting_) ||
-         (item.call && !item.names.empty() && known_.is_macro(word_hash(item.names.front().text)));
+bool RootHeaders::calls_pasting(const HeaderItem& item) const {
+  return item.kind == Kind::kOther && meets(item.mentions, pasting_);
+}
+
+std::optional<std::vector<std::uint64_t>> RootHeaders::declared_by_macro(std::uint64_t name) const {
+  constexpr std::size_t kMostWords = 4096;
+  std::vector<std::uint64_t> words = {name}, out;
+  std::unordered_set<std::uint64_t> seen = {name};
+  for (std::size_t at = 0; at < words.size(); ++at) {
+    const auto found = macros_.find(words[at]);
+    if (found == macros_.end()) {
+      if (!is_declared_by_others(words[at])) out.push_back(words[at]);
+      continue;
+    }
+    for (const HeaderItem* item : found->second)
+      for (const std::uint64_t word : item->says)
+        if (!is_language_word(word) && seen.insert(word).second) words.push_back(word);
+    if (words.size() > kMostWords) return std::nullopt;
+  }
+  return out;
+}
+
+/// By a piece of its own, not by a macro.
+bool RootHeaders::is_declared_by_others(std::uint64_t word) const {
+  const std::span<const Mention> mentions = mentions_of(word);
+  return std::any_of(mentions.begin(), mentions.end(), [&](const Mention& mention) {
+    const std::vector<DeclaredName>& names = mention.item->names;
+    return stands(mention.header) && !mention.item->call &&
+           std::any_of(names.begin(), names.end(),
+                       [&](const DeclaredName& its) { return !its.inner && word_hash(its.text) == word; });
+  });
 }
 
 /// Puts in the macros that lead to these names, by mention.

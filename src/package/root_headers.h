@@ -29,6 +29,8 @@ class RootHeaders {
     Id id;  ///< Of its path, in the graph.
   };
   const std::vector<Header>& all() const { return headers_; }
+  /// Whether that one of all() is of a package that did not change.
+  bool stands(std::size_t header) const { return header >= first_of_others_; }
   /// Which of all() are this header.
   const std::vector<std::size_t>& states_of(Id id) const { return states_[id]; }
   const HeaderGraph& graph() const { return graph_; }
@@ -58,24 +60,29 @@ class RootHeaders {
   };
   /// Those of which it is known what they make.
   const std::vector<PastingMacro>& pasting_macros() const { return pasting_macros_; }
-  /// Whether it is code by a macro that makes names, or by nothing but a macro: its own words do not say what it
-  /// declares.
-  bool declares_by_macro(const HeaderItem& item) const;
+  /// Whether it is code that may call a macro that makes names.
+  bool calls_pasting(const HeaderItem& item) const;
+  /// Words that a macro and those that it leads to may declare where it stands alone: all that they put there but for
+  /// macros and for what headers of packages that did not change declare themselves. nullopt: more than can be told.
+  std::optional<std::vector<std::uint64_t>> declared_by_macro(std::uint64_t name) const;
   /// Whether a macro that makes names, or leads to one that does, mentions the word.
   bool is_pasted(std::uint64_t word) const { return pasted_words_.contains(word); }
 
  private:
   void add(std::span<const Offer* const> offers, bool stands);
   void add_macros_above(std::unordered_set<std::uint64_t>& names) const;
+  bool is_declared_by_others(std::uint64_t word) const;
   void find_lines();
   void find_coding();
   void find_pasting();
 
   std::vector<Header> headers_;
+  std::size_t first_of_others_ = 0;  ///< In headers_: of packages that did not change.
   HeaderGraph graph_;
   std::vector<std::vector<std::size_t>> states_;  ///< By id.
   KnownNames known_;
   std::unordered_map<std::uint64_t, std::vector<Mention>> mentions_;
+  std::unordered_map<std::uint64_t, std::vector<const HeaderItem*>> macros_;  ///< By name: what defines it.
   std::unordered_set<std::uint64_t> lines_;   ///< Names that lead to __LINE__.
   std::unordered_set<std::uint64_t> coding_;  ///< Names of macros with braces, and of those that lead to them.
   std::unordered_set<std::uint64_t> pasting_, pasted_words_;

@@ -132,6 +132,14 @@ bool is_inner_folder(std::string_view folder) {
   return std::any_of(kInner.begin(), kInner.end(), [&](auto inner) { return folder.starts_with(inner); });
 }
 
+bool is_customized(std::string_view function) {
+  static constexpr std::array<std::string_view, 26> kPoints = {
+      "swap", "begin", "end", "cbegin", "cend", "rbegin", "rend", "crbegin", "crend", "size", "ssize", "empty", "data",
+      "cdata", "get", "iter_move", "iter_swap", "make_error_code", "make_error_condition", "strong_order", "weak_order",
+      "partial_order", "await_transform", "hash", "formatter", "tuple_size"};
+  return one_of(function, kPoints);
+}
+
 bool is_predefined(std::string_view macro) {
   const auto begins = [&](std::string_view part) { return macro.starts_with(part); };
   const auto ends = [&](std::string_view part) { return macro.ends_with(part); };

@@ -26,6 +26,9 @@ bool is_inner_folder(std::string_view folder);
 /// does so for other compilers.
 bool is_predefined(std::string_view macro);
 
+/// A function that the standard library of C++ calls by a name that others give functions, too, for types of theirs.
+bool is_customized(std::string_view function);
+
 /// Other headers that define the name, which <stddef.h> defines: "stdio.h" for NULL.
 std::vector<std::string_view> headers_that_define(std::string_view name);
 
