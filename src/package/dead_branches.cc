@@ -14,15 +14,15 @@ namespace nacre::package {
 namespace {
 
 /// Reserved to compilers: of Windows, Apple, BSDs, other Unixes, smaller systems, and of what compiles for them alone.
-constexpr std::array<std::string_view, 58> kOfOthers = {
-    "_AIX", "_MSC_BUILD", "_MSC_FULL_VER", "_MSC_VER", "_WIN32", "_WIN32_WCE", "_WIN64", "__ANDROID__",
-    "__APPLE_CC__", "__APPLE__", "__BEOS__", "__BORLANDC__", "__CODEGEARC__", "__CYGWIN32__", "__CYGWIN__", "__DECC",
-    "__DECCXX", "__DJGPP__", "__DMC__", "__DOS__", "__DragonFly__", "__EMSCRIPTEN__", "__EMX__", "__FreeBSD__",
-    "__FreeBSD_kernel__", "__HAIKU__", "__HP_aCC", "__HP_cc", "__IAR_SYSTEMS_ICC__", "__INTERIX", "__MINGW32__",
-    "__MINGW64__", "__MSDOS__", "__MSYS__", "__MVS__", "__NetBSD__", "__OS2__", "__OS400__", "__OpenBSD__",
-    "__QNXNTO__", "__QNX__", "__SUNPRO_C", "__SUNPRO_CC", "__SYMBIAN32__", "__TANDEM", "__TOS_WIN__", "__VMS",
-    "__WATCOMC__", "__WIN32__", "__WINDOWS__", "__bsdi__", "__hpux", "__minix", "__osf__", "__sgi", "__sun",
-    "__vxworks", "__xlC__"};
+constexpr std::array<std::string_view, 61> kOfOthers = {
+    "_AIX", "_MSC_BUILD", "_MSC_FULL_VER", "_MSC_VER", "_WIN32", "_WIN32_WCE", "_WIN64", "__ANDROID_API__",
+    "__ANDROID__", "__APPLE_CC__", "__APPLE__", "__BEOS__", "__BORLANDC__", "__CODEGEARC__", "__CYGWIN32__",
+    "__CYGWIN__", "__DECC", "__DECCXX", "__DJGPP__", "__DMC__", "__DOS__", "__DragonFly__", "__EMSCRIPTEN__",
+    "__EMX__", "__FreeBSD__", "__FreeBSD_kernel__", "__HAIKU__", "__HP_aCC", "__HP_cc", "__IAR_SYSTEMS_ICC__",
+    "__IBMCPP__", "__IBMC__", "__INTERIX", "__MINGW32__", "__MINGW64__", "__MSDOS__", "__MSYS__", "__MVS__",
+    "__NetBSD__", "__OS2__", "__OS400__", "__OpenBSD__", "__QNXNTO__", "__QNX__", "__SUNPRO_C", "__SUNPRO_CC",
+    "__SYMBIAN32__", "__TANDEM", "__TOS_WIN__", "__VMS", "__WATCOMC__", "__WIN32__", "__WINDOWS__", "__bsdi__",
+    "__hpux", "__minix", "__osf__", "__sgi", "__sun", "__vxworks", "__xlC__"};
 
 static_assert(std::is_sorted(kOfOthers.begin(), kOfOthers.end()));
 
@@ -66,11 +66,22 @@ class DeadBranches::Expression {
   explicit Expression(std::string_view text) : tokens_(tokens_of(text)) {}
 
   Truth value() {
-    const Truth out = either();
+    const Truth out = either().truth;
     return at_ == tokens_.size() && good_ ? out : Truth::kMaybe;
   }
 
+  /// Its tokens, without those that only compilers of other systems could give another value.
+  std::vector<std::string> here() {
+    Part out = either();
+    return at_ == tokens_.size() && good_ && out.truth == Truth::kMaybe ? std::move(out.here) : tokens_;
+  }
+
  private:
+  struct Part {
+    Truth truth = Truth::kMaybe;
+    std::vector<std::string> here;  ///< What is left of it, where it may be either.
+  };
+
   static constexpr int kDeepest = 200;
 
   bool take(std::string_view what) {
@@ -82,22 +93,34 @@ class DeadBranches::Expression {
     return at_ >= tokens_.size() || tokens_[at_] == "&&" || tokens_[at_] == "||" || tokens_[at_] == ")";
   }
 
-  Truth either() {
-    Truth out = both();
-    while (take("||")) out = std::max(out, both());
+  Part either() {
+    Part out = both();
+    while (take("||")) join(out, both(), "||", Truth::kYes);
     return out;
   }
-  Truth both() {
-    Truth out = operand();
-    while (take("&&")) out = std::min(out, operand());
+  Part both() {
+    Part out = operand();
+    while (take("&&")) join(out, operand(), "&&", Truth::kNo);
     return out;
   }
 
+  /// `decides`: what makes the whole so.
+  static void join(Part& one, Part other, const char* mark, Truth decides) {
+    if (one.truth == decides || other.truth == decides) {
+      one = {decides, {}};
+    } else if (one.truth != Truth::kMaybe) {
+      one = std::move(other);
+    } else if (other.truth == Truth::kMaybe) {
+      one.here.emplace_back(mark);
+      one.here.insert(one.here.end(), other.here.begin(), other.here.end());
+    }
+  }
+
   /// Between && and ||. What is not understood is passed over up to its end.
-  Truth operand() {
+  Part operand() {
     const std::size_t from = at_;
-    const std::optional<Truth> known = simple();
-    if (known && ends_operand()) return *known;
+    std::optional<Part> known = simple();
+    if (known && ends_operand()) return *std::move(known);
     at_ = from;
     for (int open = 0; at_ < tokens_.size(); ++at_) {
       if (open == 0 && ends_operand()) break;
@@ -105,26 +128,35 @@ class DeadBranches::Expression {
       if (tokens_[at_] == "(") ++open;
       if (tokens_[at_] == ")") --open;
     }
-    return Truth::kMaybe;
+    return {Truth::kMaybe, {tokens_.begin() + static_cast<std::ptrdiff_t>(from),
+                            tokens_.begin() + static_cast<std::ptrdiff_t>(at_)}};
   }
 
-  std::optional<Truth> simple() {
+  std::optional<Part> simple() {
     if (++depth_ > kDeepest) good_ = false;
-    std::optional<Truth> out;
+    std::optional<Part> out;
     if (good_ && at_ < tokens_.size()) {
       if (take("!")) {
-        if (const std::optional<Truth> inner = simple()) out = opposite(*inner);
+        if ((out = simple())) {
+          out->truth = opposite(out->truth);
+          out->here.insert(out->here.begin(), "!");
+        }
       } else if (take("(")) {
-        const Truth inner = either();
-        if (take(")")) out = inner;
+        Part inner = either();
+        if (take(")")) {
+          inner.here.insert(inner.here.begin(), "(");
+          inner.here.emplace_back(")");
+          out = std::move(inner);
+        }
       } else if (take("defined")) {
         const bool group = take("(");
         if (at_ < tokens_.size()) {
-          const bool other = is_of_other_systems(tokens_[at_++]);
-          if (!group || take(")")) out = other ? Truth::kNo : Truth::kMaybe;
+          const std::string& name = tokens_[at_++];
+          const Truth truth = is_of_other_systems(name) ? Truth::kNo : Truth::kMaybe;
+          if (!group || take(")")) out = Part{truth, {"defined", "(", name, ")"}};
         }
-      } else {
-        out = number();
+      } else if (const std::optional<Truth> truth = number()) {
+        out = Part{*truth, {}};
       }
     }
     --depth_;
@@ -173,6 +205,8 @@ class DeadBranches::Expression {
   int depth_ = 0;
   bool good_ = true;
 };
+
+std::vector<std::string> DeadBranches::read_here(std::string_view condition) { return Expression(condition).here(); }
 
 DeadBranches::Truth DeadBranches::truth_of(std::string_view what, std::string_view rest) {
   if (!what.ends_with("def")) return Expression(rest).value();

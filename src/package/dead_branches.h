@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +17,9 @@ class DeadBranches {
   bool dead() const { return dead_above_ || (!frames_.empty() && frames_.back().dead); }
   /// Whether that #if as a whole stands in such a branch.
   bool dead_above() const { return dead_above_; }
+  /// Tokens of what stands behind #if or #elif, without the parts that only compilers of other systems could give
+  /// another value: `A` of "A || defined(_MSC_VER)".
+  static std::vector<std::string> read_here(std::string_view condition);
 
  private:
   enum class Truth { kNo, kMaybe, kYes };

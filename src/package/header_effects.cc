@@ -103,28 +103,36 @@ void EffectFinder::changed_include(Id header, const HeaderItem& item, const How&
   for (const std::size_t at : brought.headers) {
     const Header& its = root_.all()[at];
     const Origin its_origin = brought_origin(its.id, first, origin, {});
-    const auto [place, made] = brought_in_.emplace(std::pair(at, origin.changed), its_origin);
-    if (made || place->second.join(its_origin)) brought_header(its, first, how, origin, its_origin);
+    const auto [place, made] = brought_in_.emplace(std::pair(at, origin.changed), BroughtIn{its_origin, {}, {}});
+    BroughtIn& in = place->second;
+    if (!made && !in.origin.join(its_origin)) continue;
+    if (made) in.how = how.str();
+    if (in.reasons.empty()) brought_open_.push_back(place->first);
+    in.reasons.emplace_back(first, origin);
   }
 }
 
-void EffectFinder::brought_header(const Header& header, Id first, const How& how, const Origin& origin,
-                                  const Origin& its_origin) {
+void EffectFinder::brought_header(const Header& header, const BroughtIn& in) {
+  const Origin& its_origin = in.origin;
+  const How how{in.how, {}, {}};
   const bool standard = root_.graph().order_free(its_origin.where);
   if (its_origin.moves == Moves::kRead) note_mentions(*header.items);
   for (const HeaderItem& item : header.items->items) {
     if (item.kind == Kind::kInclude) {
-      if (item.included.empty()) out_.loose.emplace(its_origin, how.str());
+      if (item.included.empty()) out_.loose.emplace(its_origin, in.how);
       continue;
     }
     for (const Declared& declared : declared_by(item)) {
       // Defined for other compilers alone.
       if (declared.name.starts_with("__") && is_language_word(declared.name) && standard) continue;
       const std::vector<Id> also = also_defined_by(declared.name, its_origin.where);
-      change(declared, how, also.empty() ? its_origin : brought_origin(header.id, first, origin, also), item.kind);
+      if (also.empty()) change(declared, how, its_origin, item.kind);
+      else
+        for (const auto& [first, reason] : in.reasons)
+          change(declared, how, brought_origin(header.id, first, reason, also), item.kind);
     }
     // One of C does nothing to who takes nothing of it; one of C++ may hold an object that begins before main.
-    if (item.loose && !(standard && !is_of_cxx(header.path))) out_.loose.emplace(its_origin, how.str());
+    if (item.loose && !(standard && !is_of_cxx(header.path))) out_.loose.emplace(its_origin, in.how);
   }
 }
 
@@ -138,12 +146,16 @@ bool EffectFinder::is_indifferent(const RootHeaders::Mention& mention, std::uint
 
 /// The same change, by way of what stands in another header. A macro that changed means something there when it is
 /// read, but for macros, which mean something where they are used.
-Origin EffectFinder::by_way(const Origin& origin, Id where, const HeaderItem& item,
+Origin EffectFinder::by_way(const Origin& origin, Id where, const HeaderItem& item, std::uint64_t word,
                             const ChangedNames::Seen& changed) const {
   Origin out{origin.changed, where, origin.gates, origin.moves, {}, origin.weight};
-  // A number in code or in a condition around it makes other code of it; a macro in a declaration another declaration.
-  if (origin.weight != Weight::kSight && item.kind == Kind::kOther)
-    out.weight = root_.puts_code(item) ? Weight::kCode : Weight::kValue;
+  // A number in code or in a condition around it makes other code of it; a function or a type that is another there is
+  // what the soname stands for. A macro in a declaration makes another declaration.
+  if (origin.weight != Weight::kSight && item.kind == Kind::kOther) {
+    const bool number = root_.known().is_macro(word) || root_.known().numbers.contains(word);
+    if (!root_.puts_code(item)) out.weight = Weight::kValue;
+    else if (number) out.weight = Weight::kCode;
+  }
   // A standard header depends on no name of others that is no macro.
   if (origin.moves == Moves::kRead || origin.moves == Moves::kName)
     out.moves = root_.graph().order_free(where) && !is_customized(changed.name) ? Moves::kOrder : Moves::kNo;
@@ -223,26 +235,44 @@ void EffectFinder::note_mentions(const HeaderItems& of) {
   }
 }
 
-/// What names a changed name is changed, in all headers of the root.
+/// First all headers that came with #includes, by as many ways at once as there are, then a name.
 void EffectFinder::close() {
-  while (const std::optional<std::uint64_t> word = names_.next()) {
-    const std::span<const RootHeaders::Mention> mentions = root_.mentions_of(*word);
-    if (mentions.empty()) continue;
-    const ChangedNames::Seen changed = names_.see(*word);
-    for (const RootHeaders::Mention& mention : mentions) {
-      if (is_indifferent(mention, *word, changed.name)) continue;
-      const auto& [at, item] = mention;
-      const Header& header = root_.all()[at];
-      const bool include = item->kind == Kind::kInclude && !item->included.empty();
-      // Of an #include: its condition; what it includes is there or not.
-      if (include && word_hash(item->included) == *word) continue;
-      const How how{{}, include ? std::string_view() : base_of(header.path), changed.name};
-      for (const Origin& origin : changed.ways)
-        // Its own guard, which nobody else defines.
-        if (header.items->guard != *word || header.id != origin.where)
-          changed_item(header.id, *item, how, by_way(origin, header.id, *item, changed));
-    }
+  do
+    while (close_brought()) continue;
+  while (close_name());
+}
+
+bool EffectFinder::close_brought() {
+  if (brought_open_.empty()) return false;
+  const std::pair<std::size_t, Id> key = brought_open_.front();
+  brought_open_.pop_front();
+  BroughtIn& in = brought_in_.at(key);
+  brought_header(root_.all()[key.first], in);
+  in.reasons.clear();
+  return true;
+}
+
+/// What names a changed name is changed, in all headers of the root.
+bool EffectFinder::close_name() {
+  const std::optional<std::uint64_t> word = names_.next();
+  if (!word) return false;
+  const std::span<const RootHeaders::Mention> mentions = root_.mentions_of(*word);
+  if (mentions.empty()) return true;
+  const ChangedNames::Seen changed = names_.see(*word);
+  for (const RootHeaders::Mention& mention : mentions) {
+    if (is_indifferent(mention, *word, changed.name)) continue;
+    const auto& [at, item] = mention;
+    const Header& header = root_.all()[at];
+    const bool include = item->kind == Kind::kInclude && !item->included.empty();
+    // Of an #include: its condition; what it includes is there or not.
+    if (include && word_hash(item->included) == *word) continue;
+    const How how{{}, include ? std::string_view() : base_of(header.path), changed.name};
+    for (const Origin& origin : changed.ways)
+      // Its own guard, which nobody else defines.
+      if (header.items->guard != *word || header.id != origin.where)
+        changed_item(header.id, *item, how, by_way(origin, header.id, *item, *word, changed));
   }
+  return true;
 }
 
 void EffectFinder::find_meddling() {

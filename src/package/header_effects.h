@@ -50,15 +50,23 @@ class EffectFinder {
   void change(const Declared& what, const How& how, Origin origin, HeaderItem::Kind kind);
   void changed_item(Id header, const HeaderItem& item, const How& how, const Origin& origin);
   void changed_include(Id header, const HeaderItem& item, const How& how, const Origin& origin);
-  void brought_header(const RootHeaders::Header& header, Id first, const How& how, const Origin& origin,
-                      const Origin& its_origin);
+  /// A header that came or went with #includes of a changed one.
+  struct BroughtIn {
+    Origin origin;    ///< By all ways.
+    std::string how;  ///< By the first.
+    std::vector<std::pair<Id, Origin>> reasons;  ///< Ways not followed yet: what the #include surely reads, its origin.
+  };
+  void brought_header(const RootHeaders::Header& header, const BroughtIn& in);
   bool is_indifferent(const RootHeaders::Mention& mention, std::uint64_t word, std::string_view name) const;
-  Origin by_way(const Origin& origin, Id where, const HeaderItem& item, const ChangedNames::Seen& changed) const;
+  Origin by_way(const Origin& origin, Id where, const HeaderItem& item, std::uint64_t word,
+                const ChangedNames::Seen& changed) const;
   Id first_meant(std::string_view include) const;
   std::vector<Id> also_defined_by(std::string_view name, Id where) const;
   Origin brought_origin(Id header, Id first, const Origin& reason, const std::vector<Id>& also) const;
   void note_mentions(const HeaderItems& of);
   void close();
+  bool close_name();
+  bool close_brought();
   void find_meddling();
 
   const RootHeaders& root_;
@@ -68,7 +76,8 @@ class EffectFinder {
   std::unordered_map<const HeaderItem*, std::vector<Declared>> declared_;
   std::deque<std::string> texts_;  ///< That Declared::name points into, where it is no name of a header.
   std::map<std::pair<const HeaderItem*, Id>, Origin> done_;  ///< Pieces, by headers that changed.
-  std::map<std::pair<std::size_t, Id>, Origin> brought_in_;  ///< Of RootHeaders::all(), likewise.
+  std::map<std::pair<std::size_t, Id>, BroughtIn> brought_in_;  ///< Of RootHeaders::all(), likewise.
+  std::deque<std::pair<std::size_t, Id>> brought_open_;         ///< Of them those to be followed.
 };
 
 }  // namespace nacre::package

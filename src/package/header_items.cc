@@ -10,6 +10,7 @@
 #include <span>
 #include <unordered_map>
 
+#include "base/ascii.h"
 #include "codec/digest.h"
 #include "package/dead_branches.h"
 #include "package/header_declaration.h"
@@ -43,6 +44,12 @@ class TokenText {
  private:
   bool last_was_mark_ = false;
 };
+
+/// Puts a token behind others as it was written. Marks are one character each.
+void add_joined(std::string& text, const Token& token) {
+  const bool joined = token.kind == Token::Kind::kMark && !token.spaced;
+  text += (joined ? "" : " ") + token.text;
+}
 
 void sort_unique(std::vector<std::uint64_t>& words) {
   std::sort(words.begin(), words.end());
@@ -78,7 +85,7 @@ bool has_code(std::span<const Token* const> code, bool type) {
 /// Walks over the tokens once.
 class Cutter {
  public:
-  explicit Cutter(const std::vector<Token>& tokens) : tokens_(tokens) {}
+  Cutter(const std::vector<Token>& tokens, Branches branches) : tokens_(tokens), branches_(branches) {}
 
   /// nullopt: it cannot be cut.
   std::optional<std::vector<HeaderItem>> run() {
@@ -164,14 +171,24 @@ class Cutter {
   }
 
   void condition(const std::string& what, const std::vector<const Token*>& line) {
-    std::string text;
     std::vector<std::uint64_t> words;
     TokenText exact;
     for (std::size_t i = 1; i < line.size(); ++i) {
       exact.add(*line[i], false);
       if (i > 1 && line[i]->kind == Token::Kind::kWord) words.push_back(word_hash(line[i]->text));
     }
-    text = exact.text + defined_later(words);
+    if (branches_ == Branches::kOfThisSystem && (what == "if" || what == "elif")) {
+      std::string rest;
+      for (std::size_t i = 2; i < line.size(); ++i) add_joined(rest, *line[i]);
+      exact = TokenText();
+      exact.text = what;
+      words.clear();
+      for (const std::string& token : DeadBranches::read_here(rest)) {
+        exact.text += '\x1f' + token;
+        if (is_word_character(token[0]) && !is_digit(token[0])) words.push_back(word_hash(token));
+      }
+    }
+    const std::string text = exact.text + defined_later(words);
     if (what.starts_with("if")) {
       Frame frame;
       frame.text = text;
@@ -282,6 +299,7 @@ class Cutter {
     sort_unique(item.says);
     item.mentions.insert(item.mentions.end(), item.says.begin(), item.says.end());
     item.code = has_code(std::span(line).subspan(3), false);
+    item.gives_value = item.code && std::none_of(line.begin(), line.end(), [](const Token* t) { return t->is("{"); });
     if (item.pastes) item.paste_patterns = patterns_of(line, item.function_like);
     std::string before = context();
     std::uint64_t& last = macro_ops_[line[2]->text];
@@ -336,7 +354,7 @@ class Cutter {
     }
     HeaderItem item = begin_item(Kind::kOther);
     item.loose = true;
-    item.code = what == "pragma";
+    item.code = what == "pragma" && !(line.size() > 2 && line[2]->is("pack"));  // which lays out types
     TokenText text;
     for (std::size_t i = 1; i < line.size(); ++i) {
       text.add(*line[i], true);
@@ -466,6 +484,7 @@ class Cutter {
       } else {
         const std::optional<EnumBody> body = read_declaration(code_, item);
         item.call = is_call();
+        item.numbers = body.has_value() && (code_[0]->is("enum") || (code_[0]->is("typedef") && code_[1]->is("enum")));
         item.code = has_code(code_, item.type);
         if (!body || has_directives_ || !take_apart(item, *body)) finish_item(std::move(item), text, piece_context_);
       }
@@ -507,6 +526,7 @@ class Cutter {
     type.mentions = piece_words_;
     type.type = whole.type;
     type.loose = whole.loose;
+    type.numbers = whole.numbers;
     TokenText rest;
     for (std::size_t i = 0; i < code_.size(); ++i)
       if (i <= body.from || i + 1 >= body.to) {
@@ -547,6 +567,7 @@ class Cutter {
     std::vector<HeaderItem> made;
     for (const Code& element : elements) {
       HeaderItem item;
+      item.numbers = true;
       item.mentions = piece_words_;
       item.mentions.insert(item.mentions.end(), tags.begin(), tags.end());
       const bool call = element.size() > 1 && element[1]->is("(");
@@ -605,6 +626,7 @@ class Cutter {
   }
 
   const std::vector<Token>& tokens_;
+  const Branches branches_;
   std::size_t at_ = 0;
   bool good_ = true;
   std::vector<Frame> frames_;
@@ -669,9 +691,7 @@ std::vector<Token> read_here(const std::vector<Token>& tokens) {
       const std::string& what = tokens[at + 1].text;
       std::string rest;
       for (std::size_t i = at + 2; i < end; ++i) {
-        // Marks are one character each here.
-        const bool joined = tokens[i].kind == Token::Kind::kMark && !tokens[i].spaced;
-        rest += (joined ? "" : " ") + tokens[i].text;
+        add_joined(rest, tokens[i]);
       }
       // The directives themselves tell where what is left stands.
       if (what == "endif" || what.starts_with("el")) keep = !branches.dead_above();
@@ -700,7 +720,7 @@ HeaderItems cut(std::string_view text, Branches branches) {
   HeaderTokens lexed = lex_header(text);
   if (lexed.whole && branches == Branches::kOfThisSystem) lexed.tokens = read_here(lexed.tokens);
   if (lexed.whole)
-    if (auto items = Cutter(lexed.tokens).run()) {
+    if (auto items = Cutter(lexed.tokens, branches).run()) {
       HeaderItems out;
       out.items = *std::move(items);
       return out;
@@ -872,7 +892,9 @@ HeaderItems cut_header(std::string_view text, Branches branches) {
 void KnownNames::add(const HeaderItem& item) {
   for (const DeclaredName& name : item.names) {
     if (item.kind == Kind::kMacro) (item.function_like ? function_macros : macros).insert(word_hash(name.text));
-    else if (item.type && (name.sure || name.last || name.before_group)) types.insert(word_hash(name.text));
+    else if (item.numbers && name.sure) numbers.insert(word_hash(name.text));
+    if (item.kind != Kind::kMacro && item.type && (name.sure || name.last || name.before_group))
+      types.insert(word_hash(name.text));
   }
 }
 

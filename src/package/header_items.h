@@ -53,6 +53,8 @@ struct HeaderItem {
   /// Puts code or data into who takes it: the body of a function, an initial value, a macro with either; a pragma, and
   /// what was not understood, may do so.
   bool code = false;
+  bool gives_value = false;   ///< Of a macro with code: it has no braces, but an '='.
+  bool numbers = false;       ///< An enumeration, as a whole or one of its names: a value in it is a number.
   /// Its effect needs nobody who names it: a pragma, code or data that is no `inline`, an operator, `using namespace`,
   /// #error, an #include of what a macro names. A change of it reaches all who include the header.
   bool loose = false;
@@ -75,7 +77,7 @@ HeaderItems cut_header(std::string_view text, Branches branches = Branches::kOfT
 
 /// What names mean elsewhere: what tells, in `FOO_API foo_t *foo_make OF((int n));`, the declared name from the others.
 struct KnownNames {
-  std::unordered_set<std::uint64_t> function_macros, macros, types;
+  std::unordered_set<std::uint64_t> function_macros, macros, types, numbers;  ///< numbers: enumerators.
   void add(const HeaderItem& item);
   bool is_macro(std::uint64_t word) const { return macros.contains(word) || function_macros.contains(word); }
 };

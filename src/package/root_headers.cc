@@ -63,7 +63,8 @@ std::uint64_t RootHeaders::digest_of(const HeaderItem& item) const {
 
 bool RootHeaders::puts_code(const HeaderItem& item) const {
   if (item.kind == Kind::kMacro) return item.function_like || item.code;
-  return item.code || (item.kind == Kind::kOther && meets(item.mentions, coding_));
+  if (item.code || item.kind != Kind::kOther) return item.code;
+  return meets(item.mentions, coding_) || (!item.numbers && meets(item.mentions, giving_));
 }
 
 bool RootHeaders::calls_pasting(const HeaderItem& item) const {
@@ -122,8 +123,10 @@ void RootHeaders::find_lines() {
 void RootHeaders::find_coding() {
   for (const Header& header : headers_)
     for (const HeaderItem& item : header.items->items)
-      if (item.kind == Kind::kMacro && item.code) coding_.insert(word_hash(item.names[0].text));
+      if (item.kind == Kind::kMacro && item.code)
+        (item.gives_value ? giving_ : coding_).insert(word_hash(item.names[0].text));
   add_macros_above(coding_);
+  add_macros_above(giving_);
 }
 
 void RootHeaders::find_pasting() {

@@ -84,7 +84,8 @@ class RootHeaders {
   std::unordered_map<std::uint64_t, std::vector<Mention>> mentions_;
   std::unordered_map<std::uint64_t, std::vector<const HeaderItem*>> macros_;  ///< By name: what defines it.
   std::unordered_set<std::uint64_t> lines_;   ///< Names that lead to __LINE__.
-  std::unordered_set<std::uint64_t> coding_;  ///< Names of macros with braces, and of those that lead to them.
+  std::unordered_set<std::uint64_t> coding_;  ///< Names of macros with bodies, and of those that lead to them.
+  std::unordered_set<std::uint64_t> giving_;  ///< The same of macros with values.
   std::unordered_set<std::uint64_t> pasting_, pasted_words_;
   std::vector<PastingMacro> pasting_macros_;
 };
