@@ -926,6 +926,11 @@ std::vector<std::string_view> declared_names(const HeaderItem& item, const Known
     }
   }
   if (!out.empty()) return out;
+  // A function that a macro has the name of, with its type before it.
+  if (!item.call && !item.code)
+    for (const DeclaredName* name : heads)
+      if (name->before_group && is_function_macro(*name)) put(name->text);
+  if (!out.empty()) return out;
   for (const DeclaredName& name : item.names)
     if (name.inner && !name.deep && !is_known(name)) put(name.text);
   if (out.empty())
