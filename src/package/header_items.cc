@@ -188,7 +188,7 @@ class Cutter {
         if (is_word_character(token[0]) && !is_digit(token[0])) words.push_back(word_hash(token));
       }
     }
-    const std::string text = exact.text + defined_later(words);
+    const std::string text = exact.text + defined_later(words, at_);
     if (what.starts_with("if")) {
       Frame frame;
       frame.text = text;
@@ -240,13 +240,18 @@ class Cutter {
     }
   }
 
-  /// A mark for each of the words that the header defines behind this place for the first time: whoever names it before
+  /// Where the piece begins that is being read; between pieces, where the reading is.
+  std::size_t place() const {
+    return piece_.empty() ? at_ : static_cast<std::size_t>(piece_.front() - tokens_.data());
+  }
+
+  /// A mark for each of the words that the header defines behind that place for the first time: whoever names it before
   /// that means something else.
-  std::string defined_later(std::vector<std::uint64_t> words) const {
+  std::string defined_later(std::vector<std::uint64_t> words, std::size_t place) const {
     std::string out;
     sort_unique(words);
     for (const std::uint64_t word : words)
-      if (const auto found = first_ops_.find(word); found != first_ops_.end() && found->second >= at_)
+      if (const auto found = first_ops_.find(word); found != first_ops_.end() && found->second >= place)
         out += fmt::format("before {:x}\n", word);
     return out;
   }
@@ -260,7 +265,7 @@ class Cutter {
 
   void finish_item(HeaderItem item, const TokenText& text, const std::string& context_text) {
     // A macro means something where it is used.
-    const std::string later = item.kind == Kind::kOther ? defined_later(item.mentions) : std::string();
+    const std::string later = item.kind == Kind::kOther ? defined_later(item.mentions, place()) : std::string();
     item.digest = short_digest(context_text + text.text + later);
     item.lines = short_digest(text.lines);
     sort_unique(item.mentions);
@@ -586,7 +591,7 @@ class Cutter {
       }
       if (!call) add_sure(item, element[0]->text);
       item.digest =
-          short_digest(context_text + text.text + defined_later(item.mentions) +
+          short_digest(context_text + text.text + defined_later(item.mentions, place()) +
                        (number ? std::string() : fmt::format("\nafter {:x}", before)));
       item.lines = short_digest(text.lines);
       sort_unique(item.mentions);
