@@ -136,12 +136,23 @@ void EffectFinder::brought_header(const Header& header, const BroughtIn& in) {
   }
 }
 
-/// Whether the piece means what it does whatever is declared by that name: a standard header that did not change was
-/// made without it, and knows of others nothing but macros.
+/// Whether the piece means what it does whatever others declare by that name: a standard header that did not change was
+/// made without them, and knows of them nothing but macros. Of each other standard headers may know all.
 bool EffectFinder::is_indifferent(const RootHeaders::Mention& mention, std::uint64_t word,
-                                  std::string_view name) const {
-  return root_.stands(mention.header) && root_.graph().order_free(root_.all()[mention.header].id) &&
-         !root_.known().is_macro(word) && !is_customized(name);
+                                  const ChangedNames::Seen& changed) const {
+  const HeaderGraph& graph = root_.graph();
+  return root_.stands(mention.header) && graph.order_free(root_.all()[mention.header].id) &&
+         !root_.known().is_macro(word) && !is_customized(changed.name) &&
+         std::none_of(changed.ways.begin(), changed.ways.end(), [&](const Origin& way) {
+           return !is_of_others(way.changed);
+         });
+}
+
+/// Whether that changed header is surely none that standard headers may be made with.
+bool EffectFinder::is_of_others(Id changed) const {
+  if (changed == HeaderGraph::kNone) return false;
+  const std::string_view path = root_.graph().path_of(changed);
+  return standard_header(path) == StandardHeader::kNone && !is_inner_folder(path.substr(0, path.rfind('/') + 1));
 }
 
 /// The same change, by way of what stands in another header. A macro that changed means something there when it is
@@ -157,8 +168,11 @@ Origin EffectFinder::by_way(const Origin& origin, Id where, const HeaderItem& it
     else if (number) out.weight = Weight::kCode;
   }
   // A standard header depends on no name of others that is no macro.
-  if (origin.moves == Moves::kRead || origin.moves == Moves::kName)
-    out.moves = root_.graph().order_free(where) && !is_customized(changed.name) ? Moves::kOrder : Moves::kNo;
+  if (origin.moves == Moves::kRead || origin.moves == Moves::kName) {
+    const bool stands_apart =
+        root_.graph().order_free(where) && is_of_others(origin.changed) && !is_customized(changed.name);
+    out.moves = stands_apart ? Moves::kOrder : Moves::kNo;
+  }
   if (!changed.macro || item.kind == Kind::kMacro || where == origin.changed) return out;
   Gates gates;
   for (std::vector<Id> set : origin.gates) {
@@ -260,7 +274,7 @@ bool EffectFinder::close_name() {
   if (mentions.empty()) return true;
   const ChangedNames::Seen changed = names_.see(*word);
   for (const RootHeaders::Mention& mention : mentions) {
-    if (is_indifferent(mention, *word, changed.name)) continue;
+    if (is_indifferent(mention, *word, changed)) continue;
     const auto& [at, item] = mention;
     const Header& header = root_.all()[at];
     const bool include = item->kind == Kind::kInclude && !item->included.empty();

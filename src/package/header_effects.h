@@ -57,7 +57,9 @@ class EffectFinder {
     std::vector<std::pair<Id, Origin>> reasons;  ///< Ways not followed yet: what the #include surely reads, its origin.
   };
   void brought_header(const RootHeaders::Header& header, const BroughtIn& in);
-  bool is_indifferent(const RootHeaders::Mention& mention, std::uint64_t word, std::string_view name) const;
+  bool is_indifferent(const RootHeaders::Mention& mention, std::uint64_t word,
+                      const ChangedNames::Seen& changed) const;
+  bool is_of_others(Id changed) const;
   Origin by_way(const Origin& origin, Id where, const HeaderItem& item, std::uint64_t word,
                 const ChangedNames::Seen& changed) const;
   Id first_meant(std::string_view include) const;

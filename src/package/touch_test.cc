@@ -321,6 +321,14 @@ TEST(Touch, LeavesStandardHeadersThatNameTheSame) {
   EXPECT_EQ(sorts("int buf(int);", "int buf(long);", "o();"), "it names o of o.h, by way of buf") << "no standard one";
   EXPECT_NE(sorts("#define lib_mode(x) x", "#define lib_mode(x) -x", "sort(x);"), "") << "a macro";
   EXPECT_NE(sorts("inline void swap(s a, s b) { a = b; }", "inline void swap(s a, s b) { b = a; }", "sort(x);"), "");
+  // Of each other they know.
+  const Offer cxx =
+      offer_of({{"usr/include/c++/12/mutex",
+                 "#pragma once\n#include <pthread.h>\nnamespace std { class mutex { pthread_mutex_t m; }; }"}});
+  EXPECT_EQ(why(offer_of({{"usr/include/pthread.h", "typedef struct { int a; } pthread_mutex_t;"}}),
+                offer_of({{"usr/include/pthread.h", "typedef struct { int a, b; } pthread_mutex_t;"}}),
+                use_of({{"u.cc", "#include <mutex>\nstd::mutex m;"}}), cxx),
+            "it names mutex of mutex, by way of pthread_mutex_t");
 }
 
 TEST(Touch, CountsANameWhereItsHeaderIsSeen) {
