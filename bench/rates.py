@@ -593,7 +593,7 @@ def users(work, lists, pairs, table):
         print(" ".join(row), f"{sum(touched[str(use)] != '' for use in uses.values())} of {len(uses)}", flush=True)
         with open(TABLES / table, "w") as out:
             out.write("# Who of a library's users is touched by what changed between two of its versions, %s. Empty: nobody "
-                      "need build it again. Urgent: something of that cannot wait.\n"
+                      "need build it again. Urgent: what of that cannot wait.\n"
                       "# library\tbefore\tafter\tkind\tuser\twhy\turgent\n" % datetime.date.today())
             for line in lines:
                 out.write("\t".join(line) + "\n")

@@ -136,44 +136,39 @@ void EffectFinder::brought_header(const Header& header, const BroughtIn& in) {
   }
 }
 
-/// Whether the piece means what it does whatever others declare by that name: a standard header that did not change was
-/// made without them, and knows of them nothing but macros. Of each other standard headers may know all.
-bool EffectFinder::is_indifferent(const RootHeaders::Mention& mention, std::uint64_t word,
-                                  const ChangedNames::Seen& changed) const {
-  const HeaderGraph& graph = root_.graph();
-  return root_.stands(mention.header) && graph.order_free(root_.all()[mention.header].id) &&
-         !root_.known().is_macro(word) && !is_customized(changed.name) &&
-         std::none_of(changed.ways.begin(), changed.ways.end(), [&](const Origin& way) {
-           return !is_of_others(way.changed);
-         });
-}
-
 /// Whether that changed header is surely none that standard headers may be made with.
 bool EffectFinder::is_of_others(Id changed) const {
-  if (changed == HeaderGraph::kNone) return false;
-  const std::string_view path = root_.graph().path_of(changed);
-  return standard_header(path) == StandardHeader::kNone && !is_inner_folder(path.substr(0, path.rfind('/') + 1));
+  return changed != HeaderGraph::kNone && !root_.graph().of_system(changed);
+}
+
+EffectFinder::Via EffectFinder::via(std::uint64_t word, const ChangedNames::Seen& changed) const {
+  Via out;
+  const bool macro = root_.known().is_macro(word);
+  out.macro = changed.macro;
+  out.number = macro || root_.known().numbers.contains(word);
+  out.customized = is_customized(changed.name);
+  out.apart = !macro && !out.customized &&
+              std::all_of(changed.ways.begin(), changed.ways.end(),
+                          [&](const Origin& way) { return is_of_others(way.changed); });
+  return out;
 }
 
 /// The same change, by way of what stands in another header. A macro that changed means something there when it is
 /// read, but for macros, which mean something where they are used.
-Origin EffectFinder::by_way(const Origin& origin, Id where, const HeaderItem& item, std::uint64_t word,
-                            const ChangedNames::Seen& changed) const {
+Origin EffectFinder::by_way(const Origin& origin, Id where, const HeaderItem& item, const Via& via) const {
   Origin out{origin.changed, where, origin.gates, origin.moves, {}, origin.weight};
   // A number in code or in a condition around it makes other code of it; a function or a type that is another there is
   // what the soname stands for. A macro in a declaration makes another declaration.
   if (origin.weight != Weight::kSight && item.kind == Kind::kOther) {
-    const bool number = root_.known().is_macro(word) || root_.known().numbers.contains(word);
     if (!root_.puts_code(item)) out.weight = Weight::kValue;
-    else if (number) out.weight = Weight::kCode;
+    else if (via.number) out.weight = Weight::kCode;
   }
   // A standard header depends on no name of others that is no macro.
   if (origin.moves == Moves::kRead || origin.moves == Moves::kName) {
-    const bool stands_apart =
-        root_.graph().order_free(where) && is_of_others(origin.changed) && !is_customized(changed.name);
+    const bool stands_apart = root_.graph().order_free(where) && is_of_others(origin.changed) && !via.customized;
     out.moves = stands_apart ? Moves::kOrder : Moves::kNo;
   }
-  if (!changed.macro || item.kind == Kind::kMacro || where == origin.changed) return out;
+  if (!via.macro || item.kind == Kind::kMacro || where == origin.changed) return out;
   Gates gates;
   for (std::vector<Id> set : origin.gates) {
     if (const auto place = std::lower_bound(set.begin(), set.end(), where); place == set.end() || *place != where)
@@ -273,10 +268,10 @@ bool EffectFinder::close_name() {
   const std::span<const RootHeaders::Mention> mentions = root_.mentions_of(*word);
   if (mentions.empty()) return true;
   const ChangedNames::Seen changed = names_.see(*word);
-  for (const RootHeaders::Mention& mention : mentions) {
-    if (is_indifferent(mention, *word, changed)) continue;
-    const auto& [at, item] = mention;
+  const Via its = via(*word, changed);
+  for (const auto& [at, item] : mentions) {
     const Header& header = root_.all()[at];
+    if (its.apart && root_.graph().order_free(header.id)) continue;
     const bool include = item->kind == Kind::kInclude && !item->included.empty();
     // Of an #include: its condition; what it includes is there or not.
     if (include && word_hash(item->included) == *word) continue;
@@ -284,7 +279,7 @@ bool EffectFinder::close_name() {
     for (const Origin& origin : changed.ways)
       // Its own guard, which nobody else defines.
       if (header.items->guard != *word || header.id != origin.where)
-        changed_item(header.id, *item, how, by_way(origin, header.id, *item, *word, changed));
+        changed_item(header.id, *item, how, by_way(origin, header.id, *item, its));
   }
   return true;
 }

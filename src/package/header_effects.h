@@ -57,11 +57,16 @@ class EffectFinder {
     std::vector<std::pair<Id, Origin>> reasons;  ///< Ways not followed yet: what the #include surely reads, its origin.
   };
   void brought_header(const RootHeaders::Header& header, const BroughtIn& in);
-  bool is_indifferent(const RootHeaders::Mention& mention, std::uint64_t word,
-                      const ChangedNames::Seen& changed) const;
+  /// What a changed name is to those that are changed by way of it.
+  struct Via {
+    bool macro = false;       ///< Every one of its changes is one of a macro.
+    bool number = false;      ///< A macro or an enumerator: what names it in code has another value there.
+    bool customized = false;  ///< Templates of C++ call what others define by it.
+    bool apart = false;       ///< Standard headers that did not change were made without it.
+  };
+  Via via(std::uint64_t word, const ChangedNames::Seen& changed) const;
   bool is_of_others(Id changed) const;
-  Origin by_way(const Origin& origin, Id where, const HeaderItem& item, std::uint64_t word,
-                const ChangedNames::Seen& changed) const;
+  Origin by_way(const Origin& origin, Id where, const HeaderItem& item, const Via& via) const;
   Id first_meant(std::string_view include) const;
   std::vector<Id> also_defined_by(std::string_view name, Id where) const;
   Origin brought_origin(Id header, Id first, const Origin& reason, const std::vector<Id>& also) const;

@@ -9,7 +9,9 @@ namespace nacre::package {
 HeaderGraph::Id HeaderGraph::add(std::string_view path, const HeaderItems& items, bool stands) {
   const auto [found, made] = by_path_.emplace(path, static_cast<Id>(nodes_.size()));
   if (made) {
-    nodes_.push_back({path, {}, {}, {}, false, true, standard_header(path)});
+    const StandardHeader standard = standard_header(path);
+    const bool system = standard != StandardHeader::kNone || is_inner_folder(path.substr(0, path.rfind('/') + 1));
+    nodes_.push_back({path, {}, {}, {}, false, true, system, standard});
     by_name_[word_hash(path.substr(path.rfind('/') + 1))].push_back(found->second);
     for (std::size_t at = 0; at != std::string_view::npos;) {
       by_end_[word_hash(path.substr(at))].push_back(found->second);

@@ -50,6 +50,8 @@ class HeaderGraph {
   bool guarded(Id id) const { return nodes_[id].guarded; }
   /// A standard header, or what these bring: says the same in whatever order such headers are read.
   bool order_free(Id id) const { return nodes_[id].standard != StandardHeader::kNone; }
+  /// Of the C and C++ libraries, the compiler or the kernel, changed or not: they may be made with each other.
+  bool of_system(Id id) const { return nodes_[id].system; }
   /// Gives nothing more when it is read again.
   bool once(Id id) const { return nodes_[id].guarded || nodes_[id].standard == StandardHeader::kNamed; }
 
@@ -58,7 +60,7 @@ class HeaderGraph {
     std::string_view path;
     std::vector<const HeaderItems*> states;
     std::vector<Id> may, sure;
-    bool computed = false, guarded = true;
+    bool computed = false, guarded = true, system = false;
     StandardHeader standard = StandardHeader::kNone;
   };
   std::vector<Node> nodes_;

@@ -172,23 +172,24 @@ class Cutter {
 
   void condition(const std::string& what, const std::vector<const Token*>& line) {
     std::vector<std::uint64_t> words;
-    TokenText exact;
-    for (std::size_t i = 1; i < line.size(); ++i) {
-      exact.add(*line[i], false);
-      if (i > 1 && line[i]->kind == Token::Kind::kWord) words.push_back(word_hash(line[i]->text));
-    }
+    std::string text;
     if (branches_ == Branches::kOfThisSystem && (what == "if" || what == "elif")) {
       std::string rest;
       for (std::size_t i = 2; i < line.size(); ++i) add_joined(rest, *line[i]);
-      exact = TokenText();
-      exact.text = what;
-      words.clear();
+      text = what;
       for (const std::string& token : DeadBranches::read_here(rest)) {
-        exact.text += '\x1f' + token;
+        text += '\x1f' + token;
         if (is_word_character(token[0]) && !is_digit(token[0])) words.push_back(word_hash(token));
       }
+    } else {
+      TokenText exact;
+      for (std::size_t i = 1; i < line.size(); ++i) {
+        exact.add(*line[i], false);
+        if (i > 1 && line[i]->kind == Token::Kind::kWord) words.push_back(word_hash(line[i]->text));
+      }
+      text = exact.text;
     }
-    const std::string text = exact.text + defined_later(words, at_);
+    text += defined_later(words, at_);
     if (what.starts_with("if")) {
       Frame frame;
       frame.text = text;
@@ -695,9 +696,7 @@ std::vector<Token> read_here(const std::vector<Token>& tokens) {
     if (tokens[at].is("#") && end > at + 1) {
       const std::string& what = tokens[at + 1].text;
       std::string rest;
-      for (std::size_t i = at + 2; i < end; ++i) {
-        add_joined(rest, tokens[i]);
-      }
+      for (std::size_t i = at + 2; i < end; ++i) add_joined(rest, tokens[i]);
       // The directives themselves tell where what is left stands.
       if (what == "endif" || what.starts_with("el")) keep = !branches.dead_above();
       branches.directive(what, rest);
@@ -896,10 +895,13 @@ HeaderItems cut_header(std::string_view text, Branches branches) {
 
 void KnownNames::add(const HeaderItem& item) {
   for (const DeclaredName& name : item.names) {
-    if (item.kind == Kind::kMacro) (item.function_like ? function_macros : macros).insert(word_hash(name.text));
-    else if (item.numbers && name.sure) numbers.insert(word_hash(name.text));
-    if (item.kind != Kind::kMacro && item.type && (name.sure || name.last || name.before_group))
-      types.insert(word_hash(name.text));
+    const std::uint64_t hash = word_hash(name.text);
+    if (item.kind == Kind::kMacro) {
+      (item.function_like ? function_macros : macros).insert(hash);
+      continue;
+    }
+    if (item.numbers && name.sure) numbers.insert(hash);
+    if (item.type && (name.sure || name.last || name.before_group)) types.insert(hash);
   }
 }
 

@@ -94,7 +94,7 @@ bool RootHeaders::is_declared_by_others(std::uint64_t word) const {
   const std::span<const Mention> mentions = mentions_of(word);
   return std::any_of(mentions.begin(), mentions.end(), [&](const Mention& mention) {
     const std::vector<DeclaredName>& names = mention.item->names;
-    return stands(mention.header) && !mention.item->call &&
+    return mention.header >= first_of_others_ && !mention.item->call &&
            std::any_of(names.begin(), names.end(),
                        [&](const DeclaredName& its) { return !its.inner && word_hash(its.text) == word; });
   });

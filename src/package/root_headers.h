@@ -29,8 +29,6 @@ class RootHeaders {
     Id id;  ///< Of its path, in the graph.
   };
   const std::vector<Header>& all() const { return headers_; }
-  /// Whether that one of all() is of a package that did not change.
-  bool stands(std::size_t header) const { return header >= first_of_others_; }
   /// Which of all() are this header.
   const std::vector<std::size_t>& states_of(Id id) const { return states_[id]; }
   const HeaderGraph& graph() const { return graph_; }
